@@ -1,0 +1,471 @@
+"""Everything that can happen. An event is a fact: past tense, frozen, never edited.
+
+INPUTS are what the engine learns from outside (and the journal remembers before it is handled);
+every other event is caused by one. Encoding is msgspec JSON with `type` as the tag, so the journal,
+the hash chain, the WebSocket and a restart all read the same bytes.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any, Final, get_args
+
+import msgspec
+
+from app.domain.deployments import Deployment, TradingState
+from app.domain.executions import Execution
+from app.domain.market import Bar, Timeframe
+from app.domain.orders import Order, Side
+from app.domain.portfolio import Position, Trade
+from app.domain.signals import Signal, Target
+
+
+class Priority(IntEnum):
+    """How soon a subscriber should hear of it. Never reorders the journal."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+    CRITICAL = 3
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class Check(msgspec.Struct, frozen=True, gc=False):
+    """One risk rule's answer: `value` measured against `limit`. Both in the rule's own unit."""
+
+    rule: str
+    passed: bool
+    value: Decimal | None = None
+    limit: Decimal | None = None
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=_snake, tag_field="type"):
+    """Base of every event; the tag is the class name in snake case, e.g. `order_filled`."""
+
+
+# ---------------------------------------------------------------- inputs: what the engine learns
+
+
+class SliceClosed(Fact, frozen=True, kw_only=True):
+    """All bars that ended at `end`. Only bars of the `base` timeframe meet resting orders."""
+
+    end: datetime
+    session: date
+    base: Timeframe
+    bars: tuple[Bar, ...]
+    warm_up: bool = False
+    "True after an outage: indicators and marks move, nothing is decided."
+
+
+class BarLate(Fact, frozen=True, kw_only=True):
+    """A bar that came after its slice was closed: stored, never traded."""
+
+    bar: Bar
+    at: datetime
+
+
+class ClockTicked(Fact, frozen=True, kw_only=True):
+    at: datetime
+
+
+class SessionOpened(Fact, frozen=True, kw_only=True):
+    session: date
+    at: datetime
+
+
+class SessionClosed(Fact, frozen=True, kw_only=True):
+    session: date
+    at: datetime
+
+
+class CommandReceived(Fact, frozen=True, kw_only=True):
+    """Somebody asked for something; `payload` depends on `kind` (see engine.commands)."""
+
+    command_id: int
+    kind: str
+    payload: dict[str, Any]
+    actor: str
+    at: datetime
+
+
+class OrderSubmitted(Fact, frozen=True, kw_only=True):
+    """Committed just before the wire is written: from here on the broker may have it."""
+
+    client_order_id: str
+    at: datetime
+
+
+class OrderAccepted(Fact, frozen=True, kw_only=True):
+    client_order_id: str
+    broker_order_id: str
+    at: datetime
+
+
+class OrderRejected(Fact, frozen=True, kw_only=True):
+    """The broker's definite no (ours is OrderDenied)."""
+
+    client_order_id: str
+    reason: str
+    at: datetime
+
+
+class OrderUnknown(Fact, frozen=True, kw_only=True):
+    """Anything ambiguous: counts against every limit until the broker is asked again."""
+
+    client_order_id: str
+    reason: str
+    at: datetime
+
+
+class OrderCanceled(Fact, frozen=True, kw_only=True):
+    client_order_id: str
+    reason: str
+    at: datetime
+
+
+class OrderExpired(Fact, frozen=True, kw_only=True):
+    client_order_id: str
+    reason: str
+    at: datetime
+
+
+class OrderFilled(Fact, frozen=True, kw_only=True):
+    execution: Execution
+
+
+class Reconciled(Fact, frozen=True, kw_only=True):
+    """The broker's books were compared with ours; `differences` is what could not be explained."""
+
+    at: datetime
+    open_orders: int
+    positions: int
+    differences: tuple[str, ...] = ()
+
+
+# ------------------------------------------------------------------------- caused: what follows
+
+
+class SignalRaised(Fact, frozen=True, kw_only=True):
+    signal: Signal
+
+
+class SignalSatisfied(Fact, frozen=True, kw_only=True):
+    """First outcome of a signal that needs no order: the target is already held."""
+
+    signal_id: str
+    at: datetime
+
+
+class SignalExpired(Fact, frozen=True, kw_only=True):
+    """The target was not reached before `valid_until`."""
+
+    signal_id: str
+    at: datetime
+
+
+class TargetSet(Fact, frozen=True, kw_only=True):
+    """The standing target of one (ledger, symbol) is now this."""
+
+    target: Target
+    at: datetime
+
+
+class OrderDenied(Fact, frozen=True, kw_only=True):
+    """Our risk engine said no: `code` says which limit, `value` by how much."""
+
+    signal_id: str
+    ledger: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    code: str
+    detail: str
+    limit: Decimal | None
+    value: Decimal | None
+    attempt: int
+    at: datetime
+    checks: tuple[Check, ...] = ()
+
+
+class OrderApproved(Fact, frozen=True, kw_only=True):
+    """The intent, committed before anything is sent. `limited_by` lists the limits that cut it."""
+
+    order: Order
+    checks: tuple[Check, ...] = ()
+    limited_by: tuple[str, ...] = ()
+
+
+class CancelRequested(Fact, frozen=True, kw_only=True):
+    client_order_id: str
+    reason: str
+    at: datetime
+
+
+class PositionChanged(Fact, frozen=True, kw_only=True):
+    """A ledger's position after a fill, with the ledger's and the account's cash."""
+
+    position: Position
+    ledger_cash: Decimal
+    account_cash: Decimal
+    at: datetime
+
+
+class TradeClosed(Fact, frozen=True, kw_only=True):
+    trade: Trade
+
+
+class DeploymentStarted(Fact, frozen=True, kw_only=True):
+    deployment: Deployment
+    at: datetime
+
+
+class DeploymentPaused(Fact, frozen=True, kw_only=True):
+    deployment_id: int
+    reason: str
+    at: datetime
+
+
+class DeploymentStopped(Fact, frozen=True, kw_only=True):
+    deployment_id: int
+    reason: str
+    at: datetime
+
+
+class DeploymentFailed(Fact, frozen=True, kw_only=True):
+    deployment_id: int
+    reason: str
+    at: datetime
+    traceback: str | None = None
+
+
+class StrategyNoted(Fact, frozen=True, kw_only=True):
+    """A line for a person about one deployment: a row of `strategy_events`."""
+
+    deployment_id: int
+    kind: str
+    severity: Severity
+    message: str
+    at: datetime
+    metadata: dict[str, Any] = {}
+
+
+class TradingHalted(Fact, frozen=True, kw_only=True):
+    """The account's trading state was tightened to `state` (reducing or halted)."""
+
+    state: TradingState
+    reason: str
+    actor: str
+    at: datetime
+
+
+class TradingResumed(Fact, frozen=True, kw_only=True):
+    actor: str
+    at: datetime
+
+
+class LimitsChanged(Fact, frozen=True, kw_only=True):
+    """Limits as the engine uses them from here on, whole."""
+
+    limits: dict[str, Any]
+    actor: str
+    at: datetime
+
+
+class CommandCompleted(Fact, frozen=True, kw_only=True):
+    """What became of a command: `result` goes back to whoever asked."""
+
+    command_id: int
+    succeeded: bool
+    result: dict[str, Any]
+    at: datetime
+
+
+# ------------------------------------------------------- facts of the `system` stream (no engine)
+
+
+class FeedConnected(Fact, frozen=True, kw_only=True):
+    feed: str
+    at: datetime
+
+
+class FeedDisconnected(Fact, frozen=True, kw_only=True):
+    feed: str
+    reason: str
+    at: datetime
+
+
+class DataGapDetected(Fact, frozen=True, kw_only=True):
+    dataset: str
+    symbol: str
+    timeframe: Timeframe
+    start: datetime
+    end: datetime
+    at: datetime
+
+
+class BrokerConnected(Fact, frozen=True, kw_only=True):
+    broker: str
+    at: datetime
+
+
+class BrokerDisconnected(Fact, frozen=True, kw_only=True):
+    broker: str
+    reason: str
+    at: datetime
+
+
+class AlertRaised(Fact, frozen=True, kw_only=True):
+    alert_id: int
+    category: str
+    severity: Severity
+    title: str
+    detail: str
+    at: datetime
+
+
+class AlertResolved(Fact, frozen=True, kw_only=True):
+    alert_id: int
+    actor: str
+    at: datetime
+
+
+class ConfigChanged(Fact, frozen=True, kw_only=True):
+    key: str
+    before: Any
+    after: Any
+    actor: str
+    at: datetime
+
+
+class BacktestFinished(Fact, frozen=True, kw_only=True):
+    backtest_id: int
+    strategy: str
+    final_equity: Decimal
+    at: datetime
+
+
+Input = (
+    SliceClosed
+    | BarLate
+    | ClockTicked
+    | SessionOpened
+    | SessionClosed
+    | CommandReceived
+    | OrderSubmitted
+    | OrderAccepted
+    | OrderRejected
+    | OrderUnknown
+    | OrderCanceled
+    | OrderExpired
+    | OrderFilled
+    | Reconciled
+)
+Caused = (
+    SignalRaised
+    | SignalSatisfied
+    | SignalExpired
+    | TargetSet
+    | OrderDenied
+    | OrderApproved
+    | CancelRequested
+    | PositionChanged
+    | TradeClosed
+    | DeploymentStarted
+    | DeploymentPaused
+    | DeploymentStopped
+    | DeploymentFailed
+    | StrategyNoted
+    | TradingHalted
+    | TradingResumed
+    | LimitsChanged
+    | CommandCompleted
+)
+System = (
+    FeedConnected
+    | FeedDisconnected
+    | DataGapDetected
+    | BrokerConnected
+    | BrokerDisconnected
+    | AlertRaised
+    | AlertResolved
+    | ConfigChanged
+    | BacktestFinished
+)
+Event = Input | Caused | System
+BrokerReport = (
+    OrderAccepted | OrderRejected | OrderUnknown | OrderCanceled | OrderExpired | OrderFilled
+)
+
+INPUT_TYPES: Final = frozenset(get_args(Input))
+EVENT_NAMES: Final = {
+    event.__struct_config__.tag: event
+    for event in get_args(Input) + get_args(Caused) + get_args(System)
+}
+"""Every `event_type` by name, e.g. "order_filled" -> OrderFilled."""
+
+_PRIORITIES: Final[dict[type, Priority]] = {
+    SliceClosed: Priority.LOW,
+    ClockTicked: Priority.LOW,
+    OrderRejected: Priority.HIGH,
+    OrderDenied: Priority.HIGH,
+    OrderUnknown: Priority.CRITICAL,
+    TradingHalted: Priority.CRITICAL,
+    DeploymentFailed: Priority.CRITICAL,
+    OrderFilled: Priority.HIGH,
+    TradingResumed: Priority.HIGH,
+    CommandReceived: Priority.HIGH,
+    FeedDisconnected: Priority.HIGH,
+    BrokerDisconnected: Priority.CRITICAL,
+    AlertRaised: Priority.HIGH,
+}
+
+
+def name_of(event: Event) -> str:
+    """The `event_type` as stored, e.g. `order_filled`."""
+    return str(event.__struct_config__.tag)
+
+
+def priority_of(event: Event) -> Priority:
+    return _PRIORITIES.get(type(event), Priority.NORMAL)
+
+
+def occurred_at(event: Event) -> datetime:
+    """Event time: the input's own time, never the wall clock."""
+    match event:
+        case SliceClosed():
+            return event.end
+        case OrderFilled():
+            return event.execution.at
+        case SignalRaised():
+            return event.signal.at
+        case OrderApproved():
+            return event.order.at
+        case TradeClosed():
+            return event.trade.exit_at
+        case _:
+            return event.at
+
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_decoder: Final = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """Canonical bytes: what is stored, hashed and sent."""
+    return _encoder.encode(event)
+
+
+def decode(data: bytes | str) -> Event:
+    """The event back from its canonical bytes; `decode(encode(e)) == e`."""
+    event: Event = _decoder.decode(data)
+    return event

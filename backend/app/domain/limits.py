@@ -1,0 +1,58 @@
+"""The limits a person sets: names, defaults and bounds, as stored in `system_config`."""
+
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Fraction = Annotated[Decimal, Meta(description="0.05 means 5 %")]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every limit of the risk engine. None switches a limit off where that is allowed."""
+
+    risk_checking: bool = True
+    "False lets everything but the trading state through. Paper only."
+    emergency_stop: bool = True
+    "Whether the emergency stop is armed."
+    max_concurrent_orders: int = 10
+    order_timeout_seconds: int = 300
+    max_position_size: Fraction = Decimal("0.05")
+    "Largest absolute value of one symbol, as a fraction of the account's equity."
+    max_portfolio_exposure: Fraction = Decimal("0.80")
+    max_sector_exposure: Fraction = Decimal("0.30")
+    default_stop_loss: Fraction | None = Decimal("0.05")
+    "Distance of the protective stop from the average entry price, where a signal names none."
+    market_data_refresh_seconds: int = 1
+    max_daily_loss: Fraction | None = Decimal("0.03")
+    max_drawdown: Fraction | None = Decimal("0.20")
+    max_orders_per_minute: int = 60
+    price_collar: Fraction | None = Decimal("0.10")
+    "Farthest a limit or stop price may stand from the last price."
+    stale_price_seconds: int | None = 300
+    trade_extended_hours: bool = False
+    allow_short: bool = False
+    settled_cash_only: bool = False
+    prevent_self_crossing: bool = True
+    restricted_symbols: tuple[str, ...] = ()
+    allowed_symbols: tuple[str, ...] = ()
+    "Empty: every symbol that the account's data set knows."
+
+
+UNLIMITED = Limits(
+    max_concurrent_orders=1_000_000,
+    order_timeout_seconds=10**9,
+    max_position_size=Decimal(10),
+    max_portfolio_exposure=Decimal(10),
+    max_sector_exposure=Decimal(10),
+    default_stop_loss=None,
+    max_daily_loss=None,
+    max_drawdown=None,
+    max_orders_per_minute=10**9,
+    price_collar=None,
+    stale_price_seconds=None,
+    allow_short=True,
+    prevent_self_crossing=False,
+)
+"""`backtest --limits none`: the strategy alone, without the account's limits."""
