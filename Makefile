@@ -1,0 +1,101 @@
+# One command for each thing a person does: run, test, lint, bench, docs. `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_DIR ?= $(or $(TRADEWRIGHT_HOME),.tradewright)
+PORT ?= 8000
+
+# The newest Python that is supported and present; override with `make PYTHON=… run`.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+UI_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.html frontend/*.json)
+NPM := npm --prefix frontend --no-audit --no-fund --loglevel=error
+
+.PHONY: help run install test lint format types contracts test-backend test-frontend e2e bench docs torture clean
+help: ## List what make can do
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+# ------------------------------------------------------------------ what has to be there
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Tradewright needs Python 3.11, 3.12 or 3.13; none was found on PATH."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make $(VENV). On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+# pip checks every hash of the lock; --no-compile leaves byte code to the first import.
+$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked Python packages…"
+	@if [ -e $(VENV)/.installed-dev ]; then lock=requirements-dev.txt; else lock=requirements.txt; fi; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked Python packages, tests and tools included…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.installed $@
+
+frontend/node_modules/.installed: frontend/package-lock.json
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || \
+		{ echo "The UI needs Node 20 or newer; 'node --version' says: $$(node --version 2>&1)."; exit 1; }
+	@echo "Installing the locked npm packages…"
+	@cd frontend && npm ci --no-audit --no-fund --loglevel=error --prefer-offline
+	@touch $@
+
+frontend/dist/index.html: frontend/node_modules/.installed $(UI_SOURCES)
+	@echo "Building the UI…"
+	@cd frontend && npm run --silent build
+	@touch $@
+
+install: $(VENV)/.installed-dev frontend/dist/index.html ## Install everything the other commands need
+
+# ------------------------------------------------------------------ use it
+
+run: $(VENV)/.installed frontend/dist/index.html ## Start everything on paper at http://127.0.0.1:8000 (PORT=…, REPLAY=path, SPEED=600)
+	@exec $(BIN)/tradewright up --home "$(HOME_DIR)" --port $(PORT) \
+		$(if $(REPLAY),--replay "$(REPLAY)") $(if $(SPEED),--speed $(SPEED))
+
+# ------------------------------------------------------------------ check it
+
+test: lint test-backend test-frontend ## Install what is missing and run every check and test
+	@echo "make test: everything passed."
+
+lint: $(VENV)/.installed-dev frontend/node_modules/.installed ## Lint, format check, types, import contracts, dependency check, security lint
+	$(BIN)/ruff check backend
+	$(BIN)/ruff format --check backend
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry backend
+	$(BIN)/bandit -q -c pyproject.toml -r backend/app backend/tradewright
+	cd frontend && npm run --silent lint && npm run --silent typecheck
+
+format: $(VENV)/.installed-dev ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix backend
+	$(BIN)/ruff format backend
+
+test-backend: $(VENV)/.installed-dev frontend/dist/index.html
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/coverage report --format=total | xargs -I{} echo "Line and branch coverage: {} %"
+	$(BIN)/python -m benchmarks.coverage_gate
+
+test-frontend: frontend/dist/index.html $(VENV)/.installed-dev
+	cd frontend && npm run --silent api:check && npm run --silent test
+	@$(MAKE) --no-print-directory e2e
+
+e2e: $(VENV)/.installed-dev frontend/dist/index.html ## The path through the real UI, in the system's Chromium
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null || command -v chromium-browser >/dev/null; \
+	then cd frontend && npm run --silent e2e; \
+	else echo "e2e skipped: no Chromium on PATH (Debian: apt-get install chromium)"; fi
+
+bench: $(VENV)/.installed-dev ## Measure speed and memory against their limits
+	@$(BIN)/tradewright bench
+
+docs: $(VENV)/.installed-dev ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+clean: ## Remove what make built (not .tradewright, which holds your data)
+	rm -rf $(VENV) frontend/node_modules frontend/dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
