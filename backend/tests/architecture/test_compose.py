@@ -1,0 +1,43 @@
+"""docker-compose.yml says what the documents ask for (no Docker engine is needed to know)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_timescaledb_and_redis_are_published_on_loopback(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert "timescaledb" in services["postgres"]["image"]
+    assert services["postgres"]["ports"] == ["127.0.0.1:5432:5432"]
+    assert services["redis"]["ports"] == ["127.0.0.1:6379:6379"]
+
+
+def test_the_service_waits_for_healthy_servers(compose: dict[str, Any]) -> None:
+    app = compose["services"]["app"]
+    assert {name: d["condition"] for name, d in app["depends_on"].items()} == {
+        "postgres": "service_healthy",
+        "redis": "service_healthy",
+    }
+    assert all("healthcheck" in compose["services"][name] for name in app["depends_on"])
+
+
+def test_the_service_gets_the_urls_of_its_siblings(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["app"]["environment"]
+    assert "@postgres:5432/" in environment["DATABASE_URL"]
+    assert environment["REDIS_URL"] == "redis://redis:6379/0"
+
+
+def test_what_it_builds_exists_and_volumes_are_declared(compose: dict[str, Any]) -> None:
+    build = compose["services"]["app"]["build"]
+    assert (ROOT / build["context"] / build["dockerfile"]).is_file()
+    used = {v.split(":")[0] for s in compose["services"].values() for v in s.get("volumes", [])}
+    assert used == set(compose["volumes"])
