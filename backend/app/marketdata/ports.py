@@ -1,0 +1,40 @@
+"""Where bars come from, as the inside sees it: every file in adapters/data implements this."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.market import SliceOpened, Timeframe
+from app.marketdata.batch import BarBatch
+
+Feed = AsyncGenerator[BarBatch | SliceOpened]
+"""Bars in the order of their end, and the first prints of those that are about to come.
+
+`SliceOpened(at)` promises that every bar that ended at or before `at` was given. Close the feed
+with `aclose()`; it also ends when cancelled.
+"""
+
+
+class DataProvider(Protocol):
+    """History and stream of bars. Symbols and timeframes are ours; the adapter translates."""
+
+    name: str
+
+    async def history(
+        self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> BarBatch:
+        """Bars with start <= bar.start < end, sorted. Raises NotFound for an unknown symbol."""
+        ...
+
+    def stream(
+        self, symbols: Sequence[str], timeframe: Timeframe, after: datetime | None = None
+    ) -> Feed:
+        """Bars of `symbols` whose end lies beyond `after`, paced by the provider.
+
+        None starts where the provider likes to start (a file: its first bar).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back files, sockets and sessions."""
+        ...
