@@ -1,0 +1,59 @@
+"""Every route of the HTTP API, in the order in which the documentation shows them."""
+
+from fastapi import APIRouter
+
+from app.api.endpoints import (
+    accounts,
+    alerts,
+    api_keys,
+    auth,
+    commands,
+    config,
+    deployments,
+    events,
+    executions,
+    health,
+    indicators,
+    orders,
+    positions,
+    risk_violations,
+    sessions,
+    signals,
+    stocks,
+    strategies,
+    trades,
+    trading_engine,
+    users,
+)
+
+ROUTERS = (
+    health.router,
+    auth.router,
+    accounts.router,
+    stocks.router,
+    indicators.router,
+    strategies.router,
+    deployments.router,
+    signals.router,
+    orders.router,
+    executions.router,
+    positions.router,
+    trades.router,
+    risk_violations.router,
+    commands.router,
+    events.router,
+    config.router,
+    alerts.router,
+    trading_engine.router,
+    users.router,
+    sessions.router,
+    api_keys.router,
+)
+
+
+def every_route() -> APIRouter:
+    """All routes as one router."""
+    whole = APIRouter()
+    for router in ROUTERS:
+        whole.include_router(router)
+    return whole

@@ -1,0 +1,59 @@
+"""Limits and other settings that change while the system runs."""
+
+from typing import Any
+
+from pydantic import Field
+
+from app.api.schemas.base import In, Instant, Out, PageQuery
+
+
+class ConfigEntryOut(Out):
+    """One setting with its bounds."""
+
+    key: str = Field(examples=["max_position_size"])
+    value: Any = Field(description="Decimals are strings.", examples=["0.05"])
+    default: Any = Field(examples=["0.05"])
+    description: str = Field(examples=["Largest absolute value of one symbol …"])
+    value_schema: dict[str, Any] = Field(
+        description="JSON schema of the value.", examples=[{"type": "string", "format": "decimal"}]
+    )
+    updated_at: Instant | None = None
+    updated_by: str | None = Field(default=None, examples=["ada@example.com"])
+
+
+class ConfigListOut(Out):
+    """Every setting; it is short enough for one page."""
+
+    items: list[ConfigEntryOut]
+    next_cursor: None = None
+
+
+class ConfigValueIn(In):
+    """A new value, checked before it is stored; running engines take it at once."""
+
+    value: Any = Field(examples=["0.04"])
+    reason: str | None = Field(default=None, max_length=500, examples=["smaller positions"])
+
+
+class ConfigChangeIn(ConfigValueIn):
+    """A key and its new value."""
+
+    key: str = Field(min_length=1, max_length=100, examples=["max_position_size"])
+
+
+class ConfigHistoryOut(Out):
+    """One change of a setting."""
+
+    id: int = Field(examples=[4])
+    key: str = Field(examples=["max_position_size"])
+    before: Any = Field(examples=["0.05"])
+    after: Any = Field(examples=["0.04"])
+    actor: str = Field(examples=["ada@example.com"])
+    reason: str | None = None
+    at: Instant
+
+
+class ConfigHistoryQuery(PageQuery):
+    """Newest first."""
+
+    key: str | None = Field(default=None, max_length=100, examples=["max_position_size"])
