@@ -1,0 +1,139 @@
+"""Base of every settings class: where values come from, and errors that name the variable."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.core.environment import project_root, variable
+from app.core.errors import ConfigurationError
+
+
+class Options(BaseSettings):
+    """Values from arguments, the environment, `.env`, then the secrets folder, in this order.
+
+    An empty variable counts as unset. A value that cannot be used raises ConfigurationError, which
+    names the variable and never shows what it held.
+    """
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic's own signature
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(explain(type(self), error)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look for the files when asked, not when the class is made: they move in tests."""
+        sources = [init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file())]
+        if secrets_dir().is_dir():
+            sources.append(_Secrets(settings_cls, secrets_dir()))
+        return tuple(sources)
+
+    def require(self, *names: str) -> "Options":
+        """These options, once each of `names` has a value.
+
+        Raises ConfigurationError with the first missing variable and where to get it.
+        """
+        for name in names:
+            if not _plain(getattr(self, name)):
+                raise ConfigurationError(
+                    f"{variable_of(type(self), name)} is not set, and what is switched on needs it"
+                    f" ({type(self).model_fields[name].description}).",
+                    remedy=remedy_of(type(self), name),
+                    variable=variable_of(type(self), name),
+                )
+        return self
+
+    def missing(self) -> list[str]:
+        """Variables without a value, of the fields that say where to get one."""
+        cls = type(self)
+        return [
+            variable_of(cls, name)
+            for name, field in cls.model_fields.items()
+            if where_of(field) and not _plain(getattr(self, name))
+        ]
+
+
+class _Secrets(SecretsSettingsSource):
+    """One file a variable (Docker secrets); an empty file counts as unset."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__call__().items() if value != ""}
+
+
+def env_file() -> Path:
+    """TRADEWRIGHT_ENV_FILE, else `.env` in the working directory, else the project root's."""
+    here = Path.cwd() / ".env"
+    return Path(variable("TRADEWRIGHT_ENV_FILE") or (here if here.is_file() else _root_env()))
+
+
+def _root_env() -> Path:
+    return project_root() / ".env"
+
+
+def secrets_dir() -> Path:
+    """TRADEWRIGHT_SECRETS_DIR, default `/run/secrets` (where Docker puts them)."""
+    return Path(variable("TRADEWRIGHT_SECRETS_DIR", "/run/secrets"))
+
+
+def variable_of(cls: type[Options], name: str) -> str:
+    """The environment variable of a field, in capitals: its first alias, or prefix and name."""
+    alias = cls.model_fields[name].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return alias if isinstance(alias, str) else f"{cls.model_config['env_prefix']}{name}".upper()
+
+
+def where_of(field: FieldInfo) -> str | None:
+    """Where a person gets the value, if the field says so."""
+    extra = field.json_schema_extra
+    return str(extra["where"]) if isinstance(extra, dict) and "where" in extra else None
+
+
+def remedy_of(cls: type[Options], name: str) -> str:
+    """What to do about a missing field."""
+    where = where_of(cls.model_fields[name])
+    source = f" Get it at {where}." if where else ""
+    return f"Set {variable_of(cls, name)} in .env or the environment.{source}"
+
+
+def explain(cls: type[Options], error: ValidationError) -> str:
+    """One sentence a wrong value, naming the variable and hiding the value."""
+    return " ".join(
+        f"{_culprit(cls, problem['loc'])}: {_sentence(problem['msg'])}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _culprit(cls: type[Options], place: tuple[int | str, ...]) -> str:
+    name = str(place[0]) if place else cls.__name__
+    return variable_of(cls, name) if name in cls.model_fields else name.upper()
+
+
+def _sentence(text: str | None) -> str:
+    text = (text or "no description").removeprefix("Value error, ")
+    return text if text.endswith(".") else f"{text}."
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
