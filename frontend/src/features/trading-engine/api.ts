@@ -1,0 +1,77 @@
+/** Everything `/trading-engine` asks and says: status, metrics, alerts, configuration, history, controls. */
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { api, unwrap } from '@/lib/api/client'
+import { PAGE_SIZE, paging } from '@/lib/api/pages'
+import { type AlertFilter, type EventFilter } from '@/lib/api/types'
+
+const REFRESH_MS = 5_000
+
+export const tradingEngine = {
+  all: ['trading-engine'] as const,
+  health: () =>
+    queryOptions({
+      queryKey: [...tradingEngine.all, 'health'],
+      queryFn: () => api.GET('/api/trading-engine/health').then(unwrap),
+      refetchInterval: REFRESH_MS,
+    }),
+  state: () =>
+    queryOptions({
+      queryKey: ['trading-state'],
+      queryFn: () => api.GET('/api/trading-engine/state').then(unwrap),
+      refetchInterval: REFRESH_MS,
+    }),
+  metrics: () =>
+    queryOptions({
+      queryKey: [...tradingEngine.all, 'metrics'],
+      queryFn: () => api.GET('/api/trading-engine/metrics').then(unwrap),
+      refetchInterval: REFRESH_MS,
+    }),
+  alerts: (filter: AlertFilter, limit = PAGE_SIZE) =>
+    infiniteQueryOptions({
+      queryKey: ['alerts', filter, limit],
+      queryFn: ({ pageParam }) =>
+        api
+          .GET('/api/trading-engine/alerts', { params: { query: { ...filter, limit, cursor: pageParam } } })
+          .then(unwrap),
+      ...paging,
+      refetchInterval: REFRESH_MS,
+    }),
+  config: () =>
+    queryOptions({
+      queryKey: ['config'],
+      queryFn: () => api.GET('/api/trading-engine/config').then(unwrap),
+    }),
+  eventHistory: (filter: EventFilter) =>
+    infiniteQueryOptions({
+      queryKey: ['events', 'history', filter],
+      queryFn: ({ pageParam }) =>
+        api
+          .GET('/api/trading-engine/event-history', {
+            params: { query: { ...filter, limit: PAGE_SIZE, cursor: pageParam } },
+          })
+          .then(unwrap),
+      ...paging,
+    }),
+}
+
+export const emergencyStop = (reason: string, flatten = false) =>
+  api.POST('/api/trading-engine/emergency-stop', { body: { reason, flatten } }).then(unwrap)
+
+export const reduceTrading = (reason: string) =>
+  api.POST('/api/trading-engine/reduce', { body: { reason } }).then(unwrap)
+
+export const resumeTrading = (reason: string) =>
+  api.POST('/api/trading-engine/resume', { body: { reason } }).then(unwrap)
+
+export const acknowledgeAlert = (id: number) =>
+  api
+    .POST('/api/trading-engine/alerts/{alert_id}/acknowledge', { params: { path: { alert_id: id } } })
+    .then(unwrap)
+
+export const resolveAlert = (id: number, note: string | null) =>
+  api
+    .POST('/api/trading-engine/alerts/{alert_id}/resolve', { params: { path: { alert_id: id } }, body: { note } })
+    .then(unwrap)
+
+export const setConfig = (key: string, value: unknown, reason: string | null) =>
+  api.POST('/api/trading-engine/config', { body: { key, value, reason } }).then(unwrap)

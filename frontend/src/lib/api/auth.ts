@@ -1,0 +1,31 @@
+/** Who is signed in, and the ways in and out. */
+import { queryOptions } from '@tanstack/react-query'
+import { api, unwrap } from './client'
+import { ApiError } from './errors'
+import { type Me } from './types'
+
+export const auth = {
+  state: () =>
+    queryOptions({ queryKey: ['auth', 'state'], queryFn: () => api.GET('/api/auth/state').then(unwrap), staleTime: 0 }),
+  me: () =>
+    queryOptions({
+      queryKey: ['auth', 'me'],
+      queryFn: async (): Promise<Me | null> => {
+        try {
+          return await api.GET('/api/auth/me').then(unwrap)
+        } catch (error) {
+          if (error instanceof ApiError && error.status === 401) return null
+          throw error
+        }
+      },
+      staleTime: 60_000,
+    }),
+}
+
+export const signUp = (body: { token: string; email: string; password: string; name: string | null }) =>
+  api.POST('/api/auth/sign-up', { body }).then(unwrap)
+
+export const signIn = (body: { email: string; password: string }) =>
+  api.POST('/api/auth/sign-in', { body: { ...body, grant: 'session' } }).then(unwrap)
+
+export const signOut = () => api.POST('/api/auth/sign-out')

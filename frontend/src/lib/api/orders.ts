@@ -1,0 +1,32 @@
+/** Orders, and why each was made. */
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { api, newIdempotencyKey, unwrap } from './client'
+import { PAGE_SIZE, paging } from './pages'
+import { type OrderFilter, type OrderWish } from './types'
+
+export const orders = {
+  all: ['orders'] as const,
+  list: (filter: OrderFilter, limit = PAGE_SIZE) =>
+    infiniteQueryOptions({
+      queryKey: [...orders.all, 'list', filter, limit],
+      queryFn: ({ pageParam }) =>
+        api.GET('/api/orders', { params: { query: { ...filter, limit, cursor: pageParam } } }).then(unwrap),
+      ...paging,
+    }),
+  timeline: (clientOrderId: string) =>
+    queryOptions({
+      queryKey: [...orders.all, 'timeline', clientOrderId],
+      queryFn: () =>
+        api
+          .GET('/api/orders/{client_order_id}/timeline', { params: { path: { client_order_id: clientOrderId } } })
+          .then(unwrap),
+    }),
+}
+
+export const placeOrder = (body: OrderWish, key = newIdempotencyKey()) =>
+  api.POST('/api/orders', { params: { header: { 'idempotency-key': key } }, body }).then(unwrap)
+
+export const cancelOrder = (clientOrderId: string) =>
+  api
+    .DELETE('/api/orders/{client_order_id}', { params: { path: { client_order_id: clientOrderId } } })
+    .then(unwrap)
