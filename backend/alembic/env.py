@@ -36,7 +36,6 @@ def database() -> AbstractContextManager[str]:
 
 
 def configure(connection: Connection | None, url: str | None = None) -> None:
-    import_module("app.models")  # registers every table in Base.metadata
     context.configure(
         connection=connection,
         url=url,

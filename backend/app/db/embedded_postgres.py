@@ -42,6 +42,7 @@ SETTINGS: Final = {
     "jit": "off",
 }
 INITDB_OPTIONS: Final = (
+    f"--username={NAME}",
     "--auth=trust",  # until pg_hba.conf is written below, before any server listens
     "--encoding=UTF8",
     "--locale-provider=builtin",
@@ -161,9 +162,7 @@ class EmbeddedPostgres:
         fresh = self.data.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         self._give(fresh)
-        self._run(
-            [self.binaries / "initdb", "--pgdata", fresh, "--username", NAME, *INITDB_OPTIONS]
-        )
+        self._run([str(self.binaries / "initdb"), f"--pgdata={fresh}", *INITDB_OPTIONS])
         self._single_user(
             fresh,
             f"ALTER ROLE {NAME} PASSWORD '{self._password}'\nCREATE DATABASE {NAME}",
