@@ -74,7 +74,8 @@ class AppOptions(Options):
     secrets_dir: Path = Field(
         default=Path("/run/secrets"),
         validation_alias="TRADEWRIGHT_SECRETS_DIR",
-        description="Folder with one file a variable, as Docker secrets are",
+        description="Folder with one file a variable, as Docker secrets are (set it in the"
+        " environment, not in .env)",
     )
     replay: Path | None = Field(
         default=None,

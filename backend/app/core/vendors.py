@@ -1,6 +1,6 @@
 """Options of vendors whose adapters are still to come; each moves into its adapter's file."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -114,7 +114,7 @@ class YfinanceOptions(Options):
     )
 
 
-VENDORS = (
+VENDORS: Final[tuple[type[Options], ...]] = (
     DatabentoOptions,
     TwelveDataOptions,
     AlpacaOptions,

@@ -171,10 +171,10 @@ class EmbeddedPostgres:
         fresh.rename(self.data)
 
     def _single_user(self, data: Path, statements: str) -> None:
-        command = [self.binaries / "postgres", "--single", "-D", data, "postgres"]
-        self._run(command, f"{statements}\n")
+        postgres = str(self.binaries / "postgres")
+        self._run([postgres, "--single", "-D", str(data), "postgres"], f"{statements}\n")
 
-    def _run(self, command: Sequence[str | Path], text: str | None = None) -> None:
+    def _run(self, command: Sequence[str], text: str | None = None) -> None:
         child = start(
             command,
             user=self.user,
