@@ -119,7 +119,8 @@ CREATE TABLE accounts (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_accounts PRIMARY KEY (id),
     CONSTRAINT ck_accounts_mode CHECK (mode IN ('paper', 'live')),
-    CONSTRAINT ck_accounts_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_accounts_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset) >
+        7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_accounts_live_data CHECK (mode = 'paper' OR dataset = 'live'),
     CONSTRAINT ck_accounts_currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT ck_accounts_starting_cash CHECK (starting_cash >= 0),

@@ -36,7 +36,8 @@ CREATE TABLE quarantine (
     source TEXT NOT NULL,
     recorded_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_quarantine PRIMARY KEY (id),
-    CONSTRAINT ck_quarantine_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_quarantine_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset)
+        > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_quarantine_kind CHECK (kind IN ('bar', 'tick', 'quote', 'option')),
     CONSTRAINT ck_quarantine_timeframe CHECK (timeframe IN ('1s', '1m', '5m', '15m', '1h',
         '1d'))
@@ -58,11 +59,12 @@ CREATE TABLE quotes (
     ask_size DOUBLE PRECISION NOT NULL,
     source TEXT NOT NULL,
     CONSTRAINT pk_quotes PRIMARY KEY (dataset, stock_id, at, sequence),
-    CONSTRAINT ck_quotes_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_quotes_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset) > 7
+        AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_quotes_prices CHECK (bid > 0 AND ask >= bid AND ask < 'Infinity'),
     CONSTRAINT ck_quotes_sizes CHECK (bid_size >= 0 AND ask_size >= 0)
 );
-CREATE INDEX ix_quotes_ ON quotes (at DESC);
+CREATE INDEX ix_quotes_at ON quotes USING brin (at);
 """
 
 TICKS = """
@@ -77,11 +79,12 @@ CREATE TABLE ticks (
     conditions TEXT,
     source TEXT NOT NULL,
     CONSTRAINT pk_ticks PRIMARY KEY (dataset, stock_id, at, sequence),
-    CONSTRAINT ck_ticks_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_ticks_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset) > 7
+        AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_ticks_price CHECK (price > 0 AND price < 'Infinity' AND size >= 0 AND size <
         'Infinity')
 );
-CREATE INDEX ix_ticks_ ON ticks (at DESC);
+CREATE INDEX ix_ticks_at ON ticks USING brin (at);
 """
 
 MARKET_DATA_CACHE = """
@@ -95,8 +98,9 @@ CREATE TABLE market_data_cache (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_market_data_cache PRIMARY KEY (dataset, instrument_id, kind),
-    CONSTRAINT ck_market_data_cache_dataset CHECK (dataset ~
-        '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_market_data_cache_dataset CHECK (dataset IN ('live', 'simulated') OR
+        (length(dataset) > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset,
+        'import:')))),
     CONSTRAINT ck_market_data_cache_kind CHECK (kind IN ('quote', 'bar', 'option_chain')),
     CONSTRAINT fk_market_data_cache_instrument_id_instruments FOREIGN KEY(instrument_id)
         REFERENCES instruments (id)
@@ -123,8 +127,9 @@ CREATE TABLE corporate_actions (
     CONSTRAINT pk_corporate_actions PRIMARY KEY (id),
     CONSTRAINT uq_corporate_actions_dataset_stock_id_kind_ex_date_source UNIQUE (dataset,
         stock_id, kind, ex_date, source),
-    CONSTRAINT ck_corporate_actions_dataset CHECK (dataset ~
-        '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_corporate_actions_dataset CHECK (dataset IN ('live', 'simulated') OR
+        (length(dataset) > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset,
+        'import:')))),
     CONSTRAINT ck_corporate_actions_kind CHECK (kind IN ('split', 'dividend', 'symbol_change',
         'spin_off', 'merger', 'delisting')),
     CONSTRAINT ck_corporate_actions_ratio CHECK (ratio > 0 AND (kind <> 'split' OR ratio IS NOT
@@ -155,7 +160,8 @@ CREATE TABLE data_gaps (
     CONSTRAINT pk_data_gaps PRIMARY KEY (id),
     CONSTRAINT uq_data_gaps_dataset_stock_id_timeframe_start UNIQUE (dataset, stock_id,
         timeframe, start),
-    CONSTRAINT ck_data_gaps_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_data_gaps_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset)
+        > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_data_gaps_timeframe CHECK (timeframe IN ('1s', '1m', '5m', '15m', '1h',
         '1d')),
     CONSTRAINT ck_data_gaps_state CHECK (state IN ('unexplained', 'closed', 'no_trade',
@@ -212,12 +218,13 @@ CREATE TABLE indicators (
     value DOUBLE PRECISION NOT NULL,
     metadata JSONB DEFAULT '{}' NOT NULL,
     CONSTRAINT pk_indicators PRIMARY KEY (dataset, stock_id, timeframe, name, start),
-    CONSTRAINT ck_indicators_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_indicators_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset)
+        > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_indicators_timeframe CHECK (timeframe IN ('1s', '1m', '5m', '15m', '1h',
         '1d')),
     CONSTRAINT fk_indicators_stock_id_stocks FOREIGN KEY(stock_id) REFERENCES stocks (id)
 );
-CREATE INDEX ix_indicators_ ON indicators (start DESC);
+CREATE INDEX ix_indicators_start ON indicators USING brin (start);
 """
 
 STOCK_DATA = """
@@ -235,7 +242,8 @@ CREATE TABLE stock_data (
     vwap DOUBLE PRECISION,
     source TEXT NOT NULL,
     CONSTRAINT pk_stock_data PRIMARY KEY (dataset, stock_id, timeframe, start),
-    CONSTRAINT ck_stock_data_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_stock_data_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset)
+        > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_stock_data_timeframe CHECK (timeframe IN ('1s', '1m', '5m', '15m', '1h',
         '1d')),
     CONSTRAINT ck_stock_data_prices CHECK (low > 0 AND high < 'Infinity' AND open BETWEEN low
@@ -243,7 +251,7 @@ CREATE TABLE stock_data (
     CONSTRAINT ck_stock_data_end CHECK ("end" > start),
     CONSTRAINT fk_stock_data_stock_id_stocks FOREIGN KEY(stock_id) REFERENCES stocks (id)
 );
-CREATE INDEX ix_stock_data_ ON stock_data (start DESC);
+CREATE INDEX ix_stock_data_start ON stock_data (start DESC);
 """
 
 STOCK_DATA_REVISIONS = """
@@ -265,8 +273,9 @@ CREATE TABLE stock_data_revisions (
     replaced_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_stock_data_revisions PRIMARY KEY (dataset, stock_id, timeframe, start,
         revision),
-    CONSTRAINT ck_stock_data_revisions_dataset CHECK (dataset ~
-        '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_stock_data_revisions_dataset CHECK (dataset IN ('live', 'simulated') OR
+        (length(dataset) > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset,
+        'import:')))),
     CONSTRAINT ck_stock_data_revisions_timeframe CHECK (timeframe IN ('1s', '1m', '5m', '15m',
         '1h', '1d')),
     CONSTRAINT fk_stock_data_revisions_stock_id_stocks FOREIGN KEY(stock_id) REFERENCES stocks
@@ -293,15 +302,16 @@ CREATE TABLE options_data (
     underlying_price DOUBLE PRECISION,
     source TEXT NOT NULL,
     CONSTRAINT pk_options_data PRIMARY KEY (dataset, contract_id, at),
-    CONSTRAINT ck_options_data_dataset CHECK (dataset ~
-        '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_options_data_dataset CHECK (dataset IN ('live', 'simulated') OR
+        (length(dataset) > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset,
+        'import:')))),
     CONSTRAINT ck_options_data_prices CHECK (bid >= 0 AND ask >= 0 AND last >= 0 AND
         underlying_price > 0),
     CONSTRAINT ck_options_data_sizes CHECK (volume >= 0 AND open_interest >= 0),
     CONSTRAINT fk_options_data_contract_id_option_contracts FOREIGN KEY(contract_id) REFERENCES
         option_contracts (id)
 );
-CREATE INDEX ix_options_data_ ON options_data (at DESC);
+CREATE INDEX ix_options_data_at ON options_data USING brin (at);
 """
 
 

@@ -39,7 +39,8 @@ CREATE TABLE sweeps (
         'canceled')),
     CONSTRAINT ck_sweeps_timeframe CHECK (timeframe IN ('1s', '1m', '5m', '15m', '1h', '1d')),
     CONSTRAINT ck_sweeps_kind CHECK (kind IN ('grid', 'random', 'optuna', 'walk_forward')),
-    CONSTRAINT ck_sweeps_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_sweeps_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset) > 7
+        AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_sweeps_progress CHECK (progress BETWEEN 0 AND 1),
     CONSTRAINT ck_sweeps_combinations CHECK (combinations >= 0),
     CONSTRAINT fk_sweeps_created_by_users FOREIGN KEY(created_by) REFERENCES users (id)
@@ -86,7 +87,8 @@ CREATE TABLE backtests (
     CONSTRAINT ck_backtests_limits CHECK (limits IN ('account', 'none')),
     CONSTRAINT ck_backtests_causality CHECK (causality IN ('unchecked', 'causal',
         'looks_ahead')),
-    CONSTRAINT ck_backtests_dataset CHECK (dataset ~ '^(live|simulated|(replay|import):.+)$'),
+    CONSTRAINT ck_backtests_dataset CHECK (dataset IN ('live', 'simulated') OR (length(dataset)
+        > 7 AND (starts_with(dataset, 'replay:') OR starts_with(dataset, 'import:')))),
     CONSTRAINT ck_backtests_symbols CHECK (cardinality(symbols) > 0),
     CONSTRAINT ck_backtests_range CHECK ("end" > start),
     CONSTRAINT ck_backtests_starting_cash CHECK (starting_cash > 0),

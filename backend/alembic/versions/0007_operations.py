@@ -67,7 +67,7 @@ CREATE TABLE metrics (
     value DOUBLE PRECISION NOT NULL,
     CONSTRAINT pk_metrics PRIMARY KEY (name, labels, at)
 );
-CREATE INDEX ix_metrics_ ON metrics (at DESC);
+CREATE INDEX ix_metrics_at ON metrics USING brin (at);
 """
 
 SYSTEM_CONFIG = """

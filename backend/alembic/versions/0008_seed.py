@@ -3,6 +3,7 @@
 import json
 
 import sqlalchemy as sa
+
 from alembic import op
 
 revision: str = "0008"

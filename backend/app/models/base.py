@@ -101,7 +101,11 @@ def known_ledger() -> CheckConstraint:
 
 def known_dataset() -> CheckConstraint:
     """`dataset` is live, simulated, replay:NAME or import:NAME."""
-    return check("dataset", "dataset ~ '^(live|simulated|(replay|import):.+)$'")
+    named = ("replay:", "import:")
+    either = " OR ".join(f"starts_with(dataset, '{word}')" for word in named)
+    return check(
+        "dataset", f"dataset IN ('live', 'simulated') OR (length(dataset) > 7 AND ({either}))"
+    )
 
 
 def sound_prices() -> CheckConstraint:

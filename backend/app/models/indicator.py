@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, desc
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,7 +17,7 @@ class Indicator(Base):
     __table_args__ = (
         known_dataset(),
         one_of("timeframe", Timeframe),
-        Index(None, desc("start")),
+        Index("ix_indicators_start", "start", postgresql_using="brin"),
         {"info": {"owner": "repositories/indicators.py", "hypertable": "start"}},
     )
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, desc
+from sqlalchemy import Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +14,7 @@ class Metric(Base):
 
     __tablename__ = "metrics"
     __table_args__ = (
-        Index(None, desc("at")),
+        Index("ix_metrics_at", "at", postgresql_using="brin"),
         {"info": {"owner": "repositories/metrics.py", "hypertable": "at"}},
     )
 

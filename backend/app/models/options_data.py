@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, desc
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, check, known_dataset
@@ -16,7 +16,7 @@ class OptionsData(Base):
         known_dataset(),
         check("prices", "bid >= 0 AND ask >= 0 AND last >= 0 AND underlying_price > 0"),
         check("sizes", "volume >= 0 AND open_interest >= 0"),
-        Index(None, desc("at")),
+        Index("ix_options_data_at", "at", postgresql_using="brin"),
         {"info": {"owner": "repositories/options_data.py", "hypertable": "at"}},
     )
 

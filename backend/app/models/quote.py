@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, desc, text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, check, known_dataset
@@ -16,7 +16,7 @@ class Quote(Base):
         known_dataset(),
         check("prices", "bid > 0 AND ask >= bid AND ask < 'Infinity'"),
         check("sizes", "bid_size >= 0 AND ask_size >= 0"),
-        Index(None, desc("at")),
+        Index("ix_quotes_at", "at", postgresql_using="brin"),
         {"info": {"owner": "repositories/quotes.py", "hypertable": "at"}},
     )
 

@@ -18,7 +18,7 @@ class StockData(Base):
         one_of("timeframe", Timeframe),
         sound_prices(),
         check("end", '"end" > start'),
-        Index(None, desc("start")),
+        Index("ix_stock_data_start", desc("start")),
         {"info": {"owner": "repositories/stock_data.py", "hypertable": "start"}},
     )
 

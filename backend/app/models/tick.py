@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, desc, text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, check, known_dataset
@@ -16,7 +16,7 @@ class Tick(Base):
     __table_args__ = (
         known_dataset(),
         check("price", "price > 0 AND price < 'Infinity' AND size >= 0 AND size < 'Infinity'"),
-        Index(None, desc("at")),
+        Index("ix_ticks_at", "at", postgresql_using="brin"),
         {"info": {"owner": "repositories/ticks.py", "hypertable": "at"}},
     )
 
