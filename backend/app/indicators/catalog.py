@@ -1,4 +1,4 @@
-"""Every indicator by name, for charts, forms and pages: what it is, what it needs, what it gives."""
+"""Every indicator by name, for charts, forms and pages: what it needs and what it gives."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches

@@ -9,7 +9,7 @@ from app.core.errors import NotFound
 from app.indicators.catalog import compute, find, lookback, names
 from app.indicators.momentum import macd, rsi, stochastic
 from app.indicators.rows import crossed_above, crossed_below, previous
-from app.indicators.trend import adx, ema, sma, wma
+from app.indicators.trend import adx, ema, ichimoku, sma, wma
 from app.indicators.volatility import atr, bollinger, donchian
 from app.indicators.volume import obv, vwap
 
@@ -23,6 +23,7 @@ __all__ = [
     "donchian",
     "ema",
     "find",
+    "ichimoku",
     "lookback",
     "macd",
     "names",

@@ -1,7 +1,7 @@
 """The pandas-ta family in the catalogue: those that a test has proved not to look ahead.
 
 Their names, parameters and memory stand in pandas_ta.json, so that listing them does not load
-pandas. The file is written by `python -m tests.indicators.survey`, and a test keeps it true.
+pandas. The file is written by `python -m app.indicators.survey`, and a test keeps it true.
 """
 
 import logging
@@ -10,8 +10,9 @@ import warnings
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from importlib import import_module, resources
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -27,7 +28,9 @@ from app.indicators.volume import session_slices
 
 CLASSIC: Final = "pandas_ta_classic"
 ORIGINAL: Final = "pandas_ta"
-"Needs Python 3.12; installed by the extra of the same name."
+"Installed by the extra of the same name."
+TABLE_FILE: Final = Path(__file__).with_name("pandas_ta.json")
+ORIGINAL_FILE: Final = Path(__file__).with_name("pandas_ta_original.json")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,39 +59,60 @@ class Table(msgspec.Struct, frozen=True):
 
 @cache
 def table() -> Table:
-    file = resources.files("app.indicators").joinpath("pandas_ta.json")
-    return msgspec.json.decode(file.read_bytes(), type=Table)
+    return msgspec.json.decode(TABLE_FILE.read_bytes(), type=Table)
 
 
 @cache
-def library_names() -> tuple[str, ...]:
-    """Libraries to look for a function in, best first."""
-    has_original = sys.version_info >= (3, 12) and find_spec(ORIGINAL) is not None
-    return (ORIGINAL, CLASSIC) if has_original else (CLASSIC,)
-
-
-def function(name: str) -> Callable[..., Any]:
-    """The library's function: the original's where it is installed and has it."""
-    for library in library_names():
-        found = getattr(_load(library), name, None)
-        if callable(found):
-            result: Callable[..., Any] = found
-            return result
-    raise InvalidInput(f"None of {', '.join(library_names())} has {name}.", field="name")
+def has_original() -> bool:
+    """True when the original pandas-ta is installed; it needs Python 3.12."""
+    return sys.version_info >= (3, 12) and find_spec(ORIGINAL) is not None
 
 
 @cache
-def _load(library: str) -> Any:  # noqa: ANN401 - neither library has types
+def library_of(name: str) -> str:
+    """The library to take a function from: the original where it is installed and proven."""
+    if not has_original():
+        return CLASSIC
+    proven = msgspec.json.decode(ORIGINAL_FILE.read_bytes(), type=frozenset[str])
+    return ORIGINAL if name in proven else CLASSIC
+
+
+@cache
+def load(library: str) -> Any:  # noqa: ANN401 - neither library has types
+    """The library's module."""
     logging.getLogger(library).setLevel(logging.ERROR)  # it warns of every short column
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they use what newer versions of pandas deprecate
         return import_module(library)
 
 
+def load_function(library: str, name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(load(library), name)
+    return function
+
+
 def call(
-    name: str, columns: Mapping[str, Array], parameters: Mapping[str, Any]
+    library: str, name: str, columns: Mapping[str, Array], parameters: Mapping[str, Any]
 ) -> tuple[Array, ...] | None:
     """The function's columns, NaN where it has no value; None when there are too few rows."""
+    result = _called(library, name, columns, parameters)
+    if result is None:
+        return None
+    parts = [result.iloc[:, i] for i in range(result.shape[1])] if result.ndim == 2 else [result]
+    return tuple(_column(part) for part in parts)
+
+
+def labels(
+    library: str, name: str, columns: Mapping[str, Array], parameters: Mapping[str, Any]
+) -> list[str]:
+    """What the library calls the columns, its parameters included."""
+    result = _called(library, name, columns, parameters)
+    return [str(label) for label in result.columns] if result.ndim == 2 else [str(result.name)]
+
+
+def _called(
+    library: str, name: str, columns: Mapping[str, Array], parameters: Mapping[str, Any]
+) -> Any:  # noqa: ANN401 - a Series, a DataFrame or None
     pandas = import_module("pandas")
     series = {
         "open_" if column == "open" else column: pandas.Series(values)
@@ -96,11 +120,7 @@ def call(
     }
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        result = function(name)(**series, **parameters)
-    if result is None:
-        return None
-    parts = [result[column] for column in result] if result.ndim == 2 else [result]
-    return tuple(_column(part) for part in parts)
+        return load_function(library, name)(**series, **parameters)
 
 
 def _column(series: Any) -> Array:  # noqa: ANN401 - a pandas.Series, which is not imported here
@@ -167,12 +187,18 @@ def _columns(
 ) -> tuple[Array, ...]:
     rows = len(columns[0])
     inputs = dict(zip(entry.inputs, columns, strict=True))
-    found = call(entry.name, inputs, {**parameters, **entry.fixed}) if rows else None
+    try:
+        library = library_of(entry.name)
+        found = call(library, entry.name, inputs, {**parameters, **entry.fixed}) if rows else None
+    except Exception as error:
+        stated = ", ".join(f"{name} {value}" for name, value in parameters.items())
+        problem = f"{entry.name} cannot be computed with {stated}: {error}."
+        raise InvalidInput(problem, field=next(iter(parameters), None)) from error
     return found or tuple(np.full(rows, np.nan) for _ in entry.outputs)
 
 
 def _result(entry: Entry, columns: tuple[Array, ...]) -> Array | tuple[Array, ...]:
     if len(columns) == 1:
         return columns[0]
-    result: tuple[Array, ...] = namedtuple(entry.name, entry.outputs)(*columns)  # noqa: PYI024 - its fields are data
+    result: tuple[Array, ...] = namedtuple(entry.name, entry.outputs)(*columns)
     return result

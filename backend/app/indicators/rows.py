@@ -50,7 +50,7 @@ def previous(values: ArrayLike, rows: int = 1) -> Array:
         raise InvalidInput(f"rows must be at least 0, not {rows}.", field="rows")
     column = as_column(values, "values")
     shifted = np.full(len(column), np.nan)
-    shifted[rows:] = column[: len(column) - rows]
+    shifted[rows:] = column[: max(len(column) - rows, 0)]
     return shifted
 
 

@@ -12,10 +12,15 @@ FIRST_SESSION = 738_522
 "Ordinal of 2 January 2023."
 
 
-def sample_bars(rows: int, seed: int = 0) -> dict[str, Array]:
-    """Bars of a random walk around 100: open, high, low, close, volume and session."""
+def sample_bars(
+    rows: int, seed: int = 0, *, step: float = 0.004, drift: float = 0.0
+) -> dict[str, Array]:
+    """Bars of a random walk from 100: open, high, low, close, volume and session.
+
+    `step` is the size of a bar's move, `drift` its mean, both as fractions of the price.
+    """
     random = np.random.default_rng(seed)
-    return bars_of((100 * np.exp(np.cumsum(random.normal(0, 0.004, rows)))).tolist(), seed)
+    return bars_of((100 * np.exp(np.cumsum(random.normal(drift, step, rows)))).tolist(), seed)
 
 
 def bars_of(closes: Sequence[float], seed: int = 0) -> dict[str, Array]:
