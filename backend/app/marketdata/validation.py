@@ -1,0 +1,211 @@
+"""Which bars may be believed: vectorised rules split a batch into good and quarantined rows."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.market import Timeframe
+from app.marketdata.batch import BAR, PRICES, VALUES, BarBatch, Flags, Floats, Nanos
+from app.marketdata.calendar import TradingCalendar
+
+NEIGHBOURS: Final = 10
+"Bars on either side whose median a price is compared with."
+
+LARGEST_JUMP: Final = {
+    Timeframe.S1: 3.0,
+    Timeframe.M1: 3.0,
+    Timeframe.M5: 3.0,
+    Timeframe.M15: 3.0,
+    Timeframe.H1: 4.0,
+    Timeframe.D1: 8.0,
+}
+"""How many times above or below its neighbours' median a price may stand.
+
+Daily bars have moved sevenfold within days; a misplaced decimal point still shows.
+"""
+
+_TOLERANCE_NS: Final = 1_000_000_000
+"A provider's clock may run this far ahead of ours."
+
+
+class Reason(StrEnum):
+    """Why a row was quarantined."""
+
+    MALFORMED = "malformed"
+    BAD_TIME = "bad_time"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_POSITIVE = "not_positive"
+    NEGATIVE_VOLUME = "negative_volume"
+    HIGH_LOW = "high_low"
+    JUMP = "jump"
+    FUTURE = "future"
+    OUT_OF_ORDER = "out_of_order"
+    DUPLICATE = "duplicate"
+    NO_TRADING_DAY = "no_trading_day"
+    OFF_GRID = "off_grid"
+
+
+EXPLANATIONS: Final = {
+    Reason.MALFORMED: "the row has more fields than the header names",
+    Reason.BAD_TIME: "the time is missing, unreadable or does not exist in its time zone",
+    Reason.NOT_A_NUMBER: "a price or the volume is missing, not a number or infinite",
+    Reason.NOT_POSITIVE: "a price is zero or negative",
+    Reason.NEGATIVE_VOLUME: "the volume is negative",
+    Reason.HIGH_LOW: "open or close lies outside low to high",
+    Reason.JUMP: "a price is several times above or below its neighbours",
+    Reason.FUTURE: "the bar is not over yet",
+    Reason.OUT_OF_ORDER: "the bar is older than one before it",
+    Reason.DUPLICATE: "another bar of the same time came before, with other values",
+    Reason.NO_TRADING_DAY: "the exchange is closed on that day",
+    Reason.OFF_GRID: "the start is not on the grid that begins at the session's open",
+}
+
+_REASONS: Final = tuple(Reason)
+Codes = NDArray[np.uint16]
+"One bit a reason, in the order of `Reason`."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """A batch split in two. `codes` and `reasons` belong to the rows of `bad`."""
+
+    good: BarBatch
+    bad: BarBatch
+    positions: NDArray[np.intp]
+    "Where the bad rows stood in the batch that was judged."
+    codes: Codes
+    repeated: int = 0
+    "Rows that said exactly what another row had said; they are in neither part."
+
+    def reasons(self) -> list[list[Reason]]:
+        """The reasons of each bad row."""
+        return [_named(code) for code in self.codes.tolist()]
+
+    def counts(self) -> dict[Reason, int]:
+        """Bad rows by reason; a row with two reasons counts twice."""
+        bits = {r: int(np.count_nonzero(self.codes & _bit(r))) for r in _REASONS}
+        return {reason: count for reason, count in bits.items() if count}
+
+
+def validate(
+    batch: BarBatch,
+    calendar: TradingCalendar,
+    *,
+    now: int | None = None,
+    before: Floats | None = None,
+    newest: int | None = None,
+    in_order: bool = False,
+    malformed: Flags | None = None,
+) -> Verdict:
+    """Split `batch` by every rule.
+
+    `now` (ns) switches the rule about the future on. `before` holds the closes seen last, `newest`
+    the start of the last bar, so that a stream of small batches is judged as one. `in_order`
+    quarantines rows older than one before them; of a file they are welcome. `malformed` marks
+    rows that the reader could not take apart.
+    """
+    rows = batch.rows
+    if rows.dtype != BAR:
+        raise TypeError(f"bars have the columns {BAR.names}, not {rows.dtype.names}")
+    codes = np.zeros(len(rows), dtype=np.uint16)
+    for reason, failed in _row_rules(batch, calendar, now).items():
+        codes[failed] |= _bit(reason)
+    if malformed is not None:
+        codes[malformed] |= _bit(Reason.MALFORMED)
+    if in_order:
+        codes[_out_of_order(batch.start, newest)] |= _bit(Reason.OUT_OF_ORDER)
+    repeats, conflicts = _duplicates(batch, codes == 0)
+    codes[conflicts] |= _bit(Reason.DUPLICATE)
+    codes[_jumps(batch, codes == 0, before)] |= _bit(Reason.JUMP)
+    bad = codes != 0
+    where = np.flatnonzero(bad)
+    repeated = int(np.count_nonzero(repeats & ~bad))
+    return Verdict(batch[~bad & ~repeats], batch[where], where, codes[where], repeated)
+
+
+def _row_rules(batch: BarBatch, calendar: TradingCalendar, now: int | None) -> dict[Reason, Flags]:
+    """Rules that need one row only."""
+    rows, start = batch.rows, batch.start
+    prices = np.stack([rows[name] for name in PRICES])
+    finite = np.isfinite(prices).all(axis=0) & np.isfinite(rows["volume"])
+    with np.errstate(invalid="ignore"):
+        rules = {
+            Reason.BAD_TIME: batch.end <= start,
+            Reason.NOT_A_NUMBER: ~finite,
+            Reason.NOT_POSITIVE: (prices <= 0).any(axis=0),
+            Reason.NEGATIVE_VOLUME: rows["volume"] < 0,
+            Reason.HIGH_LOW: (prices > rows["high"]).any(axis=0)
+            | (prices < rows["low"]).any(axis=0),
+        }
+    timed = ~rules[Reason.BAD_TIME]
+    trading = np.zeros(len(rows), dtype=np.bool_)
+    trading[timed] = calendar.day_index(start[timed]) >= 0
+    rules[Reason.NO_TRADING_DAY] = timed & ~trading
+    rules[Reason.OFF_GRID] = np.zeros(len(rows), dtype=np.bool_)
+    on_grid = calendar.bounds(batch.timeframe, start[trading])[0] == start[trading]
+    rules[Reason.OFF_GRID][trading] = ~on_grid
+    if now is not None:
+        rules[Reason.FUTURE] = batch.end > now + _TOLERANCE_NS
+    return rules
+
+
+def _out_of_order(start: Nanos, newest: int | None) -> Flags:
+    """Rows that are older than the newest before them."""
+    floor = np.iinfo(np.int64).min if newest is None else newest
+    before = np.maximum.accumulate(np.concatenate([np.array([floor]), start[:-1]]))
+    return start < before
+
+
+def _duplicates(batch: BarBatch, sound: Flags) -> tuple[Flags, Flags]:
+    """Sound rows whose start was seen before: exact repetitions, and those that differ."""
+    repeats = np.zeros(len(batch), dtype=np.bool_)
+    conflicts = repeats.copy()
+    index = np.flatnonzero(sound)
+    order = index[np.argsort(batch.start[index], kind="stable")]
+    starts = batch.start[order]
+    again = np.flatnonzero(np.diff(starts, prepend=starts[:1] - 1) == 0)
+    if len(again):
+        first = np.searchsorted(starts, starts[again])
+        values = np.stack([batch.rows[name][order] for name in VALUES])
+        same = (values[:, again] == values[:, first]).all(axis=0)
+        repeats[order[again[same]]] = True
+        conflicts[order[again[~same]]] = True
+    return repeats, conflicts
+
+
+def _jumps(batch: BarBatch, sound: Flags, before: Floats | None) -> Flags:
+    """Sound rows with a price far from the median of the closes around them.
+
+    A level that stays (a split, a crash) is its own neighbourhood; a lone spike is not.
+    """
+    jumps = np.zeros(len(batch), dtype=np.bool_)
+    index = np.flatnonzero(sound)
+    order = index[np.argsort(batch.start[index], kind="stable")]
+    past = np.array([]) if before is None else before[-NEIGHBOURS:]
+    closes = np.concatenate([past, batch.rows["close"][order]])
+    if len(closes) < 2:
+        return jumps
+    medians = _neighbour_medians(closes)[len(past) :]
+    limit = LARGEST_JUMP[batch.timeframe]
+    highest, lowest = batch.rows["high"][order], batch.rows["low"][order]
+    jumps[order] = (highest > medians * limit) | (lowest * limit < medians)
+    return jumps
+
+
+def _neighbour_medians(closes: Floats) -> Floats:
+    """Median of up to NEIGHBOURS closes on each side, the middle left out."""
+    padded = np.pad(closes, NEIGHBOURS, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
+    around = np.delete(windows, NEIGHBOURS, axis=1)
+    return np.nanmedian(around, axis=1)
+
+
+def _bit(reason: Reason) -> np.uint16:
+    return np.uint16(1 << _REASONS.index(reason))
+
+
+def _named(code: int) -> list[Reason]:
+    return [reason for i, reason in enumerate(_REASONS) if code >> i & 1]
