@@ -1,7 +1,10 @@
 """People, what their role allows, and what a key may be given."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 
 class Role(StrEnum):
@@ -27,3 +30,32 @@ SCOPES: Final[dict[Role, frozenset[Scope]]] = {
     Role.ADMIN: frozenset(Scope),
 }
 """The most that each role can do; a key has a subset of its owner's."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and what they may do. `accounts` None means every account."""
+
+    user_id: int
+    email: str
+    name: str | None
+    role: Role
+    scopes: frozenset[Scope]
+    via: str
+    "session, token or api_key."
+    credential: str
+    "Which session, token family or key: revoking it ends what it opened."
+    accounts: tuple[int, ...] | None = None
+    session_expires_at: datetime | None = None
+
+    @property
+    def actor(self) -> str:
+        """As journal, commands and audit trail name the caller."""
+        return f"{self.email} ({self.credential})" if self.via == "api_key" else self.email
+
+    @property
+    def visible(self) -> list[int] | None:
+        """Accounts to narrow a list to; None for no narrowing."""
+        return None if self.accounts is None else list(self.accounts)
+
+    def may_see(self, account_id: int) -> bool:
+        return self.accounts is None or account_id in self.accounts

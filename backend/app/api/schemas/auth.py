@@ -23,7 +23,7 @@ Password = Annotated[
         min_length=1,
         max_length=1024,
         description="At least 12 characters; common passwords are refused.",
-        examples=["correct horse battery staple"],
+        examples=["seven blue herons at dawn"],
     ),
 ]
 

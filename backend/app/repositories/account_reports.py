@@ -1,0 +1,162 @@
+"""Accounts as a person reads them: marked at the newest prices, with state, lease and counts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from app.core.errors import NotFound
+from app.domain.orders import OPEN
+from app.repositories.marks import EQUITY, LAST_CLOSE, MARKED
+from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, page
+
+_OPEN: Final = ", ".join(f"'{status}'" for status in sorted(OPEN))
+_SESSION_START: Final = """
+  date_trunc('day', coalesce(a.clock_at, now()) AT TIME ZONE 'America/New_York')
+    AT TIME ZONE 'America/New_York'"""
+
+_LISTING: Final = Listing(
+    select="r.*",
+    source=f"""(
+      WITH marked AS ({MARKED}), worth AS ({EQUITY})
+      SELECT a.id, a.name, a.broker, a.mode, a.dataset, a.currency, a.starting_cash, a.cash,
+        a.clock_at AS market_at, w.equity, w.exposure, w.unrealized_pnl, w.realized_pnl,
+        w.open_positions, coalesce(t.state, 'active') AS trading_state, t.reason AS state_reason,
+        l.holder, l.updated_at AS heartbeat_at,
+        coalesce(l.holder IS NOT NULL AND l.expires_at > clock_timestamp(), false) AS is_running,
+        (SELECT count(*) FROM orders o WHERE o.account_id = a.id AND o.status IN ({_OPEN}))
+          AS open_orders,
+        (SELECT count(*) FROM deployments d WHERE d.account_id = a.id AND d.state = 'running')
+          AS running_deployments,
+        {_SESSION_START} AS session_start
+      FROM accounts a JOIN worth w ON w.account_id = a.id
+      LEFT JOIN trading_state t ON t.scope = 'account:' || a.id
+      LEFT JOIN leases l ON l.resource = 'account:' || a.id
+      WHERE a.active
+    ) r""",
+    keys=(("r.id", "bigint"),),
+    descending=False,
+)
+
+
+def listing(db: Db, accounts: list[int] | None = None) -> Fetch:
+    """Oldest first; `accounts` None means all."""
+    return lister(db, _LISTING, Where().among("r.id", accounts))
+
+
+async def get(db: Db, account_id: int, accounts: list[int] | None = None) -> Row:
+    """One account. Raises NotFound."""
+    where = Where().among("r.id", accounts).add("r.id = {}", account_id)
+    rows = (await page(db, _LISTING, where, 1)).items
+    if not rows:
+        raise NotFound(f"There is no account {account_id}.", remedy="See GET /api/accounts.")
+    return rows[0]
+
+
+async def opening(db: Db, account_id: int, since: datetime) -> Row:
+    """`flow`: cash in and out since an instant; `worth`: what was held then, at the close before.
+
+    Equity then = cash now - flow + worth.
+    """
+    row = await db.fetchrow(
+        f"""
+        WITH flows AS (
+          SELECT e.instrument_id, sum(CASE WHEN e.side = 'buy' THEN e.quantity ELSE -e.quantity END)
+              AS quantity,
+            sum(CASE WHEN e.side = 'buy' THEN -1 ELSE 1 END * e.quantity * e.price * i.multiplier
+                - e.commission) AS cash
+          FROM executions e JOIN instruments i ON i.id = e.instrument_id
+          WHERE e.account_id = $1 AND e.at >= $2 GROUP BY e.instrument_id
+        ), held AS (
+          SELECT p.instrument_id, sum(p.quantity) AS quantity, max(p.average_price) AS price
+          FROM positions p WHERE p.account_id = $1 GROUP BY p.instrument_id
+        )
+        SELECT coalesce(sum(f.cash), 0) AS flow,
+          coalesce(sum((h.quantity - coalesce(f.quantity, 0)) * i.multiplier
+            * coalesce(c.close::numeric, h.price)), 0) AS worth
+        FROM held h JOIN instruments i ON i.id = h.instrument_id
+        JOIN accounts a ON a.id = $1
+        LEFT JOIN flows f USING (instrument_id)
+        LEFT JOIN {LAST_CLOSE.format(dataset="a.dataset", stock="h.instrument_id", until="$2")} c
+          ON h.quantity <> coalesce(f.quantity, 0)
+        """,
+        account_id,
+        since,
+    )
+    return dict(row or {})
+
+
+async def fills(db: Db, account_id: int) -> Sequence[Row]:
+    """Every fill of an account as (at, instrument_id, signed quantity, cash flow), oldest first."""
+    found = await db.fetch(
+        """
+        SELECT e.at, e.instrument_id,
+          (CASE WHEN e.side = 'buy' THEN e.quantity ELSE -e.quantity END * i.multiplier)::float8
+            AS quantity,
+          (CASE WHEN e.side = 'buy' THEN -1 ELSE 1 END * e.quantity * e.price * i.multiplier
+            - e.commission)::float8 AS cash
+        FROM executions e JOIN instruments i ON i.id = e.instrument_id
+        WHERE e.account_id = $1 ORDER BY e.at, e.id
+        """,
+        account_id,
+    )
+    return [dict(row) for row in found]
+
+
+async def closes(
+    db: Db, dataset: str, stock_id: int, timeframe: str, start: datetime, end: datetime
+) -> Sequence[Row]:
+    """(end, close) of the stored bars that end in (start, end]."""
+    found = await db.fetch(
+        """
+        SELECT "end" AS at, close FROM stock_data
+        WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3 AND "end" > $4 AND "end" <= $5
+        ORDER BY start
+        """,
+        dataset,
+        stock_id,
+        timeframe,
+        start,
+        end,
+    )
+    return [dict(row) for row in found]
+
+
+async def timeframes(db: Db, dataset: str, stock_ids: Sequence[int]) -> set[str]:
+    """Timeframes in which every one of these stocks has bars."""
+    found = await db.fetch(
+        """
+        SELECT f.timeframe FROM (VALUES ('1s'), ('1m'), ('5m'), ('15m'), ('1h'), ('1d'))
+          AS f (timeframe)
+        WHERE NOT EXISTS (
+          SELECT FROM unnest($2::bigint[]) AS s (id)
+          WHERE NOT EXISTS (SELECT FROM stock_data sd WHERE sd.dataset = $1 AND sd.stock_id = s.id
+                            AND sd.timeframe = f.timeframe))
+        """,
+        dataset,
+        list(stock_ids),
+    )
+    return {row["timeframe"] for row in found}
+
+
+async def exposures(db: Db, account_id: int) -> Sequence[Row]:
+    """(symbol, sector, market value) of everything held, summed over the ledgers."""
+    found = await db.fetch(
+        f"""
+        WITH marked AS ({MARKED})
+        SELECT m.symbol, s.sector, sum(coalesce(m.market_value,
+          m.quantity * m.multiplier * m.average_price)) AS value
+        FROM marked m LEFT JOIN stocks s ON s.id = m.instrument_id
+        WHERE m.account_id = $1 AND m.quantity <> 0 GROUP BY m.symbol, s.sector
+        """,
+        account_id,
+    )
+    return [dict(row) for row in found]
+
+
+async def orders_since(db: Db, account_id: int, since: datetime) -> int:
+    """Orders approved since an instant of the account's clock."""
+    return int(
+        await db.fetchval(
+            "SELECT count(*) FROM orders WHERE account_id = $1 AND at > $2", account_id, since
+        )
+    )

@@ -1,0 +1,117 @@
+"""The journal, as the API lists and the WebSocket resumes it; `repositories.journal` writes it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from app.core.errors import InvalidInput
+from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, plain
+
+_COLUMNS: Final = """e.stream, e.seq, e.event_type AS type, e.priority, e.occurred_at,
+   e.recorded_at, e.caused_by, e.correlation_id, e.actor, e.payload AS data"""
+_BY_TIME: Final = Listing(
+    select=_COLUMNS,
+    source="trading_events e",
+    keys=(("e.recorded_at", "timestamptz"), ("e.stream", "text"), ("e.seq", "bigint")),
+    documents=("data",),
+)
+_BY_SEQ: Final = replace(_BY_TIME, keys=(("e.seq", "bigint"),))
+
+
+class EventFilter(msgspec.Struct, kw_only=True):
+    """What a list of events is narrowed to; `accounts` None means every stream."""
+
+    accounts: list[int] | None = None
+    stream: str | None = None
+    type: Sequence[str] = ()
+    priority: Sequence[str] = ()
+    account_id: int | None = None
+    deployment_id: int | None = None
+    correlation_id: str | None = None
+    after_seq: int | None = None
+    before_seq: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    ascending: bool = False
+
+
+def listing(db: Db, wanted: EventFilter) -> Fetch:
+    """Newest first, unless `ascending`. Raises InvalidInput for a seq without a stream."""
+    stream = wanted.stream
+    if wanted.account_id is not None and stream is None:
+        stream = f"account:{wanted.account_id}"
+    if stream is None and (wanted.after_seq is not None or wanted.before_seq is not None):
+        raise InvalidInput(
+            "A seq counts within one stream.",
+            field="stream",
+            remedy="Name the stream, e.g. stream=account:1.",
+        )
+    where = Where().add("e.stream = {}", stream)
+    if wanted.accounts is not None:
+        streams = ["system", *(f"account:{account}" for account in wanted.accounts)]
+        where.add("e.stream = ANY({})", streams)
+    where.add("e.event_type = ANY({})", list(wanted.type))
+    where.add("e.priority = ANY({})", list(wanted.priority))
+    where.add("e.correlation_id = {}", wanted.correlation_id)
+    where.add(_OF_DEPLOYMENT, wanted.deployment_id)
+    where.add("e.seq > {}", wanted.after_seq).add("e.seq < {}", wanted.before_seq)
+    where.period("e.recorded_at", wanted.start, wanted.end)
+    shape = _BY_TIME if stream is None else _BY_SEQ
+    return lister(db, replace(shape, descending=not wanted.ascending), where)
+
+
+_OF_DEPLOYMENT: Final = """coalesce(e.payload->>'deployment_id',
+  e.payload->'deployment'->>'deployment_id',
+  substr(coalesce(e.payload->>'ledger', e.payload->'order'->>'ledger',
+    e.payload->'execution'->>'ledger', e.payload->'signal'->>'ledger',
+    e.payload->'position'->>'ledger', e.payload->'trade'->>'ledger',
+    e.payload->'target'->>'ledger'), 2)) = {}::bigint::text"""
+
+
+async def after(db: Db, stream: str, seq: int, limit: int) -> list[Row]:
+    """The next `limit` events of a stream, for whoever follows it; `data` stays JSON text."""
+    found = await db.fetch(
+        f"SELECT {_COLUMNS} FROM trading_events e WHERE e.stream = $1 AND e.seq > $2"
+        " ORDER BY e.seq LIMIT $3",
+        stream,
+        seq,
+        limit,
+    )
+    return [dict(row) for row in found]
+
+
+async def heads(db: Db) -> dict[str, int]:
+    """Last seq of every stream of events."""
+    found = await db.fetch("SELECT stream, seq FROM journal_streams WHERE stream <> 'audit'")
+    return {row["stream"]: row["seq"] for row in found}
+
+
+async def of_correlation(db: Db, stream: str, correlation_id: str) -> list[Row]:
+    """Everything that one input set off, in order."""
+    found = await db.fetch(
+        f"SELECT {_COLUMNS} FROM trading_events e WHERE e.stream = $1 AND e.correlation_id = $2"
+        " ORDER BY e.seq LIMIT 2000",
+        stream,
+        correlation_id,
+    )
+    return [plain(row, ("data",)) for row in found]
+
+
+async def correlation_of(
+    db: Db, stream: str, event_type: str, path: Sequence[str], value: str, near: datetime
+) -> str | None:
+    """Correlation id of the event whose payload holds `value` at `path`, recorded about `near`."""
+    found = await db.fetchval(
+        "SELECT e.correlation_id FROM trading_events e WHERE e.stream = $1 AND e.event_type = $2"
+        " AND e.recorded_at BETWEEN $5 - interval '1 minute' AND $5 + interval '1 minute'"
+        " AND e.payload #>> $3::text[] = $4 ORDER BY e.seq LIMIT 1",
+        stream,
+        event_type,
+        list(path),
+        value,
+        near,
+    )
+    return str(found) if found is not None else None

@@ -1,0 +1,99 @@
+"""Browser sessions: only hashes of their ids are stored."""
+
+from datetime import datetime
+from typing import Final
+
+from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister
+
+_LISTING: Final = Listing(
+    select="""s.id, s.created_at, s.last_seen_at, s.expires_at, host(s.address) AS address,
+       nullif(s.user_agent, '') AS user_agent""",
+    source="sessions s",
+    keys=(("s.id", "bigint"),),
+)
+_LIVE: Final = "s.revoked_at IS NULL AND s.expires_at > {now} AND s.last_seen_at > {idle}"
+
+
+def listing(db: Db, user_id: int, now: datetime, idle_since: datetime) -> Fetch:
+    """One person's live sessions, newest first."""
+    where = Where().add("s.user_id = {}", user_id).say("s.revoked_at IS NULL")
+    where.add("s.expires_at > {}", now).add("s.last_seen_at > {}", idle_since)
+    return lister(db, _LISTING, where)
+
+
+async def find(db: Db, hashed: bytes, now: datetime, idle_since: datetime) -> Row | None:
+    """The live session behind a cookie, with its person."""
+    row = await db.fetchrow(
+        f"""
+        SELECT s.id, s.user_id, s.last_seen_at, s.expires_at, u.email, u.name, u.role
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        WHERE s.token_hash = $1 AND {_LIVE.format(now="$2", idle="$3")} AND u.active
+        """,
+        hashed,
+        now,
+        idle_since,
+    )
+    return dict(row) if row else None
+
+
+async def add(
+    db: Db,
+    user_id: int,
+    hashed: bytes,
+    now: datetime,
+    expires_at: datetime,
+    address: str | None,
+    user_agent: str,
+) -> int:
+    """A new session's id."""
+    return int(
+        await db.fetchval(
+            "INSERT INTO sessions (user_id, token_hash, last_seen_at, expires_at, address,"
+            " user_agent) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            user_id,
+            hashed,
+            now,
+            expires_at,
+            address,
+            user_agent[:300],
+        )
+    )
+
+
+async def touch(db: Db, session_id: int, now: datetime) -> None:
+    """It was used: the idle time starts anew."""
+    await db.execute("UPDATE sessions SET last_seen_at = $2 WHERE id = $1", session_id, now)
+
+
+async def revoke(db: Db, user_id: int, session_id: int, now: datetime) -> bool:
+    """End one session of a person; False when there is no such live one."""
+    done = await db.execute(
+        "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
+        session_id,
+        user_id,
+        now,
+    )
+    return done != "UPDATE 0"
+
+
+async def revoke_all(db: Db, user_id: int, now: datetime, but: int | None = None) -> None:
+    """End every session of a person, except `but`."""
+    await db.execute(
+        "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL"
+        " AND id IS DISTINCT FROM $3",
+        user_id,
+        now,
+        but,
+    )
+
+
+async def is_live(db: Db, session_id: int, now: datetime) -> bool:
+    """Whether a session was neither revoked nor outlived, and its person is still active."""
+    return bool(
+        await db.fetchval(
+            "SELECT EXISTS (SELECT FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"
+            " AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.active)",
+            session_id,
+            now,
+        )
+    )
