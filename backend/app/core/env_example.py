@@ -29,8 +29,14 @@ HEADER: Final = """\
 # Any of them may also be a file of that name in TRADEWRIGHT_SECRETS_DIR (Docker secrets).
 # TRADEWRIGHT_ENV_FILE in the environment names another file than .env.
 """
-FIRST: Final = (AppOptions, ApiOptions, DatabaseOptions, RedisOptions, LogOptions)
-LAST: Final = (AwsOptions,)
+FIRST: Final[tuple[type[Options], ...]] = (
+    AppOptions,
+    ApiOptions,
+    DatabaseOptions,
+    RedisOptions,
+    LogOptions,
+)
+LAST: Final[tuple[type[Options], ...]] = (AwsOptions,)
 
 
 def document() -> str:
@@ -41,7 +47,7 @@ def document() -> str:
 def option_classes() -> list[type[Options]]:
     """Ours first, then every vendor's, found in its adapter or among those still to come."""
     registry.built_in_modules()
-    known = [*FIRST, *vendors.VENDORS]
+    known: list[type[Options]] = [*FIRST, *vendors.VENDORS]
     adapters = sorted(
         (cls for cls in _subclasses(Options) if cls.__module__.startswith("app.adapters.")),
         key=lambda cls: cls.__name__,

@@ -15,6 +15,7 @@ from pydantic_settings import (
 
 from app.core.environment import project_root, variable
 from app.core.errors import ConfigurationError
+from app.core.redaction import remember
 
 
 class Options(BaseSettings):
@@ -33,6 +34,9 @@ class Options(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigurationError(explain(type(self), error)) from None
+        for name in type(self).model_fields:
+            if isinstance(secret := getattr(self, name), SecretStr):
+                remember(secret.get_secret_value())
 
     @classmethod
     def settings_customise_sources(
