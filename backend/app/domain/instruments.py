@@ -33,6 +33,10 @@ class Instrument(msgspec.Struct, frozen=True):
         """The one door from float to money: `value` on the tick grid, half-even."""
         return to_grid(value, self.tick)
 
+    def round_price(self, value: Decimal) -> Decimal:
+        """`value` on the tick grid, half-even."""
+        return (value / self.tick).to_integral_value(ROUND_HALF_EVEN) * self.tick
+
     def quantity(self, value: Decimal) -> Decimal:
         """`value` rounded toward zero to whole lots."""
         return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot

@@ -11,6 +11,7 @@ from app.core.errors import InvalidTransition
 from app.domain.executions import Execution
 
 ZERO: Final = Decimal(0)
+_PRECISION: Final = Decimal("0.00000001")
 
 
 class Side(StrEnum):
@@ -158,9 +159,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def filled(self, execution: Execution) -> "Order":
         """This order after one more fill; the average price is weighted by quantity."""
         filled = self.filled_quantity + execution.quantity
-        spent = (self.average_price or ZERO) * self.filled_quantity
+        average = execution.price
+        if self.average_price is not None:
+            spent = self.average_price * self.filled_quantity + average * execution.quantity
+            average = (spent / filled).quantize(_PRECISION)
         return self.to(
             S.FILLED if filled >= self.quantity else S.PARTIALLY_FILLED,
             filled_quantity=filled,
-            average_price=(spent + execution.price * execution.quantity) / filled,
+            average_price=average,
         )

@@ -6,11 +6,19 @@ from typing import Final
 
 import msgspec
 
+from app.domain.executions import Execution
+
 ZERO: Final = Decimal(0)
+PRECISION: Final = Decimal("0.00000001")
+"Quotients are rounded to what the database keeps, so that the fold and its tables agree."
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """What one ledger holds of one symbol now; `quantity` is signed."""
+    """What one ledger holds of one symbol now; `quantity` is signed.
+
+    `realized_pnl` (before costs) and `commission` run since the ledger's first fill; the fields
+    from `entry_quantity` on describe the round trip under way and are zero while flat.
+    """
 
     ledger: str
     symbol: str
@@ -22,6 +30,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     entry_quantity: Decimal = ZERO
     "Largest absolute quantity since the position was last flat."
     signal_id: str | None = None
+    entered: Decimal = ZERO
+    "Signed quantity of all entries of this trip."
+    entry_value: Decimal = ZERO
+    "What the entries cost: signed quantity times price."
+    exit_value: Decimal = ZERO
+    "What the exits brought."
+    trip_pnl: Decimal = ZERO
+    trip_commission: Decimal = ZERO
 
     def unrealized_pnl(self, price: Decimal) -> Decimal:
         return (price - self.average_price) * self.quantity
@@ -57,3 +73,104 @@ class Ledger(msgspec.Struct, kw_only=True):
 
     def position(self, symbol: str) -> Position:
         return self.positions.get(symbol) or Position(ledger=self.name, symbol=symbol)
+
+    def apply(
+        self, execution: Execution, *, signal_id: str | None = None, leg: str | None = None
+    ) -> tuple[Position, Trade | None]:
+        """Fold one fill in: the position after it, and the round trip that it completed.
+
+        A fill through zero closes one trade and opens the next; its commission is shared by
+        quantity. `signal_id` and `leg` are the order's, for attribution.
+        """
+        signed, commission, trade = execution.signed_quantity, execution.commission, None
+        position = self.position(execution.symbol)
+        self.cash -= signed * execution.price + commission
+        if position.quantity * signed < 0:
+            closing = (
+                max(signed, -position.quantity) if signed < 0 else min(signed, -position.quantity)
+            )
+            opening = signed - closing
+            share = (commission * closing / signed).quantize(PRECISION) if opening else commission
+            position, trade = _close(position, closing, share, execution, signal_id, leg)
+            signed, commission = opening, commission - share
+        if signed:
+            position = _open(position, signed, commission, execution, signal_id)
+        self.positions[execution.symbol] = position
+        return position, trade
+
+
+def _open(
+    held: Position,
+    signed: Decimal,
+    commission: Decimal,
+    execution: Execution,
+    signal_id: str | None,
+) -> Position:
+    quantity = held.quantity + signed
+    cost = signed * execution.price
+    average = execution.price
+    if held.quantity:
+        average = ((held.average_price * held.quantity + cost) / quantity).quantize(PRECISION)
+    return Position(
+        ledger=held.ledger,
+        symbol=held.symbol,
+        quantity=quantity,
+        average_price=average,
+        realized_pnl=held.realized_pnl,
+        commission=held.commission + commission,
+        opened_at=held.opened_at or execution.at,
+        entry_quantity=max(held.entry_quantity, abs(quantity)),
+        signal_id=held.signal_id or signal_id,
+        entered=held.entered + signed,
+        entry_value=held.entry_value + cost,
+        exit_value=held.exit_value,
+        trip_pnl=held.trip_pnl,
+        trip_commission=held.trip_commission + commission,
+    )
+
+
+def _close(
+    held: Position,
+    signed: Decimal,
+    commission: Decimal,
+    execution: Execution,
+    signal_id: str | None,
+    leg: str | None,
+) -> tuple[Position, Trade | None]:
+    quantity = held.quantity + signed
+    exit_value = held.exit_value - signed * execution.price
+    costs = held.trip_commission + commission
+    if quantity:
+        pnl = signed * (held.average_price - execution.price)
+        return msgspec.structs.replace(
+            held,
+            quantity=quantity,
+            realized_pnl=held.realized_pnl + pnl,
+            commission=held.commission + commission,
+            exit_value=exit_value,
+            trip_pnl=held.trip_pnl + pnl,
+            trip_commission=costs,
+        ), None
+    # Flat: the money that went in and out says exactly what was won, without any quotient.
+    won = exit_value - held.entry_value
+    flat = Position(
+        ledger=held.ledger,
+        symbol=held.symbol,
+        realized_pnl=held.realized_pnl - held.trip_pnl + won,
+        commission=held.commission + commission,
+    )
+    return flat, Trade(
+        trade_id=f"{held.ledger}/{execution.execution_id}",
+        ledger=held.ledger,
+        symbol=held.symbol,
+        quantity=held.entry_quantity if held.entered > 0 else -held.entry_quantity,
+        entry_price=(held.entry_value / held.entered).quantize(PRECISION),
+        exit_price=(exit_value / held.entered).quantize(PRECISION),
+        entry_at=held.opened_at or execution.at,
+        exit_at=execution.at,
+        commission=costs,
+        pnl=won - costs,
+        entry_signal_id=held.signal_id,
+        exit_signal_id=signal_id,
+        exit_leg=leg,
+    )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.domain.events import BrokerReport, Event, SliceClosed
+from app.domain.events import BrokerReport, Event, SessionClosed, SliceClosed
 from app.domain.executions import Execution
 from app.domain.market import SliceOpened
 from app.domain.orders import Order
@@ -27,12 +27,14 @@ class Broker(Protocol):
     """
 
     name: str
+    is_simulated: bool
+    "True when the whole book is ours to rebuild, so that a resubmission can double nothing."
 
     async def submit(self, order: Order, at: datetime) -> Sequence[BrokerReport]: ...
 
     async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]: ...
 
-    def observe(self, seen: SliceOpened | SliceClosed) -> Iterable[BrokerReport]:
+    def observe(self, seen: SliceOpened | SliceClosed | SessionClosed) -> Iterable[BrokerReport]:
         """Only a simulated broker watches the market; a real one returns ()."""
         ...
 

@@ -1,0 +1,312 @@
+"""How a resting order meets a bar: the fill model of backtests and of the paper broker.
+
+A bar meets the book twice. At its first print (`opened`) market orders fill, and stops and limits
+that the open gapped through: stops worse, limits better. At its end (`closed`) stops, limits and
+stop-limits fill that the bar touched; when a stop and a take-profit were both touched, the stop
+did. An order meets only bars that start at or after its approval.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from app.domain.events import (
+    BrokerReport,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    SessionClosed,
+    SliceClosed,
+)
+from app.domain.executions import Execution
+from app.domain.instruments import Instrument, InstrumentKind
+from app.domain.market import SliceOpened
+from app.domain.orders import Order, OrderType, Side, TimeInForce
+
+ZERO: Final = Decimal(0)
+_BASIS_POINT: Final = Decimal("0.0001")
+_AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_WORSE_FIRST: Final = {
+    OrderType.STOP: 0,
+    OrderType.STOP_LIMIT: 1,
+    OrderType.MARKET: 2,
+    OrderType.LIMIT: 3,
+}
+
+
+class FillModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What trading costs on paper. The defaults are those of a retail account in US stocks."""
+
+    commission_per_share: Decimal = Decimal("0.005")
+    commission_minimum: Decimal = Decimal(1)
+    "For a whole order, however many fills it takes."
+    commission_max_fraction: Decimal = Decimal("0.01")
+    "Never more than this share of the order's value."
+    slippage_bps: Decimal = Decimal(1)
+    "Market and stop fills are worse by so many hundredths of a percent; limits are never worse."
+    volume_cap: Decimal | None = Decimal("0.10")
+    "Largest share of a bar's volume that we may trade; at the open, of the bar before."
+
+    def commission(self, quantity: Decimal, value: Decimal) -> Decimal:
+        """What a whole order of `quantity` shares worth `value` costs."""
+        fee = max(self.commission_per_share * quantity, self.commission_minimum)
+        return min(fee, self.commission_max_fraction * value)
+
+
+FREE: Final = FillModel(
+    commission_per_share=ZERO, commission_minimum=ZERO, slippage_bps=ZERO, volume_cap=None
+)
+"""No cost, no slippage, any size."""
+
+
+class Resting(msgspec.Struct, kw_only=True):
+    """An order in the book with what the market did to it so far."""
+
+    order: Order
+    filled: Decimal = ZERO
+    value: Decimal = ZERO
+    charged: Decimal = ZERO
+    is_triggered: bool = False
+    "A stop that was touched is a market order from then on, a stop-limit a limit order."
+    seen_open: datetime | None = None
+    "The open that had already printed when the order came; it meets only later ones."
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.order.quantity - self.filled
+
+
+class BookState(msgspec.Struct, kw_only=True):
+    """The whole book as a value, for a checkpoint."""
+
+    resting: dict[str, Resting] = {}
+    known: list[str] = []
+    volumes: dict[str, float] = {}
+    opened: dict[str, datetime] = {}
+    used: dict[str, tuple[datetime, Decimal]] = {}
+
+
+class Matcher:
+    """A book of resting orders that bars fill. Pure: the same orders and bars, the same fills."""
+
+    def __init__(
+        self,
+        model: FillModel | None = None,
+        instruments: dict[str, Instrument] | None = None,
+        broker: str = "paper",
+    ) -> None:
+        self.model = model or FillModel()
+        self.instruments = instruments if instruments is not None else {}
+        self.broker = broker
+        self.resting: dict[str, Resting] = {}
+        self.volumes: dict[str, float] = {}
+        self.opened_at: dict[str, datetime] = {}
+        self.used: dict[str, tuple[datetime, Decimal]] = {}
+
+    def instrument(self, symbol: str) -> Instrument:
+        found = self.instruments.get(symbol)
+        if found is None:
+            found = self.instruments[symbol] = Instrument(symbol)
+        return found
+
+    def add(self, order: Order) -> None:
+        """Put an order into the book; one with a known id changes nothing."""
+        if order.client_order_id not in self.resting:
+            self.resting[order.client_order_id] = Resting(
+                order=order, seen_open=self.opened_at.get(order.symbol)
+            )
+
+    def remove(self, client_order_id: str) -> bool:
+        """Take an order out; False when it is not there."""
+        return self.resting.pop(client_order_id, None) is not None
+
+    # ------------------------------------------------------------------- the two meetings
+
+    def opened(self, seen: SliceOpened) -> list[BrokerReport]:
+        """Reports of the first prints: what the open fills."""
+        reports: list[BrokerReport] = []
+        opens = seen.opens
+        if self.resting:
+            spent: dict[str, str] = {}
+            for resting in self._in_order(opens):
+                symbol = resting.order.symbol
+                if resting.order.at > seen.at or resting.seen_open == seen.at:
+                    continue
+                price = self._price_at_open(resting, self.instrument(symbol).price(opens[symbol]))
+                room = self._room(symbol, self.volumes.get(symbol), seen.at)
+                reports += self._meet(resting, price, room, seen.at, seen.at, 0, spent)
+        for symbol in opens:
+            self.opened_at[symbol] = seen.at
+        return reports
+
+    def closed(self, seen: SliceClosed) -> list[BrokerReport]:
+        """Reports of the whole bars: what they touched on their way."""
+        reports: list[BrokerReport] = []
+        bars = {bar.symbol: bar for bar in seen.bars if bar.timeframe is seen.base}
+        if self.resting:
+            spent: dict[str, str] = {}
+            for resting in self._in_order(bars):
+                bar = bars[resting.order.symbol]
+                if resting.order.at > bar.start:
+                    continue
+                grid = self.instrument(bar.symbol).price
+                prices = grid(bar.open), grid(bar.high), grid(bar.low)
+                price = self._price_in_bar(resting, *prices)
+                room = self._room(bar.symbol, bar.volume, bar.start)
+                reports += self._meet(resting, price, room, bar.start, bar.end, 1, spent)
+        for bar in bars.values():
+            self.volumes[bar.symbol] = bar.volume
+        return reports
+
+    def session_closed(self, seen: SessionClosed) -> list[BrokerReport]:
+        """Day orders made before the close expire; those made at it are for the next session."""
+        reports: list[BrokerReport] = []
+        for resting in list(self.resting.values()):
+            order = resting.order
+            if order.time_in_force is not TimeInForce.GTC and order.at < seen.at:
+                del self.resting[order.client_order_id]
+                reports.append(
+                    OrderExpired(
+                        client_order_id=order.client_order_id, reason="session closed", at=seen.at
+                    )
+                )
+        return reports
+
+    def _in_order(self, symbols: Iterable[str]) -> list[Resting]:
+        found = [r for r in self.resting.values() if r.order.symbol in symbols]
+        # The worse first: of a stop and a take-profit that one bar touches, the stop is assumed.
+        return sorted(found, key=lambda r: _WORSE_FIRST[r.order.type]) if len(found) > 1 else found
+
+    # ----------------------------------------------------------------------------- prices
+
+    def _slipped(self, price: Decimal, order: Order) -> Decimal:
+        if not self.model.slippage_bps:
+            return price
+        worse = price * (1 + order.side.sign * self.model.slippage_bps * _BASIS_POINT)
+        return self.instrument(order.symbol).round_price(worse)
+
+    def _price_at_open(self, resting: Resting, price: Decimal) -> Decimal | None:
+        order = resting.order
+        if order.stop_price is not None and not resting.is_triggered:
+            if not _beyond(order, price, order.stop_price):
+                return None
+            resting.is_triggered = True
+        if order.limit_price is None:
+            return self._slipped(price, order)
+        return price if _within(order, price) else None
+
+    def _price_in_bar(
+        self, resting: Resting, opened: Decimal, high: Decimal, low: Decimal
+    ) -> Decimal | None:
+        order = resting.order
+        buys = order.side is Side.BUY
+        best, worst = (low, high) if buys else (high, low)
+        if order.stop_price is not None and not resting.is_triggered:
+            if not _beyond(order, worst, order.stop_price):
+                return None
+            resting.is_triggered = True
+            at = max(order.stop_price, opened) if buys else min(order.stop_price, opened)
+            if order.limit_price is None:
+                slipped = self._slipped(at, order)
+                return min(slipped, high) if buys else max(slipped, low)
+            # Whether the price came back within the bar is unknown: then it waits for the next.
+            return at if _within(order, at) else None
+        if order.limit_price is None:
+            return None  # market orders meet opens
+        if not _within(order, best):
+            return None
+        return min(order.limit_price, opened) if buys else max(order.limit_price, opened)
+
+    def _used(self, symbol: str, start: datetime) -> Decimal:
+        bar, quantity = self.used.get(symbol, (start, ZERO))
+        return quantity if bar == start else ZERO
+
+    def _room(self, symbol: str, volume: float | None, start: datetime) -> Decimal | None:
+        """Shares that may still be traded of the bar that began at `start`; None is no limit."""
+        instrument = self.instrument(symbol)
+        if self.model.volume_cap is None or volume is None or instrument.kind is InstrumentKind.FX:
+            return None
+        cap = instrument.quantity(Decimal(repr(volume)) * self.model.volume_cap)
+        return max(cap - self._used(symbol, start), ZERO)
+
+    # ------------------------------------------------------------------------------ fills
+
+    def _meet(
+        self,
+        resting: Resting,
+        price: Decimal | None,
+        room: Decimal | None,
+        start: datetime,
+        at: datetime,
+        meeting: int,
+        spent: dict[str, str],
+    ) -> Iterator[BrokerReport]:
+        order = resting.order
+        if order.group_id is not None and spent.get(order.group_id, order.leg) != order.leg:
+            return  # the other leg of the group was filled at this very meeting
+        quantity = resting.remaining if price is not None else ZERO
+        if room is not None:
+            quantity = min(quantity, room)
+        if order.time_in_force is TimeInForce.FOK and quantity < resting.remaining:
+            quantity = ZERO
+        if price is not None and quantity:
+            if order.group_id is not None:
+                spent[order.group_id] = order.leg
+            self.used[order.symbol] = start, self._used(order.symbol, start) + quantity
+            yield self._fill(resting, quantity, price, start, at, meeting)
+        if order.time_in_force in _AT_ONCE and self.remove(order.client_order_id):
+            yield OrderCanceled(
+                client_order_id=order.client_order_id,
+                reason=f"{order.time_in_force}: not filled at once",
+                at=at,
+            )
+
+    def _fill(
+        self,
+        resting: Resting,
+        quantity: Decimal,
+        price: Decimal,
+        start: datetime,
+        at: datetime,
+        meeting: int,
+    ) -> OrderFilled:
+        order = resting.order
+        resting.filled += quantity
+        resting.value += quantity * price
+        total = self.model.commission(resting.filled, resting.value)
+        commission, resting.charged = total - resting.charged, total
+        if not resting.remaining:
+            del self.resting[order.client_order_id]
+        return OrderFilled(
+            execution=Execution(
+                execution_id=execution_id_of(order.client_order_id, start, meeting),
+                broker=self.broker,
+                client_order_id=order.client_order_id,
+                ledger=order.ledger,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=quantity,
+                price=price,
+                commission=commission,
+                at=at,
+            )
+        )
+
+
+def execution_id_of(client_order_id: str, start: datetime, meeting: int) -> str:
+    """The same order, bar and meeting (0 open, 1 whole bar) give the same id: refills are seen."""
+    return f"{client_order_id}:{start:%Y%m%dT%H%M%S}:{meeting}"
+
+
+def _beyond(order: Order, price: Decimal, stop: Decimal) -> bool:
+    return price >= stop if order.side is Side.BUY else price <= stop
+
+
+def _within(order: Order, price: Decimal) -> bool:
+    limit = order.limit_price
+    if limit is None:
+        return True
+    return price <= limit if order.side is Side.BUY else price >= limit

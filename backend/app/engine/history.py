@@ -1,0 +1,277 @@
+"""What strategies may know of the past: a tape (backtest) and a window (live), the same rows.
+
+Columns are computed block by block; a block begins where the calendar says (`block_key`), never
+where a process or a backtest began, and `prepare` gets `lookback` bars before it. So both call
+`prepare` on arrays with the same first bar, and every bit of a row is the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.market import Bar, Timeframe
+from app.marketdata.batch import VALUES, BarBatch, to_datetime, to_ns
+from app.strategies.base import Array, Columns, Row, Strategy
+
+Nanos = NDArray[np.int64]
+NAMES: Final = (*VALUES, "session")
+"The columns given to `prepare`; `session` is the ordinal of the exchange's trading day."
+
+
+def block_key(timeframe: Timeframe, session: date) -> date:
+    """First calendar date of the block of columns that holds `session`.
+
+    1s and 1m: the session; 5m and 15m: its ISO week; 1h: its month; 1d: its year.
+    """
+    match timeframe:
+        case Timeframe.S1 | Timeframe.M1:
+            return session
+        case Timeframe.M5 | Timeframe.M15:
+            return session - timedelta(days=session.weekday())
+        case Timeframe.H1:
+            return session.replace(day=1)
+        case Timeframe.D1:
+            return session.replace(month=1, day=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Bars of one symbol and timeframe as columns, each with the session it belongs to."""
+
+    symbol: str
+    timeframe: Timeframe
+    start: Nanos
+    end: Nanos
+    columns: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, batch: BarBatch, session: Array) -> "Series":
+        """`session`: ordinal of each bar's trading day (`TradingCalendar.ordinals`)."""
+        start, end = np.ascontiguousarray(batch.start), np.ascontiguousarray(batch.end)
+        columns = {**batch.columns(), "session": np.ascontiguousarray(session, np.float64)}
+        return cls(batch.symbol, batch.timeframe, start, end, columns)
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def rows(self, first: int, last: int) -> "Series":
+        """Rows first <= i < last."""
+        return replace(
+            self,
+            start=self.start[first:last],
+            end=self.end[first:last],
+            columns={name: column[first:last] for name, column in self.columns.items()},
+        )
+
+    def bar(self, index: int) -> Bar:
+        """Row `index` as a domain bar."""
+        values = (float(self.columns[name][index]) for name in VALUES)
+        ends = to_datetime(int(self.start[index])), to_datetime(int(self.end[index]))
+        return Bar(self.symbol, self.timeframe, *ends, *values)
+
+
+class History(Protocol):
+    """Turns each closed bar into the row that a strategy may see."""
+
+    def advance(self, bar: Bar, session: date) -> Row | None:
+        """The row of `bar`; None before `lookback` bars exist. Raises what `prepare` raises."""
+        ...
+
+
+HistoryFactory = Callable[[Strategy, str, Timeframe], History]
+
+
+class Window:
+    """Live: holds the current block and the `lookback` bars before it, and recomputes."""
+
+    def __init__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> None:
+        self.strategy, self.symbol, self.timeframe = strategy, symbol, timeframe
+        self._size = 0
+        self._start: Nanos = np.empty(64, np.int64)
+        self._columns = {name: np.empty(64) for name in NAMES}
+        self._block: date | None = None
+
+    def warm(self, series: Series) -> None:
+        """Take in bars that were stored before; nothing is computed yet."""
+        if not len(series):
+            return
+        block = self._block_of(series, len(series) - 1)
+        keys = series.columns["session"] >= block.toordinal()
+        first = max(int(np.argmax(keys)) - self.strategy.lookback, 0)
+        kept = series.rows(first, len(series))
+        self._size = len(kept)
+        self._start = kept.start.copy()
+        self._columns = {name: kept.columns[name].copy() for name in NAMES}
+        self._block = block
+
+    def advance(self, bar: Bar, session: date) -> Row | None:
+        self._append(bar, session)
+        columns = {name: column[: self._size] for name, column in self._columns.items()}
+        if self._size < self.strategy.lookback:
+            return None
+        return Row({**columns, **self.strategy.prepare(columns)}, self._size - 1)
+
+    def _block_of(self, series: Series, index: int) -> date:
+        day = date.fromordinal(int(series.columns["session"][index]))
+        return block_key(self.timeframe, day)
+
+    def _append(self, bar: Bar, session: date) -> None:
+        start = to_ns(bar.start)
+        # Bars that were warmed up too far are given again, in order: forget them.
+        self._size = int(np.searchsorted(self._start[: self._size], start))
+        block = block_key(self.timeframe, session)
+        if block != self._block:
+            self._trim()
+            self._block = block
+        if self._size == len(self._start):
+            self._grow()
+        self._start[self._size] = start
+        values = (bar.open, bar.high, bar.low, bar.close, bar.volume, float(session.toordinal()))
+        for name, value in zip(NAMES, values, strict=True):
+            self._columns[name][self._size] = value
+        self._size += 1
+
+    def _trim(self) -> None:
+        first = max(self._size - self.strategy.lookback, 0)
+        kept = slice(first, self._size)
+        self._size -= first
+        self._start = self._start[kept].copy()
+        self._columns = {name: column[kept].copy() for name, column in self._columns.items()}
+
+    def _grow(self) -> None:
+        # A fresh copy: rows handed out earlier keep looking at the old one.
+        room = max(2 * len(self._start), 64)
+        self._start = np.concatenate([self._start, np.empty(room - len(self._start), np.int64)])
+        for name, column in self._columns.items():
+            self._columns[name] = np.concatenate([column, np.empty(room - len(column))])
+
+
+class Windows:
+    """Makes windows for paper and live accounts, warmed with bars that were loaded before."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[str, Timeframe], Series] = {}
+
+    def preload(self, series: Series) -> None:
+        """Bars up to now: at least the current block and `lookback` bars before it."""
+        self._loaded[series.symbol, series.timeframe] = series
+
+    def __call__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> Window:
+        window = Window(strategy, symbol, timeframe)
+        loaded = self._loaded.get((symbol, timeframe))
+        if loaded is not None:
+            window.warm(loaded)
+        return window
+
+
+@dataclass(slots=True)
+class Block:
+    """Rows first <= i < last of a tape; its columns begin at row `base`, `lookback` earlier."""
+
+    first: int
+    last: int
+    base: int
+    columns: Columns | None = None
+
+
+class Tape:
+    """Backtest: knows all bars, computes each block once, reveals one row per bar."""
+
+    def __init__(self, strategy: Strategy, series: Series) -> None:
+        self.strategy, self.series = strategy, series
+        self.blocks = list(_blocks(series, strategy.lookback))
+        self._firsts = [block.first for block in self.blocks]
+        self._broken: set[int] = set()
+        self._next = 0
+        self._current = 0
+
+    def advance(self, bar: Bar, session: date) -> Row | None:
+        return self.row(self._index(to_ns(bar.start)))
+
+    def row(self, index: int) -> Row | None:
+        """The row of bar `index`; None before `lookback` bars exist."""
+        if index + 1 < self.strategy.lookback:
+            return None
+        block = self._block(index)
+        columns = self.columns(block)
+        if columns is None:
+            # What fails on the whole block may work up to this bar, as it does in a window.
+            bars = self._given(block, index + 1)
+            return Row({**bars, **self.strategy.prepare(bars)}, index - block.base)
+        return Row(columns, index - block.base)
+
+    def columns(self, block: Block) -> Columns | None:
+        """Bars and indicators of a block; None when `prepare` fails on it."""
+        if block.columns is None and block.first not in self._broken:
+            bars = self._given(block, block.last)
+            try:
+                block.columns = {**bars, **self.strategy.prepare(bars)}
+            except Exception:  # noqa: BLE001  user code: it fails again, and is told, at its bar
+                self._broken.add(block.first)
+        return block.columns
+
+    def exposures(self) -> Array:
+        """The exposure column of all rows; infinite where the row must be looked at."""
+        result = np.full(len(self.series), np.nan)
+        for block in self.blocks:
+            columns = self.columns(block)
+            wanted = None if columns is None else columns.get("exposure")
+            if wanted is None or len(wanted) != block.last - block.base:
+                result[block.first : block.last] = np.inf
+            else:
+                result[block.first : block.last] = wanted[block.first - block.base :]
+        result[: max(self.strategy.lookback - 1, 0)] = np.nan
+        return result
+
+    def _given(self, block: Block, last: int) -> dict[str, Array]:
+        return {name: c[block.base : last] for name, c in self.series.columns.items()}
+
+    def _block(self, index: int) -> Block:
+        block = self.blocks[self._current]
+        if not block.first <= index < block.last:
+            self._current = int(np.searchsorted(self._firsts, index, side="right")) - 1
+            block = self.blocks[self._current]
+        return block
+
+    def _index(self, start: int) -> int:
+        index = self._next
+        if index >= len(self.series) or self.series.start[index] != start:
+            index = int(np.searchsorted(self.series.start, start))
+        self._next = index + 1
+        return index
+
+
+def _blocks(series: Series, lookback: int) -> Iterator[Block]:
+    sessions = series.columns["session"]
+    changes = np.flatnonzero(np.diff(sessions, prepend=np.nan) != 0)
+    firsts: list[int] = []
+    last: date | None = None
+    for index in changes.tolist():
+        key = block_key(series.timeframe, date.fromordinal(int(sessions[index])))
+        if key != last:
+            firsts.append(index)
+            last = key
+    for first, end in zip(firsts, [*firsts[1:], len(series)], strict=True):
+        yield Block(first, end, max(first - lookback, 0))
+
+
+class Tapes:
+    """Makes tapes for a backtest out of series that are all known."""
+
+    def __init__(self, series: Sequence[Series]) -> None:
+        self.series = {(one.symbol, one.timeframe): one for one in series}
+        self.made: list[Tape] = []
+
+    def __call__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> Tape:
+        tape = Tape(strategy, self.series[symbol, timeframe])
+        self.made.append(tape)
+        return tape
+
+
+def first_needed(timeframe: Timeframe, now: datetime | date) -> date:
+    """First session whose bars a window needs at `now`, apart from `lookback` bars before it."""
+    return block_key(timeframe, now.date() if isinstance(now, datetime) else now)

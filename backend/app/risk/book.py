@@ -1,0 +1,282 @@
+"""What the limits are measured against: holdings, prices and working orders of one account."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from app.domain.deployments import TradingState
+from app.domain.executions import Execution
+from app.domain.instruments import Instrument
+from app.domain.limits import Limits
+from app.domain.orders import Order, Side
+from app.domain.portfolio import Ledger, Position, Trade
+
+ZERO: Final = Decimal(0)
+_MINUTE: Final = timedelta(minutes=1)
+_KEEP_CLOSED: Final = timedelta(days=7)
+"How long a late fact about a closed order still finds its order and its fills."
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """Last price of a symbol and the instant it is of."""
+
+    price: Decimal
+    at: datetime
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """An order as we know it, with the ids of its fills."""
+
+    order: Order
+    executions: list[str] = []
+
+
+class BookSnapshot(msgspec.Struct, kw_only=True):
+    """The whole book as a value, for a checkpoint."""
+
+    deposit: Decimal
+    limits: Limits
+    ledgers: dict[str, Ledger]
+    marks: dict[str, Mark]
+    records: list[Record]
+    trading_state: TradingState
+    peak: Decimal
+    day_start: Decimal
+    unsettled: Decimal
+    approvals: list[datetime]
+    session: date | None
+    is_open: bool | None
+    opened_at: datetime | None
+
+
+class Book:
+    """One account: ledgers that add up to it, marks, orders, and the numbers limits look at."""
+
+    def __init__(
+        self, account_id: int, deposit: Decimal, limits: Limits, instruments: dict[str, Instrument]
+    ) -> None:
+        self.account_id = account_id
+        self.deposit = deposit
+        self.limits = limits
+        self.instruments = instruments
+        self.trading_state = TradingState.ACTIVE
+        self.ledgers: dict[str, Ledger] = {}
+        self.cash = deposit
+        self.net: dict[str, Decimal] = {}
+        "Signed quantity by symbol over all ledgers: what the broker should have."
+        self.marks: dict[str, Mark] = {}
+        self.records: dict[str, Record] = {}
+        self.open: dict[str, Order] = {}
+        self.by_key: dict[tuple[str, str], dict[str, Order]] = {}
+        self.peak = deposit
+        self.day_start = deposit
+        self.unsettled = ZERO
+        "Proceeds of this session's sales: they settle with the next session."
+        self.approvals: list[datetime] = []
+        self.session: date | None = None
+        self.is_open: bool | None = None
+        "None: nobody has told us about sessions."
+        self.opened_at: datetime | None = None
+        self._equity: Decimal | None = None
+
+    # -------------------------------------------------------------------------- holdings
+
+    def instrument(self, symbol: str) -> Instrument:
+        found = self.instruments.get(symbol)
+        if found is None:
+            found = self.instruments[symbol] = Instrument(symbol)
+        return found
+
+    def ledger(self, name: str) -> Ledger:
+        found = self.ledgers.get(name)
+        if found is None:
+            found = self.ledgers[name] = Ledger(name=name)
+        return found
+
+    def position(self, ledger: str, symbol: str) -> Position:
+        found = self.ledgers.get(ledger)
+        return found.position(symbol) if found else Position(ledger=ledger, symbol=symbol)
+
+    def held(self, ledger: str, symbol: str) -> Decimal:
+        found = self.ledgers.get(ledger)
+        position = found.positions.get(symbol) if found else None
+        return position.quantity if position else ZERO
+
+    def positions(self) -> Iterator[Position]:
+        """Every position that is not flat, by ledger and symbol."""
+        for name in sorted(self.ledgers):
+            for _, position in sorted(self.ledgers[name].positions.items()):
+                if position.quantity:
+                    yield position
+
+    def apply(self, execution: Execution, order: Order | None) -> tuple[Position, Trade | None]:
+        """Fold a fill into its ledger and the account."""
+        ledger = self.ledger(order.ledger if order else execution.ledger)
+        signal, leg = (order.signal_id, order.leg) if order else (None, None)
+        before = ledger.cash
+        result = ledger.apply(execution, signal_id=signal, leg=leg)
+        self.cash += ledger.cash - before
+        symbol, signed = execution.symbol, execution.signed_quantity
+        self.net[symbol] = self.net.get(symbol, ZERO) + signed
+        if signed < 0:
+            self.unsettled -= signed * execution.price
+        if symbol not in self.marks:
+            self.marks[symbol] = Mark(execution.price, execution.at)
+        self._equity = None
+        return result
+
+    # ---------------------------------------------------------------------------- prices
+
+    def mark(self, symbol: str, value: float, at: datetime) -> None:
+        """The symbol is worth `value` since `at`."""
+        self.marks[symbol] = Mark(self.instrument(symbol).price(value), at)
+        self._equity = None
+
+    def price(self, symbol: str) -> Decimal | None:
+        mark = self.marks.get(symbol)
+        return mark.price if mark else None
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash plus positions at their marks."""
+        if self._equity is None:
+            worth = self.cash
+            for symbol, quantity in self.net.items():
+                if quantity:
+                    worth += quantity * self.marks[symbol].price
+            self._equity = worth
+        return self._equity
+
+    def raise_peak(self) -> None:
+        if self.equity > self.peak:
+            self.peak = self.equity
+
+    def begin_session(self, session: date, at: datetime | None) -> None:
+        """A new trading day: its start is worth what the marks of yesterday say."""
+        if session != self.session:
+            self.session = session
+            self.day_start = self.equity
+            self.unsettled = ZERO
+            self._forget_closed()
+        self.is_open, self.opened_at = True, at
+
+    # ---------------------------------------------------------------------------- orders
+
+    def put(self, order: Order) -> None:
+        """Remember the order as it is now."""
+        identity = order.client_order_id
+        record = self.records.get(identity)
+        if record is None:
+            self.records[identity] = Record(order=order)
+        else:
+            record.order = order
+        key = order.ledger, order.symbol
+        if order.is_open:
+            self.open[identity] = order
+            self.by_key.setdefault(key, {})[identity] = order
+        elif self.open.pop(identity, None) is not None:
+            del self.by_key[key][identity]
+
+    def working(self, ledger: str, symbol: str) -> list[Order]:
+        """Open orders of one ledger and symbol, oldest first; unknown ones are open."""
+        found = self.by_key.get((ledger, symbol))
+        return list(found.values()) if found else []
+
+    def approved(self, order: Order) -> None:
+        """A new order of ours: it counts against the limits from here on."""
+        self.put(order)
+        if not order.leg.is_protective:
+            self.approvals.append(order.at)
+
+    def recent_approvals(self, at: datetime) -> int:
+        """Orders made in the minute before `at`."""
+        self.approvals = [made for made in self.approvals if at - made < _MINUTE]
+        return len(self.approvals)
+
+    def pending(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Shares that open orders may still buy and sell, protective legs aside."""
+        buys = sells = ZERO
+        for order in self.open.values():
+            if order.symbol == symbol and not order.leg.is_protective:
+                if order.side is Side.BUY:
+                    buys += order.remaining_quantity
+                else:
+                    sells += order.remaining_quantity
+        return buys, sells
+
+    def reach(self, symbol: str, side: Side) -> Decimal:
+        """How far the account may already get on `side` when every open order there fills."""
+        buys, sells = self.pending(symbol)
+        net = self.net.get(symbol, ZERO)
+        return net + buys if side is Side.BUY else sells - net
+
+    def exposure(self, symbol: str) -> Decimal:
+        """Largest absolute value that the symbol may get to with the orders now open."""
+        buys, sells = self.pending(symbol)
+        net, price = self.net.get(symbol, ZERO), self.price(symbol)
+        return max(abs(net + buys), abs(net - sells)) * price if price is not None else ZERO
+
+    def exposures(self) -> dict[str, Decimal]:
+        """`exposure` of every symbol that is held or ordered."""
+        symbols = {symbol for symbol, quantity in self.net.items() if quantity}
+        symbols.update(order.symbol for order in self.open.values())
+        return {symbol: self.exposure(symbol) for symbol in sorted(symbols)}
+
+    def _forget_closed(self) -> None:
+        newest = max((record.order.at for record in self.records.values()), default=None)
+        if newest is None:
+            return
+        self.records = {
+            identity: record
+            for identity, record in self.records.items()
+            if record.order.is_open or newest - record.order.at < _KEEP_CLOSED
+        }
+
+    # ------------------------------------------------------------------------ checkpoint
+
+    def snapshot(self) -> BookSnapshot:
+        """This book as a value that later changes do not touch."""
+        return BookSnapshot(
+            deposit=self.deposit,
+            limits=self.limits,
+            ledgers={
+                name: Ledger(name=name, cash=one.cash, positions=dict(one.positions))
+                for name, one in self.ledgers.items()
+            },
+            marks=dict(self.marks),
+            records=[
+                Record(order=record.order, executions=list(record.executions))
+                for record in self.records.values()
+            ],
+            trading_state=self.trading_state,
+            peak=self.peak,
+            day_start=self.day_start,
+            unsettled=self.unsettled,
+            approvals=list(self.approvals),
+            session=self.session,
+            is_open=self.is_open,
+            opened_at=self.opened_at,
+        )
+
+    def restore(self, state: BookSnapshot) -> None:
+        """Become the book that `state` was taken of."""
+        self.deposit, self.limits = state.deposit, state.limits
+        self.trading_state = state.trading_state
+        self.ledgers = {ledger.name: ledger for ledger in state.ledgers.values()}
+        self.cash = self.deposit + sum((one.cash for one in self.ledgers.values()), ZERO)
+        self.net = {}
+        for ledger in self.ledgers.values():
+            for symbol, position in ledger.positions.items():
+                self.net[symbol] = self.net.get(symbol, ZERO) + position.quantity
+        self.marks = dict(state.marks)
+        self.records, self.open, self.by_key = {}, {}, {}
+        for record in state.records:
+            self.put(record.order)
+            self.records[record.order.client_order_id].executions = list(record.executions)
+        self.peak, self.day_start = state.peak, state.day_start
+        self.unsettled, self.approvals = state.unsettled, list(state.approvals)
+        self.session, self.is_open, self.opened_at = state.session, state.is_open, state.opened_at
+        self._equity = None

@@ -1,0 +1,114 @@
+"""The only maker of orders: what is wanted, cut or denied by the rules."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from app.domain.denials import MEANING, Denial
+from app.domain.events import Check, OrderApproved, OrderDenied
+from app.domain.orders import Leg, Order
+from app.risk.book import Book
+from app.risk.rules import ADDITIONS, ALWAYS, Finding, Intent, Rule
+
+ZERO: Final = Decimal(0)
+_CODE: Final = {
+    Leg.ENTRY: "e",
+    Leg.EXIT: "x",
+    Leg.STOP_LOSS: "s",
+    Leg.TAKE_PROFIT: "t",
+    Leg.FLATTEN: "f",
+}
+
+
+class RiskEngine:
+    """Reviews intents in order; each approval counts against the next one's limits."""
+
+    def __init__(
+        self, always: Sequence[Rule] = ALWAYS, additions: Sequence[Rule] = ADDITIONS
+    ) -> None:
+        self.always = tuple(always)
+        self.all = (*always, *additions)
+
+    def review(self, intent: Intent, book: Book) -> OrderApproved | OrderDenied:
+        """The order, cut where a limit cuts it, or the denial. The book learns of the order."""
+        checks: list[Check] = []
+        limited_by: list[str] = []
+        for rule in self._rules(intent, book):
+            finding = rule(intent, book)
+            if finding is None:
+                continue
+            code, allowed = finding.code, finding.allowed
+            checks.append(Check(code, allowed is None, finding.value, finding.limit))
+            if allowed is None:
+                continue
+            fits = intent.instrument.quantity(min(allowed, intent.quantity))
+            if fits <= 0:
+                return denial_of(intent, finding, tuple(checks))
+            intent.quantity = fits
+            limited_by.append(code)
+        order = order_of(intent, book.account_id)
+        book.approved(order)
+        return OrderApproved(order=order, checks=tuple(checks), limited_by=tuple(limited_by))
+
+    def protect(self, intent: Intent, book: Book) -> OrderApproved:
+        """A protective leg: it can only reduce, so that no limit is asked."""
+        order = order_of(intent, book.account_id)
+        book.approved(order)
+        return OrderApproved(order=order)
+
+    def permits(self, intent: Intent, book: Book) -> bool:
+        """Whether a reduction would pass now; books nothing."""
+        findings = (rule(intent, book) for rule in self.always)
+        return all(finding is None or finding.passed for finding in findings)
+
+    def _rules(self, intent: Intent, book: Book) -> Sequence[Rule]:
+        if not intent.adds or not book.limits.risk_checking:
+            return self.always
+        intent.others = {s: v for s, v in book.exposures().items() if s != intent.symbol}
+        return self.all
+
+
+def order_of(intent: Intent, account_id: int) -> Order:
+    """The order; its id is a function of account, signal (and so ledger), leg and attempt."""
+    terms = intent.terms
+    return Order(
+        client_order_id=f"{account_id}-{intent.signal_id}-{_CODE[intent.leg]}{intent.attempt}",
+        ledger=intent.ledger,
+        signal_id=intent.signal_id,
+        symbol=intent.symbol,
+        side=intent.side,
+        quantity=intent.quantity,
+        leg=intent.leg,
+        at=intent.at,
+        type=terms.type,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        time_in_force=terms.time_in_force,
+        group_id=intent.group_id,
+        attempt=intent.attempt,
+    )
+
+
+def denial_of(intent: Intent, finding: Finding, checks: tuple[Check, ...]) -> OrderDenied:
+    """The denial, with a sentence for people."""
+    return OrderDenied(
+        signal_id=intent.signal_id,
+        ledger=intent.ledger,
+        symbol=intent.symbol,
+        side=intent.side,
+        quantity=intent.quantity,
+        code=finding.code,
+        detail=_sentence(finding),
+        limit=finding.limit,
+        value=finding.value,
+        attempt=intent.attempt,
+        at=intent.at,
+        checks=checks,
+    )
+
+
+def _sentence(finding: Finding) -> str:
+    meaning = MEANING[Denial(finding.code)]
+    if finding.value is None or finding.limit is None:
+        return meaning
+    return f"{meaning} It is {finding.value}; the limit is {finding.limit}."
