@@ -105,7 +105,8 @@ class Indicator(Generic[P, R]):
         accepted = accept_all(self.parameters, parameters, self.name)
         problem = self.check(**accepted) if self.check else None
         if problem:
-            raise InvalidInput(problem, field=next(iter(parameters), None))
+            first = problem.split()[0]
+            raise InvalidInput(problem, field=first if first in accepted else None)
         return accepted
 
     @cached_property

@@ -1,0 +1,8 @@
+"""What the tests of a strategy need: made-up bars, its opinions on them, and the check of a file."""
+
+from app.indicators.samples import bars_of, sample_bars
+from app.strategies.loading import load_file
+from app.strategies.trial import opinions
+from app.strategies.validation import Report, validate
+
+__all__ = ["Report", "bars_of", "load_file", "opinions", "sample_bars", "validate"]
