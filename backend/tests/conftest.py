@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -13,6 +14,9 @@ from app.core.config import get_settings, with_driver
 from app.core.environment import project_root
 from tests import servers
 from tests.servers import TestServers
+
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")  # a busy machine is no failure
 
 OURS = ("TRADEWRIGHT_TEST_DATABASE_URL", "TRADEWRIGHT_TEST_REDIS_URL")
 FOREIGN = ("DATABASE_", "DB_URL", "REDIS_", "API_", "LOG_", "ENVIRONMENT", "REPLAY", "CORS_")

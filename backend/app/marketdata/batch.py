@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.clock import to_ns as to_ns
 from app.domain.market import Bar, Timeframe
 
 Nanos = NDArray[np.int64]
@@ -40,24 +41,14 @@ PRICES: Final = ("open", "high", "low", "close")
 VALUES: Final = (*PRICES, "volume")
 "The columns that a strategy sees."
 
-_MICROSECOND: Final = 1_000
 _SECOND: Final = 1_000_000_000
-
-
-def to_ns(instant: datetime) -> int:
-    """Nanoseconds since 1970 of an aware `instant`, exactly. Raises ValueError for a naive one."""
-    if instant.tzinfo is None:
-        raise ValueError(f"{instant} has no time zone")
-    whole = instant.astimezone(UTC)
-    seconds = int(whole.replace(microsecond=0).timestamp())
-    return seconds * _SECOND + whole.microsecond * _MICROSECOND
 
 
 def to_datetime(ns: int) -> datetime:
     """The instant `ns` in UTC, truncated to microseconds."""
     seconds, rest = divmod(int(ns), _SECOND)
     instant = datetime.fromtimestamp(seconds, UTC)
-    return instant.replace(microsecond=rest // _MICROSECOND) if rest else instant
+    return instant.replace(microsecond=rest // 1_000) if rest else instant
 
 
 def to_datetimes(ns: Nanos) -> list[datetime]:

@@ -1,9 +1,12 @@
 """Where bars come from, as the inside sees it: every file in adapters/data implements this."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
+from app.core.clock import Clock, system
 from app.domain.market import SliceOpened, Timeframe
 from app.marketdata.batch import BarBatch
 
@@ -13,6 +16,31 @@ Feed = AsyncGenerator[BarBatch | SliceOpened]
 `SliceOpened(at)` promises that every bar that ended at or before `at` was given. Close the feed
 with `aclose()`; it also ends when cancelled.
 """
+
+
+class BarReader(Protocol):
+    """Bars that are stored, for a provider that replays them. Adapters never see the database."""
+
+    async def bars(
+        self, symbol: str, timeframe: Timeframe, start: datetime | None, end: datetime | None
+    ) -> BarBatch:
+        """Bars with start <= bar.start < end, sorted; None leaves a side open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSetup:
+    """What the composition root hands to every `Adapter`; each takes what it needs."""
+
+    exchange: str = "XNYS"
+    speed: float | None = None
+    "Market seconds a second; None or 0 is as fast as possible. Closed hours take no time."
+    path: Path | None = None
+    "A file or folder of bars, for those that read files."
+    tz: str | None = None
+    "Time zone of times in files that do not say it."
+    reader: BarReader | None = None
+    clock: Clock = system
 
 
 class DataProvider(Protocol):
