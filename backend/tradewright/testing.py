@@ -1,4 +1,4 @@
-"""What the tests of a strategy need: made-up bars, its opinions on them, and the check of a file."""
+"""What tests of a strategy need: made-up bars, its opinions on them, the check of a file."""
 
 from app.indicators.samples import bars_of, sample_bars
 from app.strategies.loading import load_file

@@ -25,3 +25,9 @@ def home() -> Path:
     """TRADEWRIGHT_HOME, absolute; default `.tradewright` in the project's root."""
     given = variable("TRADEWRIGHT_HOME")
     return Path(given).expanduser().absolute() if given else project_root() / ".tradewright"
+
+
+def strategy_folders() -> tuple[Path, ...]:
+    """Where users keep strategy files; a folder need not exist."""
+    folders = (Path.cwd() / "strategies", project_root() / "strategies", home() / "strategies")
+    return tuple(dict.fromkeys(folders))

@@ -27,7 +27,7 @@ def as_opinion(said: object) -> Opinion | None:
     if said is None:
         return None
     opinion = said if isinstance(said, Opinion) else Opinion(said)  # type: ignore[arg-type]  # checked below
-    exposure = opinion.exposure
+    exposure: object = opinion.exposure
     if not isinstance(exposure, int | float) or not -1 <= exposure <= 1:
         raise ValueError(f"an exposure must be from -1 to 1, or None, not {exposure!r}")
     for price in (opinion.stop_loss, opinion.take_profit):
