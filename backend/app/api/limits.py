@@ -1,0 +1,72 @@
+"""Rate limits: each route names a class, each class has its own buckets."""
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import RateLimiter, SlidingWindowCounterRateLimiter
+from redis.exceptions import RedisError
+
+from app.core.errors import TooManyRequests
+from app.core.logging import get_logger
+
+CLASSES: Final[Mapping[str, str]] = {
+    "public": "50/second; 1000/minute",
+    "default": "100/second; 3000/minute",
+    "bars": "30/second; 600/minute",
+    "orders": "10/second",
+    "controls": "20/second",
+    "sign_in": "5/minute",
+    "sign_in_account": "10/hour",
+    "refused": "60/minute",
+}
+"""By address where nobody is known yet, else by user. `controls` (stop, cancel) shares nothing."""
+
+_RETRY_REDIS_SECONDS: Final = 5.0
+log: Final[structlog.stdlib.BoundLogger] = get_logger("api")
+
+
+class RateLimits:
+    """Counts in Redis, so that several API processes share the buckets; in memory without it."""
+
+    def __init__(self, redis_url: str | None = None, classes: Mapping[str, str] = CLASSES) -> None:
+        self._items: dict[str, list[RateLimitItem]] = {
+            name: parse_many(limits) for name, limits in classes.items()
+        }
+        self._near = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._storage: Storage | None = None
+        self._shared: RateLimiter | None = None
+        self._away_until = 0.0
+        if redis_url is not None:
+            self._storage = RedisStorage(
+                f"async+{redis_url}", implementation="redispy", key_prefix="limit"
+            )
+            self._shared = SlidingWindowCounterRateLimiter(self._storage)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a class of this name."""
+        return name in self._items
+
+    async def admit(self, name: str, who: str) -> None:
+        """Count one request. Raises TooManyRequests with `retry_after` in whole seconds."""
+        for item in self._items[name]:
+            if not await self._hit(item, name, who):
+                wait = max(1, int(item.get_expiry() / max(1, item.amount)) + 1)
+                raise TooManyRequests(
+                    f"More than {item} requests of this kind.",
+                    remedy=f"Wait {wait} s.",
+                    retry_after=wait,
+                    limit=str(item),
+                )
+
+    async def _hit(self, item: RateLimitItem, name: str, who: str) -> bool:
+        if self._shared is not None and time.monotonic() >= self._away_until:
+            try:
+                return await self._shared.hit(item, name, who)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._away_until = time.monotonic() + _RETRY_REDIS_SECONDS
+                log.warning("rate_limits_in_memory", error=str(error))
+        return await self._near.hit(item, name, who)

@@ -1,0 +1,113 @@
+"""Live bars and quotes from Redis to the subscribers of a symbol."""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from typing import Final, Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from app.core.logging import get_logger
+
+_WAITS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+_AWAY: Final = (RedisError, OSError, TimeoutError)
+log = get_logger("api")
+
+
+class Sink(Protocol):
+    """Where a price goes: an outbox."""
+
+    def put_price(self, topic: str, text: str) -> None: ...
+
+
+class Prices:
+    """One Redis subscription a process, shared by all clients; channels come and go with them."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._topics: dict[str, set[tuple[str, Sink]]] = defaultdict(set)
+        self._pubsub: PubSub | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self.is_connected = False
+
+    def start(self) -> None:
+        """Listen in the background, for ever."""
+        self._task = asyncio.create_task(self._run(), name="prices")
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def subscribe(self, channel: str, topic: str, sink: Sink) -> None:
+        """Send each price of a channel to `sink`, under the topic that the client named."""
+        fresh = channel not in self._topics
+        self._topics[channel].add((topic, sink))
+        if fresh:
+            await self._tell("subscribe", channel)
+        self._wake.set()
+
+    async def unsubscribe(self, channel: str, topic: str, sink: Sink) -> None:
+        """Send no more of it."""
+        listeners = self._topics.get(channel, set())
+        listeners.discard((topic, sink))
+        if not listeners and self._topics.pop(channel, None) is not None:
+            await self._tell("unsubscribe", channel)
+
+    async def last(self, key: str) -> str | None:
+        """What Redis remembers under `key`, e.g. the last quote; None when it is away."""
+        try:
+            found = await self._redis.get(key)
+        except _AWAY:
+            return None
+        return found.decode() if isinstance(found, bytes) else found
+
+    async def _tell(self, action: str, channel: str) -> None:
+        if self._pubsub is not None and self.is_connected:
+            with suppress(*_AWAY):
+                await getattr(self._pubsub, action)(channel)
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._listen()
+                failures = 0
+            except _AWAY as error:
+                log.warning("prices_wait_for_redis", error=str(error))
+            self.is_connected = False
+            await asyncio.sleep(_WAITS[min(failures, len(_WAITS) - 1)])
+            failures += 1
+
+    async def _listen(self) -> None:
+        """One connection's life: it begins with every channel that somebody wants."""
+        while not self._topics:
+            self._wake.clear()
+            await self._wake.wait()
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            self._pubsub = pubsub
+            await pubsub.subscribe(*self._topics)
+            self.is_connected = True
+            while True:
+                if not pubsub.subscribed:
+                    return
+                message = await pubsub.get_message(timeout=5.0)
+                if message is not None:
+                    self._give(message["channel"], message["data"])
+
+    def _give(self, channel: bytes | str, data: bytes | str) -> None:
+        name = channel.decode() if isinstance(channel, bytes) else channel
+        body = data.decode() if isinstance(data, bytes) else data
+        for topic, sink in self._topics.get(name, ()):
+            sink.put_price(topic, price_text(topic, body))
+
+
+def price_text(topic: str, body: str) -> str:
+    """The message of a price topic."""
+    kind = "quote" if topic.startswith("quotes:") else "bar"
+    return f'{{"topic":"{topic}","type":"{kind}","data":{body}}}'
