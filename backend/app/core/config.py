@@ -85,9 +85,10 @@ class AppOptions(Options):
     )
     replay_speed: float = Field(
         default=60.0,
-        gt=0,
+        ge=0,
         validation_alias="TRADEWRIGHT_REPLAY_SPEED",
-        description="How many times faster than the clock replayed and simulated bars pass",
+        description="How many times faster than the clock replayed and simulated bars pass;"
+        " 0: as fast as possible",
     )
 
     @field_validator("home", "replay", mode="after")

@@ -1,0 +1,51 @@
+"""`tradewright up`: check the settings, then become the supervisor."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.core.config import get_settings
+from app.core.environment import variables
+from app.core.errors import InvalidInput
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="Port of the API and the UI.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder of database, logs and keys.")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Trade these bars (a file or a folder) on paper.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Times faster than the clock; 0: as fast as possible.")
+    ] = None,
+) -> None:
+    """Start everything and keep it running until SIGINT or SIGTERM."""
+    given = {
+        "API_PORT": port,
+        "TRADEWRIGHT_HOME": home and home.expanduser().absolute(),
+        "TRADEWRIGHT_REPLAY": replay and replay.expanduser().absolute(),
+        "TRADEWRIGHT_REPLAY_SPEED": speed,
+    }
+    variables().update({key: str(value) for key, value in given.items() if value is not None})
+    get_settings.cache_clear()
+    settings = get_settings()
+    if settings.app.replay and not settings.app.replay.exists():
+        raise InvalidInput(
+            f"There is nothing at {settings.app.replay}.",
+            field="replay",
+            remedy="Name a file or a folder of bars.",
+        )
+    variables().update(
+        {
+            "TRADEWRIGHT_HOME": str(settings.home),
+            "API_HOST": settings.api.host,
+            "API_PORT": str(settings.api.port),
+            **({"DATABASE_URL": settings.database.url} if settings.database.is_given else {}),
+            **({"REDIS_URL": settings.redis.url} if settings.redis.is_given else {}),
+        }
+    )
+    # The same process without pydantic and the rest: a supervisor should be small.
+    os.execv(sys.executable, [sys.executable, "-m", "app.supervisor"])
