@@ -95,7 +95,7 @@ CREATE TABLE users (
     CONSTRAINT pk_users PRIMARY KEY (id),
     CONSTRAINT ck_users_role CHECK (role IN ('viewer', 'trader', 'admin')),
     CONSTRAINT ck_users_email CHECK (email <> '' AND email = lower(email)),
-    CONSTRAINT ck_users_password_hash CHECK (password_hash LIKE '$argon2id$%%'),
+    CONSTRAINT ck_users_password_hash CHECK (starts_with(password_hash, '$argon2id$')),
     CONSTRAINT uq_users_email UNIQUE (email)
 );
 """

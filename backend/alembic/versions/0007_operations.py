@@ -62,10 +62,11 @@ CREATE INDEX ix_config_history_scope_key_id ON config_history (scope, key, id);
 METRICS = """
 CREATE TABLE metrics (
     name TEXT NOT NULL,
-    labels JSONB DEFAULT '{}' NOT NULL,
+    series TEXT GENERATED ALWAYS AS (labels::text) STORED NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
+    labels JSONB DEFAULT '{}' NOT NULL,
     value DOUBLE PRECISION NOT NULL,
-    CONSTRAINT pk_metrics PRIMARY KEY (name, labels, at)
+    CONSTRAINT pk_metrics PRIMARY KEY (name, series, at)
 );
 CREATE INDEX ix_metrics_at ON metrics USING brin (at);
 """

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, Id, Texts, TimestampMixin, check
+from app.models.base import Base, Id, Network, Texts, TimestampMixin, check
 from app.models.user import User
 
 
@@ -32,7 +32,7 @@ class ApiKey(TimestampMixin, Base):
     secret_hash: Mapped[bytes]
     name: Mapped[str]
     scopes: Mapped[Texts]
-    addresses: Mapped[list[str]] = mapped_column(ARRAY(CIDR), server_default="{}")
+    addresses: Mapped[list[Network]] = mapped_column(ARRAY(CIDR), server_default="{}")
     "Networks it may come from; empty: any."
     notional_cap: Mapped[Decimal | None]
     "Largest value of one order."

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import INET, JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Recorded, check
+from app.models.base import Address, Base, Recorded, check
 
 
 class AuditEntry(Base):
@@ -30,7 +30,7 @@ class AuditEntry(Base):
     action: Mapped[str]
     resource: Mapped[str]
     resource_id: Mapped[str | None]
-    address: Mapped[str | None] = mapped_column(INET)
+    address: Mapped[Address | None] = mapped_column(INET)
     correlation_id: Mapped[str | None]
     payload: Mapped[dict[str, Any]] = mapped_column(JSON())
     "Everything that is hashed, with `before` and `after`."

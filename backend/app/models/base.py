@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
@@ -59,6 +60,10 @@ class TimestampMixin:
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=1000)
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=1001)
 
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+"""INET and CIDR as asyncpg gives them; psycopg2 gives text."""
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 AccountId = Annotated[int, mapped_column(ForeignKey("accounts.id"))]

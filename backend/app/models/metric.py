@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Computed, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Json
@@ -19,6 +18,8 @@ class Metric(Base):
     )
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    labels: Mapped[Json] = mapped_column(JSONB(), primary_key=True, server_default="{}")
+    series: Mapped[str] = mapped_column(Computed("labels::text", persisted=True), primary_key=True)
+    "The labels as text: part of the key, made by the database."
     at: Mapped[datetime] = mapped_column(primary_key=True)
+    labels: Mapped[Json]
     value: Mapped[float]

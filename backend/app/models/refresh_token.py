@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Id, TimestampMixin, check
+from app.models.base import Address, Base, Id, TimestampMixin, check
 
 
 class RefreshToken(TimestampMixin, Base):
@@ -29,4 +29,4 @@ class RefreshToken(TimestampMixin, Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    address: Mapped[str | None] = mapped_column(INET)
+    address: Mapped[Address | None] = mapped_column(INET)

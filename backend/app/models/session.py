@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, Index, func
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, Id, TimestampMixin, check
+from app.models.base import Address, Base, Id, TimestampMixin, check
 from app.models.user import User
 
 
@@ -24,7 +24,7 @@ class Session(TimestampMixin, Base):
     id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     token_hash: Mapped[bytes] = mapped_column(unique=True)
-    address: Mapped[str | None] = mapped_column(INET)
+    address: Mapped[Address | None] = mapped_column(INET)
     user_agent: Mapped[str] = mapped_column(server_default="")
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]

@@ -17,7 +17,7 @@ class User(TimestampMixin, Base):
     __table_args__ = (
         one_of("role", ROLES),
         check("email", "email <> '' AND email = lower(email)"),
-        check("password_hash", "password_hash LIKE '$argon2id$%'"),
+        check("password_hash", "starts_with(password_hash, '$argon2id$')"),
         {"info": {"owner": "repositories/users.py"}},
     )
 
