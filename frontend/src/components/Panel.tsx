@@ -1,5 +1,5 @@
 /** A titled area with a hairline border: the only box there is. */
-import { type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import styles from './Panel.module.css'
 
 interface PanelProps {

@@ -1,7 +1,7 @@
 /** What stands where data will be: nothing yet, not now, or still loading. */
 import { Button, Skeleton } from '@mantine/core'
 import { IconAlertTriangle, IconRefresh } from '@tabler/icons-react'
-import { type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import { describeError } from '@/lib/api/errors'
 import styles from './States.module.css'
 

@@ -1,7 +1,7 @@
 /** Which account the pages show: the one chosen on this machine, else the first. */
 import { useQuery } from '@tanstack/react-query'
 import { accounts } from './api/accounts'
-import { type Account } from './api/types'
+import type { Account } from './api/types'
 import { usePreferences } from './preferences'
 
 export function pickAccount(all: readonly Account[], chosen: number | null): Account | null {

@@ -1,6 +1,6 @@
 /** What this person chose to see on this machine: kept in the browser, shared by every page. */
 import { useSyncExternalStore } from 'react'
-import { type TimeZone } from './format'
+import type { TimeZone } from './format'
 
 export interface Preferences {
   timeZone: TimeZone

@@ -1,7 +1,7 @@
 /** A button that must be held for a second while a ring fills: by pointer, by Space or Enter. */
-import { type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import styles from './HoldButton.module.css'
-import { type Hold } from './use-hold'
+import type { Hold } from './use-hold'
 
 interface HoldButtonProps {
   hold: Hold

@@ -2,7 +2,7 @@
 import { Tooltip } from '@mantine/core'
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import styles from './DataTable.module.css'
-import { type Column } from './columns'
+import type { Column } from './columns'
 
 export interface Sort {
   id: string

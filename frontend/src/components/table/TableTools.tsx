@@ -1,11 +1,11 @@
 /** Above a table: its filters, the choice of columns, and the way out as CSV. */
 import { ActionIcon, Checkbox, Menu, Tooltip } from '@mantine/core'
 import { IconColumns3, IconDownload } from '@tabler/icons-react'
-import { type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import { downloadCsv } from '@/lib/csv'
 import { getPreferences, setPreferences } from '@/lib/preferences'
 import styles from './DataTable.module.css'
-import { type Column } from './columns'
+import type { Column } from './columns'
 
 interface TableToolsProps<T> {
   name: string

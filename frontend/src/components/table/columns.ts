@@ -1,6 +1,6 @@
 /** What a table knows of its columns, and how values are put in order. */
-import { type ReactNode } from 'react'
-import { type CsvValue } from '@/lib/csv'
+import type { ReactNode } from 'react'
+import type { CsvValue } from '@/lib/csv'
 
 export interface Column<T> {
   id: string

@@ -1,8 +1,8 @@
 /** Everything `/trading-engine` asks and says: status, metrics, alerts, configuration, history, controls. */
-import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from '@/lib/api/client'
-import { PAGE_SIZE, paging } from '@/lib/api/pages'
-import { type AlertFilter, type EventFilter } from '@/lib/api/types'
+import { PAGE_SIZE, pagesOf } from '@/lib/api/pages'
+import type { AlertFilter, EventFilter } from '@/lib/api/types'
 
 const REFRESH_MS = 5_000
 
@@ -27,31 +27,24 @@ export const tradingEngine = {
       refetchInterval: REFRESH_MS,
     }),
   alerts: (filter: AlertFilter, limit = PAGE_SIZE) =>
-    infiniteQueryOptions({
-      queryKey: ['alerts', filter, limit],
-      queryFn: ({ pageParam }) =>
-        api
-          .GET('/api/trading-engine/alerts', { params: { query: { ...filter, limit, cursor: pageParam } } })
+    ({ ...pagesOf(['alerts', filter, limit], (cursor) =>
+      api
+          .GET('/api/trading-engine/alerts', { params: { query: { ...filter, limit, cursor } } })
           .then(unwrap),
-      ...paging,
-      refetchInterval: REFRESH_MS,
-    }),
+    ), refetchInterval: REFRESH_MS }),
   config: () =>
     queryOptions({
       queryKey: ['config'],
       queryFn: () => api.GET('/api/trading-engine/config').then(unwrap),
     }),
   eventHistory: (filter: EventFilter) =>
-    infiniteQueryOptions({
-      queryKey: ['events', 'history', filter],
-      queryFn: ({ pageParam }) =>
-        api
+    pagesOf(['events', 'history', filter], (cursor) =>
+      api
           .GET('/api/trading-engine/event-history', {
-            params: { query: { ...filter, limit: PAGE_SIZE, cursor: pageParam } },
+            params: { query: { ...filter, limit: PAGE_SIZE, cursor } },
           })
           .then(unwrap),
-      ...paging,
-    }),
+    ),
 }
 
 export const emergencyStop = (reason: string, flatten = false) =>

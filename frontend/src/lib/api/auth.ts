@@ -2,7 +2,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from './client'
 import { ApiError } from './errors'
-import { type Me } from './types'
+import type { Me } from './types'
 
 export const auth = {
   state: () =>

@@ -1,7 +1,7 @@
 /** The one HTTP client: types from OpenAPI, cookies for identity, problems as errors. */
 import createClient, { type Middleware } from 'openapi-fetch'
 import { Unreachable, toApiError } from './errors'
-import { type paths } from './schema'
+import type { paths } from './schema'
 
 /** Told when the server says that we are signed out. */
 const signedOutListeners = new Set<() => void>()

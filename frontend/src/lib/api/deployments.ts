@@ -1,20 +1,17 @@
 /** Deployments: strategies at work, their log and their figures. */
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, newIdempotencyKey, unwrap } from './client'
-import { PAGE_SIZE, paging } from './pages'
-import { type DeploymentFilter, type DeploymentWish, type Severity } from './types'
+import { PAGE_SIZE, pagesOf } from './pages'
+import type { DeploymentFilter, DeploymentWish, Severity } from './types'
 
 const path = (id: number) => ({ path: { deployment_id: id } })
 
 export const deployments = {
   all: ['deployments'] as const,
   list: (filter: DeploymentFilter, limit = PAGE_SIZE) =>
-    infiniteQueryOptions({
-      queryKey: [...deployments.all, 'list', filter, limit],
-      queryFn: ({ pageParam }) =>
-        api.GET('/api/deployments', { params: { query: { ...filter, limit, cursor: pageParam } } }).then(unwrap),
-      ...paging,
-    }),
+    pagesOf([...deployments.all, 'list', filter, limit], (cursor) =>
+      api.GET('/api/deployments', { params: { query: { ...filter, limit, cursor } } }).then(unwrap),
+    ),
   one: (id: number) =>
     queryOptions({
       queryKey: [...deployments.all, 'one', id],
@@ -26,16 +23,13 @@ export const deployments = {
       queryFn: () => api.GET('/api/deployments/{deployment_id}/performance', { params: path(id) }).then(unwrap),
     }),
   events: (id: number, severity: Severity[]) =>
-    infiniteQueryOptions({
-      queryKey: ['strategy-events', id, severity],
-      queryFn: ({ pageParam }) =>
-        api
+    pagesOf(['strategy-events', id, severity], (cursor) =>
+      api
           .GET('/api/deployments/{deployment_id}/events', {
-            params: { ...path(id), query: { severity, limit: PAGE_SIZE, cursor: pageParam } },
+            params: { ...path(id), query: { severity, limit: PAGE_SIZE, cursor } },
           })
           .then(unwrap),
-      ...paging,
-    }),
+    ),
   preview: (wish: Pick<DeploymentWish, 'account_id' | 'strategy' | 'parameters' | 'symbols' | 'timeframe'>) =>
     queryOptions({
       queryKey: ['deployment-preview', wish],

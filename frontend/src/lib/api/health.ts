@@ -2,7 +2,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from './client'
 import { ApiError } from './errors'
-import { type Health } from './types'
+import type { Health } from './types'
 
 export const health = () =>
   queryOptions({

@@ -1,18 +1,15 @@
 /** Orders, and why each was made. */
-import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { queryOptions } from '@tanstack/react-query'
 import { api, newIdempotencyKey, unwrap } from './client'
-import { PAGE_SIZE, paging } from './pages'
-import { type OrderFilter, type OrderWish } from './types'
+import { PAGE_SIZE, pagesOf } from './pages'
+import type { OrderFilter, OrderWish } from './types'
 
 export const orders = {
   all: ['orders'] as const,
   list: (filter: OrderFilter, limit = PAGE_SIZE) =>
-    infiniteQueryOptions({
-      queryKey: [...orders.all, 'list', filter, limit],
-      queryFn: ({ pageParam }) =>
-        api.GET('/api/orders', { params: { query: { ...filter, limit, cursor: pageParam } } }).then(unwrap),
-      ...paging,
-    }),
+    pagesOf([...orders.all, 'list', filter, limit], (cursor) =>
+      api.GET('/api/orders', { params: { query: { ...filter, limit, cursor } } }).then(unwrap),
+    ),
   timeline: (clientOrderId: string) =>
     queryOptions({
       queryKey: [...orders.all, 'timeline', clientOrderId],

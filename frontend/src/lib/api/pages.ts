@@ -1,5 +1,5 @@
 /** Lists that come page by page, as tables want them. */
-import { type InfiniteData, type UseInfiniteQueryResult } from '@tanstack/react-query'
+import { type InfiniteData, type UseInfiniteQueryResult, infiniteQueryOptions } from '@tanstack/react-query'
 import { useMemo } from 'react'
 
 export const PAGE_SIZE = 200
@@ -9,9 +9,14 @@ interface Page<T> {
   next_cursor?: string | null
 }
 
-export const paging = {
-  initialPageParam: undefined as string | undefined,
-  getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined,
+/** A list that is fetched page by page, each page asked for with the cursor of the one before. */
+export function pagesOf<T>(queryKey: readonly unknown[], fetchPage: (cursor: string | undefined) => Promise<Page<T>>) {
+  return infiniteQueryOptions({
+    queryKey,
+    queryFn: ({ pageParam }) => fetchPage(pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
 }
 
 /** The rows fetched so far, and the way to more of them. */

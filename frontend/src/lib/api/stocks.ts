@@ -1,7 +1,7 @@
 /** Stocks with their prices, bars, indicator columns and trading sessions. */
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from './client'
-import { type Timeframe } from './types'
+import type { Timeframe } from './types'
 
 export interface SeriesKey {
   symbol: string

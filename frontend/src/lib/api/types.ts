@@ -1,5 +1,5 @@
 /** The API's schemas under the glossary's names. */
-import { type components, type paths } from './schema'
+import type { components, paths } from './schema'
 
 type Schemas = components['schemas']
 

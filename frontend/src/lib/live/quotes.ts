@@ -3,6 +3,7 @@ import { useCallback, useEffect, useSyncExternalStore } from 'react'
 import { toNumber } from '../format'
 import { live } from './connection'
 import { oncePerFrame } from './frames'
+import { noteMarketData } from './freshness'
 
 export interface LiveQuote {
   bid: number | null
@@ -17,52 +18,54 @@ export interface LiveQuote {
 const quotes = new Map<string, LiveQuote>()
 const listeners = new Map<string, Set<() => void>>()
 const dirty = new Set<string>()
-let newestHeardAt: number | null = null
 
 const flush = oncePerFrame(() => {
-  const symbols = [...dirty]
+  const keys = [...dirty]
   dirty.clear()
-  for (const symbol of symbols) for (const listener of listeners.get(symbol) ?? []) listener()
+  for (const key of keys) for (const listener of listeners.get(key) ?? []) listener()
 })
 
 const numeric = (value: unknown): number | null =>
   typeof value === 'number' || typeof value === 'string' ? toNumber(value) : null
 
-export function receiveQuote(symbol: string, at: string, data: Record<string, unknown>): void {
+/** Quotes of different data sets are never mixed. */
+const keyOf = (symbol: string, dataset: string): string => `${symbol}@${dataset}`
+
+export function receiveQuote(key: string, at: string, data: Record<string, unknown>): void {
   const bid = numeric(data.bid)
   const ask = numeric(data.ask)
   const middle = bid !== null && ask !== null ? (bid + ask) / 2 : (bid ?? ask)
-  newestHeardAt = Date.now()
-  quotes.set(symbol, { bid, ask, last: numeric(data.last ?? data.price) ?? middle, at, heardAt: newestHeardAt })
-  dirty.add(symbol)
+  const heardAt = Date.now()
+  noteMarketData(heardAt)
+  quotes.set(key, { bid, ask, last: numeric(data.last ?? data.price) ?? middle, at, heardAt })
+  dirty.add(key)
   flush()
 }
 
-/** When the last quote of any symbol arrived, for the feed's freshness in the header. */
-export const newestQuoteAt = (): number | null => newestHeardAt
-
-export function useQuote(symbol: string): LiveQuote | undefined {
+export function useQuote(symbol: string, dataset: string): LiveQuote | undefined {
+  const key = keyOf(symbol, dataset)
   const subscribe = useCallback(
     (listener: () => void) => {
-      const set = listeners.get(symbol) ?? new Set()
-      listeners.set(symbol, set.add(listener))
+      const set = listeners.get(key) ?? new Set()
+      listeners.set(key, set.add(listener))
       return () => set.delete(listener)
     },
-    [symbol],
+    [key],
   )
-  return useSyncExternalStore(subscribe, () => quotes.get(symbol))
+  return useSyncExternalStore(subscribe, () => quotes.get(key))
 }
 
 /** Keeps the quotes of these symbols coming while the component is on screen. */
-export function useQuoteFeed(symbols: readonly string[]): void {
-  const key = [...new Set(symbols)].sort().join(',')
+export function useQuoteFeed(symbols: readonly string[], dataset: string | undefined): void {
+  const wanted = [...new Set(symbols)].sort().join(',')
   useEffect(() => {
-    if (key === '') return
-    const stops = key
-      .split(',')
-      .map((symbol) => live.subscribe(`quotes:${symbol}`, (message) => receiveQuote(symbol, message.at, message.data)))
+    if (wanted === '' || dataset === undefined) return
+    const stops = wanted.split(',').map((symbol) => {
+      const key = keyOf(symbol, dataset)
+      return live.subscribe(`quotes:${key}`, (message) => receiveQuote(key, message.at, message.data))
+    })
     return () => {
       for (const stop of stops) stop()
     }
-  }, [key])
+  }, [wanted, dataset])
 }

@@ -1,7 +1,8 @@
 /** Turns what happened into which queries to ask again: the socket marks things stale, the cache stays the store. */
-import { type QueryClient } from '@tanstack/react-query'
+import type { QueryClient } from '@tanstack/react-query'
 import { atMostEvery } from './frames'
-import { type LiveMessage, type LiveSocket } from './socket'
+import { noteMarketData } from './freshness'
+import type { LiveMessage, LiveSocket } from './socket'
 
 const FLUSH_EVERY_MS = 500
 /** Prices move equity and positions all the time; asking more often than this helps nobody. */
@@ -61,6 +62,7 @@ export function syncWith(live: LiveSocket, client: QueryClient): () => void {
   })
   const receive = (message: LiveMessage) => {
     if (IS_MARKET.has(message.type)) {
+      noteMarketData()
       marks()
       return
     }

@@ -1,0 +1,20 @@
+/** Under the header: hatched when the market is not real, red when the money is. */
+import { marketOf } from '@/components/ModeBadge'
+import { useAccount } from '@/lib/account'
+import styles from './ModeStripe.module.css'
+
+const SAID = {
+  simulated: 'Simulated market: no price here is real',
+  replay: 'Replayed market: these prices are from the past',
+  imported: 'Imported data: this market does not move',
+} as const
+
+export function ModeStripe() {
+  const { account } = useAccount()
+  if (!account) return null
+  if (account.mode === 'live') return <div className={styles.live} role="note" aria-label="Live: real money" />
+  const market = marketOf(account)
+  if (market === null) return null
+  const text = SAID[market as keyof typeof SAID]
+  return <div className={styles.simulated} role="note" aria-label={text} title={text} />
+}

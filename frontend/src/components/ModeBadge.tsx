@@ -1,0 +1,24 @@
+/** Paper, simulated, replayed or live: never to be mistaken. */
+import type { Account } from '@/lib/api/types'
+import styles from './ModeBadge.module.css'
+
+export type Realness = 'live' | 'paper'
+
+/** Where the account's market comes from, when it is not the real one. */
+export function marketOf(account: Pick<Account, 'dataset' | 'is_simulated'>): string | null {
+  if (account.dataset.startsWith('replay:')) return 'replay'
+  if (account.dataset.startsWith('import:')) return 'imported'
+  return account.is_simulated ? 'simulated' : null
+}
+
+export function ModeBadge({ account }: { account: Pick<Account, 'mode' | 'dataset' | 'is_simulated'> }) {
+  const market = marketOf(account)
+  return (
+    <span className={styles.badges}>
+      <span className={styles.badge} data-mode={account.mode}>
+        {account.mode.toUpperCase()}
+      </span>
+      {market !== null && <span className={styles.badge} data-mode="simulated">{market.toUpperCase()}</span>}
+    </span>
+  )
+}

@@ -1,0 +1,35 @@
+/** E-mail and password; errors stand where they belong. */
+import { Button, PasswordInput, Stack, TextInput } from '@mantine/core'
+import { useMutation } from '@tanstack/react-query'
+import type { FormEvent } from 'react'
+import { signIn } from '@/lib/api/auth'
+import { fieldErrorsOf, sentenceOf } from '@/lib/api/errors'
+import type { Me } from '@/lib/api/types'
+import styles from './AuthCard.module.css'
+import { readText } from './read-text'
+
+export function SignInForm({ onDone }: { onDone: (me: Me) => void }) {
+  const attempt = useMutation({ mutationFn: signIn, onSuccess: ({ user }) => onDone(user) })
+  const fields = fieldErrorsOf(attempt.error)
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const form = new FormData(event.currentTarget)
+    attempt.mutate({ email: readText(form, 'email'), password: readText(form, 'password') })
+  }
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="md">
+        <TextInput name="email" label="E-mail" type="email" autoComplete="username" required withAsterisk={false} autoFocus error={fields.email} />
+        <PasswordInput name="password" label="Password" autoComplete="current-password" required withAsterisk={false} error={fields.password} />
+        {attempt.error !== null && Object.keys(fields).length === 0 && (
+          <p className={styles.error} role="alert">
+            {sentenceOf(attempt.error)}
+          </p>
+        )}
+        <Button type="submit" size="md" fullWidth loading={attempt.isPending}>
+          Sign in
+        </Button>
+      </Stack>
+    </form>
+  )
+}
