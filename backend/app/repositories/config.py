@@ -1,0 +1,66 @@
+"""Limits and other settings in the database: read, changed with their history."""
+
+from typing import Any, Final
+
+import orjson
+
+from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, plain
+
+_HISTORY: Final = Listing(
+    select="h.id, h.scope, h.key, h.before, h.after, h.actor, nullif(h.reason, '') AS reason, h.at",
+    source="config_history h",
+    keys=(("h.id", "bigint"),),
+    documents=("before", "after"),
+)
+
+
+async def values(db: Db, scope: str = "all") -> dict[str, Row]:
+    """Every key of a scope: value, description, updated_at, updated_by."""
+    found = await db.fetch(
+        "SELECT key, value, description, updated_at, updated_by FROM system_config"
+        " WHERE scope = $1 ORDER BY key",
+        scope,
+    )
+    return {row["key"]: plain(row, ("value",)) for row in found}
+
+
+async def change(
+    db: Db,
+    scope: str,
+    key: str,
+    value: Any,
+    actor: str,
+    reason: str,  # noqa: ANN401 - any JSON
+) -> Any:  # noqa: ANN401 - any JSON
+    """Store a value with its history, in the caller's transaction; returns the one before."""
+    before = await db.fetchval(
+        "SELECT value::text FROM system_config WHERE scope = $1 AND key = $2 FOR UPDATE", scope, key
+    )
+    after = orjson.dumps(value, default=str).decode()
+    await db.execute(
+        """
+        INSERT INTO system_config (scope, key, value, updated_by) VALUES ($1, $2, $3::jsonb, $4)
+        ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value,
+          updated_by = excluded.updated_by
+        """,
+        scope,
+        key,
+        after,
+        actor,
+    )
+    await db.execute(
+        "INSERT INTO config_history (scope, key, before, after, actor, reason)"
+        " VALUES ($1, $2, $3::jsonb, $4::jsonb, $5, $6)",
+        scope,
+        key,
+        before,
+        after,
+        actor,
+        reason,
+    )
+    return orjson.loads(before) if before is not None else None
+
+
+def history(db: Db, key: str | None = None, scope: str | None = None) -> Fetch:
+    """Changes, newest first."""
+    return lister(db, _HISTORY, Where().add("h.key = {}", key).add("h.scope = {}", scope))
