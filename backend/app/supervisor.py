@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,12 +20,11 @@ from app.core.errors import ConfigurationError, TradewrightError
 from app.db import home as home_folder
 from app.db.embedded_postgres import EmbeddedPostgres
 from app.db.embedded_redis import EmbeddedRedis
-from app.db.loopback import is_free
+from app.db.loopback import ask_health, is_free
 from app.db.processes import start
 
 PURPOSE: Final = "tradewright up"
 TICK_SECONDS: Final = 0.1
-HEALTH_TIMEOUT_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 60.0
 "A process that ran this long is forgiven its earlier deaths."
 LONGEST_WAIT_SECONDS: Final = 30.0
@@ -260,7 +258,8 @@ class Supervisor:
 
     def _announce(self, now: float) -> None:
         """Print the address once everything answers."""
-        status = health(self.plan.reachable_host, self.plan.port)
+        answer = ask_health(self.plan.reachable_host, self.plan.port)
+        status = str(answer["status"]) if answer else None
         waited = now - self._parts_since
         if status == "healthy" or (status and waited > DEGRADED_IS_ENOUGH_SECONDS):
             self._announced = True
@@ -295,19 +294,6 @@ def check_port(plan: Plan) -> None:
             f"Port {plan.port} on {plan.host} is in use.",
             remedy="Choose another with --port or API_PORT, or end the program that listens there.",
         )
-
-
-def health(host: str, port: int) -> str | None:
-    """`status` of GET /health, or None while nobody answers it with one."""
-    with suppress(OSError, ValueError, IndexError):
-        with socket.create_connection((host, port), HEALTH_TIMEOUT_SECONDS) as peer:
-            peer.settimeout(HEALTH_TIMEOUT_SECONDS)
-            peer.sendall(f"GET /health HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
-            answer = b"".join(iter(lambda: peer.recv(65536), b""))
-        head, _, body = answer.partition(b"\r\n\r\n")
-        if head.split()[1] == b"200":
-            return str(json.loads(body).get("status", "healthy"))
-    return None
 
 
 def stop_together(parts: Sequence[Watched]) -> None:

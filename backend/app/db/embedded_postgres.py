@@ -72,6 +72,7 @@ class EmbeddedPostgres:
         self.say = say
         self.settings = {**SETTINGS, **(settings or {})}
         self.binaries, self.major = newest_binaries()
+        self.retry_seconds = 15.0
         self.process: subprocess.Popen[bytes] | None = None
         self.port: int | None = None
         self.data = home / "postgres"
@@ -211,7 +212,7 @@ class EmbeddedPostgres:
 
     def _launch(self) -> None:
         fixed = self.port
-        deadline = time.monotonic() + 15.0
+        deadline = time.monotonic() + self.retry_seconds
         while True:
             self.port = fixed or self._choose_port()
             output = self._try_to_start()

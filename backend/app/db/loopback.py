@@ -1,7 +1,12 @@
-"""TCP ports of the loopback."""
+"""Ports of this machine, and whether our own server answers on one."""
 
 import errno
+import json
 import socket
+from contextlib import suppress
+from typing import Any, Final
+
+ANSWER_TIMEOUT_SECONDS: Final = 1.0
 
 
 def free_port() -> int:
@@ -23,3 +28,17 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
                 return False
             raise
     return True
+
+
+def ask_health(host: str, port: int) -> dict[str, Any] | None:
+    """The body of GET /health when it comes with 200 and a status; None otherwise."""
+    with suppress(OSError, ValueError, IndexError, AttributeError):
+        with socket.create_connection((host, port), ANSWER_TIMEOUT_SECONDS) as peer:
+            peer.settimeout(ANSWER_TIMEOUT_SECONDS)
+            peer.sendall(f"GET /health HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: peer.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        found: dict[str, Any] = json.loads(body)
+        if head.split()[1] == b"200" and found.get("status"):
+            return found
+    return None

@@ -1,0 +1,81 @@
+"""`tradewright config`: what the settings say, what is missing, and the file to fill in."""
+
+import typer
+
+from app.console.output import Json, show
+from app.core import env_example
+from app.core.config import Settings, get_settings
+from app.core.options import Options, env_file
+
+app = typer.Typer(help="Settings: check, example.", add_completion=False)
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Load every setting; say what is in use, what is switched on and what is missing."""
+    settings = get_settings()
+    vendors = {_name(cls): cls() for cls in env_example.option_classes() if _name(cls)}
+    result: dict[str, object] = {
+        "ok": True,
+        "environment": settings.environment.value,
+        "env_file": str(env_file()) if env_file().is_file() else None,
+        "home": str(settings.home),
+        "log_level": settings.log_level.value,
+        "log_dir": str(settings.log_dir),
+        "database": "given" if settings.database.is_given else "embedded",
+        "redis": "given" if settings.redis.is_given else "embedded",
+        "market_data": _market_data(settings),
+        "address": settings.api.url,
+        "cors_origins": list(settings.api.cors_origins),
+        "vendors": {name: _state(options) for name, options in vendors.items()},
+        "advice": _advice(settings),
+    }
+    show(result, _lines(result, vendors), as_json=as_json)
+
+
+@app.command()
+def example() -> None:
+    """Print .env.example: every variable with its default and where to get it."""
+    print(env_example.document(), end="")
+
+
+def _market_data(settings: Settings) -> str:
+    speed = settings.app.replay_speed
+    pace = f"at {speed:g}x" if speed else "as fast as possible"
+    return f"replay of {settings.app.replay} {pace}" if settings.app.replay else f"simulator {pace}"
+
+
+def _name(cls: type[Options]) -> str:
+    """Name of a vendor; the platform's own groups have no prefix."""
+    return str(cls.model_config["env_prefix"]).rstrip("_").lower()
+
+
+def _state(options: Options) -> dict[str, object]:
+    missing = options.missing()
+    return {"ready": not missing, "missing": missing}
+
+
+def _advice(settings: Settings) -> list[str]:
+    """What a person should know about; none of it stops anything."""
+    advice = []
+    if settings.environment == "production" and not settings.database.is_given:
+        advice.append(
+            "Production runs on the embedded database: mind the backups, or set DATABASE_URL."
+        )
+    if settings.api.host not in ("127.0.0.1", "localhost", "::1"):
+        advice.append(f"API_HOST={settings.api.host} is open to other machines: put TLS before it.")
+    return advice
+
+
+def _lines(result: dict[str, object], vendors: dict[str, Options]) -> list[str]:
+    lines = ["Config loaded successfully"]
+    lines += [
+        f"  {key:<13}{value}"
+        for key, value in result.items()
+        if key not in ("ok", "vendors", "advice") and value not in (None, [])
+    ]
+    for name, options in vendors.items():
+        missing = options.missing()
+        said = f"not switched on; needs {', '.join(missing)}" if missing else "ready"
+        lines.append(f"  {name:<13}{said}")
+    return lines + [str(line) for line in _advice(get_settings())]

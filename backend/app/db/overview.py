@@ -1,0 +1,62 @@
+"""What a person asks first, straight from the database: one connection, no program needed."""
+
+from contextlib import closing
+from typing import Any, Final
+
+import psycopg2
+from psycopg2.extras import RealDictCursor
+
+from app.core.errors import Unavailable
+
+TRADING_STATE: Final = """
+    SELECT coalesce(max(state) FILTER (WHERE state = 'halted'),
+                    max(state) FILTER (WHERE state = 'reducing'), 'active') AS state
+    FROM trading_state
+"""
+"The strictest of all scopes."
+DEPLOYMENTS: Final = """
+    SELECT d.id, d.name, s.name AS strategy, d.symbols, d.timeframe, d.state, a.name AS account
+    FROM deployments d
+    JOIN strategies s ON s.id = d.strategy_id
+    JOIN accounts a ON a.id = d.account_id
+    ORDER BY d.id
+"""
+OPEN_ORDERS: Final = """
+    SELECT count(*) AS n FROM orders
+    WHERE status IN ('approved', 'submitted', 'accepted', 'unknown', 'partially_filled')
+"""
+POSITIONS: Final = """
+    SELECT a.name AS account, p.ledger, i.symbol, p.quantity, p.average_price
+    FROM positions p
+    JOIN instruments i ON i.id = p.instrument_id
+    JOIN accounts a ON a.id = p.account_id
+    WHERE p.quantity <> 0 ORDER BY a.id, p.ledger, i.symbol
+"""
+
+
+def overview(url: str) -> dict[str, Any]:
+    """Trading state, deployments, number of open orders, open positions.
+
+    Raises Unavailable when the database does not answer or was never migrated.
+    """
+    try:
+        with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection:
+            connection.set_session(readonly=True)
+            with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+                return {
+                    "trading_state": _rows(cursor, TRADING_STATE)[0]["state"],
+                    "deployments": _rows(cursor, DEPLOYMENTS),
+                    "open_orders": _rows(cursor, OPEN_ORDERS)[0]["n"],
+                    "positions": _rows(cursor, POSITIONS),
+                }
+    except psycopg2.OperationalError as error:
+        raise Unavailable(f"The database does not answer: {str(error).strip()}") from None
+    except psycopg2.errors.UndefinedTable:
+        raise Unavailable(
+            "The database was never migrated.", remedy="tradewright db upgrade"
+        ) from None
+
+
+def _rows(cursor: RealDictCursor, query: str) -> list[dict[str, Any]]:
+    cursor.execute(query)
+    return [dict(row) for row in cursor.fetchall()]
