@@ -123,7 +123,7 @@ class Probe:
         """How many columns it gives. Raises Refused when it gives none on plain bars."""
         found = self._found(sample_bars(ROWS), {})
         if not found:
-            raise Refused("it gives nothing")
+            raise Refused("it gives nothing on bars alone")
         if len(found[0]) != ROWS:
             raise Refused("its rows are not those of the bars")
         return len(found)
