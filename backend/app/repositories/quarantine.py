@@ -1,0 +1,64 @@
+"""Market data that was refused, with the reason and the record as it came."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from app.domain.market import Timeframe
+from app.repositories.paging import Db
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """One refused record. `reason` names every rule that it broke, joined by commas."""
+
+    symbol: str
+    reason: str
+    record: dict[str, Any]
+    kind: str = "bar"
+    timeframe: Timeframe | None = None
+    at: datetime | None = None
+
+
+# The same record from the same source is refused once, however often it is imported.
+_ADD: Final = """
+  INSERT INTO quarantine (dataset, symbol, kind, timeframe, at, reason, record, source)
+  SELECT $1, n.symbol, n.kind, n.timeframe, n.at, n.reason, n.record::jsonb, $2
+  FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
+    AS n (symbol, kind, timeframe, at, reason, record)
+  WHERE NOT EXISTS (
+    SELECT FROM quarantine q
+    WHERE q.dataset = $1 AND q.symbol = n.symbol AND q.source = $2 AND q.reason = n.reason
+      AND q.record = n.record::jsonb
+  )"""
+
+
+async def add(db: Db, dataset: str, source: str, refused: Sequence[Refused]) -> int:
+    """Keep refused records; returns how many are new."""
+    if not refused:
+        return 0
+    status = await db.execute(
+        _ADD,
+        dataset,
+        source,
+        [r.symbol for r in refused],
+        [r.kind for r in refused],
+        [r.timeframe for r in refused],
+        [r.at for r in refused],
+        [r.reason for r in refused],
+        [orjson.dumps(r.record).decode() for r in refused],
+    )
+    return int(status.rsplit(" ", 1)[-1])
+
+
+async def counts(db: Db, dataset: str, symbol: str | None = None) -> dict[str, int]:
+    """Refused records of a data set by reason."""
+    rows = await db.fetch(
+        "SELECT reason, count(*) AS n FROM quarantine WHERE dataset = $1"
+        " AND ($2::text IS NULL OR symbol = $2) GROUP BY reason ORDER BY n DESC, reason",
+        dataset,
+        symbol,
+    )
+    return {row["reason"]: row["n"] for row in rows}

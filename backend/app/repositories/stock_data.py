@@ -1,0 +1,338 @@
+"""Bars: written by binary COPY, read as columns, never mixed between data sets."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+import numpy as np
+
+from app.core.clock import from_ns, to_ns
+from app.db.copy import Instants, Value, copy_in, copy_out
+from app.domain.market import Timeframe
+from app.marketdata.aggregation import aggregate
+from app.marketdata.batch import BAR, PRICES, BarBatch, Nanos, Rows
+from app.marketdata.calendar import step_ns, trading_calendar
+from app.repositories import stocks
+from app.repositories.stocks import Stock
+
+_FIELDS: Final = tuple(BAR.names or ())
+_KINDS: Final = ("instant", "instant", *["float"] * 6)
+_COLUMNS: Final = """start, "end", open, high, low, close, volume, coalesce(vwap, 'NaN')"""
+_FAR_PAST: Final = from_ns(-2_208_988_800 * 10**9)
+_FAR_FUTURE: Final = from_ns(7_258_118_400 * 10**9)
+_EVERYTHING: Final = 2**62
+
+_READ: Final = f"""
+  SELECT {_COLUMNS} FROM stock_data
+  WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3 AND start >= $4 AND start < $5
+  ORDER BY start DESC LIMIT $6"""
+
+_STAGE: Final = """
+  CREATE TEMP TABLE IF NOT EXISTS incoming_bars (LIKE stock_data) ON COMMIT DELETE ROWS"""
+
+_KEY: Final = "(dataset, stock_id, timeframe, start)"
+
+# What a correction replaces stays readable, numbered from 1 for each bar.
+_CORRECT: Final = f"""
+  WITH changed AS MATERIALIZED (
+    SELECT s.* FROM incoming_bars n JOIN stock_data s USING {_KEY}
+    WHERE (s."end", s.open, s.high, s.low, s.close, s.volume, s.vwap) IS DISTINCT FROM
+      (n."end", n.open, n.high, n.low, n.close, n.volume, coalesce(n.vwap, s.vwap))
+    FOR UPDATE OF s
+  ), kept AS (
+    INSERT INTO stock_data_revisions (dataset, stock_id, timeframe, start, revision, "end", open,
+      high, low, close, volume, vwap, source, reason)
+    SELECT c.dataset, c.stock_id, c.timeframe, c.start, 1 + coalesce((
+        SELECT max(r.revision) FROM stock_data_revisions r
+        WHERE (r.dataset, r.stock_id, r.timeframe, r.start)
+          = (c.dataset, c.stock_id, c.timeframe, c.start)), 0),
+      c."end", c.open, c.high, c.low, c.close, c.volume, c.vwap, c.source, 'replaced by ' || $1
+    FROM changed c
+  ), corrected AS (
+    UPDATE stock_data s
+    SET "end" = n."end", open = n.open, high = n.high, low = n.low, close = n.close,
+      volume = n.volume, vwap = coalesce(n.vwap, s.vwap), source = n.source
+    FROM changed c JOIN incoming_bars n USING {_KEY}
+    WHERE (s.dataset, s.stock_id, s.timeframe, s.start)
+      = (c.dataset, c.stock_id, c.timeframe, c.start)
+    RETURNING 1
+  )
+  SELECT count(*) FROM corrected"""
+
+_MERGE: Final = f"""
+  INSERT INTO stock_data SELECT * FROM incoming_bars ON CONFLICT {_KEY} DO NOTHING"""
+
+_MARKS: Final = """
+  SELECT stock_id, timeframe, (SELECT max(start) FROM stock_data
+    WHERE dataset = $1 AND stock_id = w.stock_id AND timeframe = w.timeframe) AS newest
+  FROM unnest($2::bigint[], $3::text[]) AS w (stock_id, timeframe)"""
+
+_SERIES: Final = """
+  SELECT s.symbol, sd.timeframe, min(sd.start) AS first_start, max(sd.start) AS last_start,
+    count(*) AS bars
+  FROM stock_data sd JOIN stocks s ON s.id = sd.stock_id
+  WHERE sd.dataset = $1 AND ($2::text IS NULL OR s.symbol = $2)
+  GROUP BY s.symbol, sd.timeframe ORDER BY s.symbol, sd.timeframe"""
+
+
+class Policy(StrEnum):
+    """What happens to a bar that is stored already with other values."""
+
+    KEEP = "keep"
+    CORRECT = "correct"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What became of the bars that were handed over."""
+
+    inserted: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return Stored(
+            self.inserted + other.inserted,
+            self.corrected + other.corrected,
+            self.unchanged + other.unchanged,
+        )
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One series of a data set: what is there."""
+
+    symbol: str
+    timeframe: Timeframe
+    first_start: datetime
+    last_start: datetime
+    bars: int
+
+
+class StockData:
+    """Bars of one data set."""
+
+    def __init__(self, pool: asyncpg.Pool, dataset: str) -> None:
+        self.dataset = dataset
+        self._pool = pool
+        self._stocks: dict[str, Stock] = {}
+        self._newest: dict[tuple[int, str], int] = {}
+
+    # ---------------------------------------------------------------------------- write
+
+    async def store(
+        self, batches: Iterable[BarBatch], source: str, policy: Policy = Policy.KEEP
+    ) -> Stored:
+        """Store bars durably, all or none; storing them again changes nothing.
+
+        Bars beyond the newest of their series are copied straight in; others are merged by
+        `policy`. A batch may not hold a start twice. Raises NotFound for an unknown symbol.
+        """
+        series = [(await self.stock(b.symbol), b) for b in batches if len(b)]
+        await self._load_marks(series)
+        stored = Stored()
+        async with self._pool.acquire() as connection, connection.transaction():
+            for timeframe, ids, rows in _tables(series):
+                stored += await self._write(connection, timeframe, ids, rows, source, policy)
+        for stock, batch in series:
+            key = (stock.id, str(batch.timeframe))
+            self._newest[key] = max(self._newest[key], int(batch.start.max()))
+        return stored
+
+    async def _write(
+        self,
+        connection: asyncpg.Connection,
+        timeframe: str,
+        ids: Nanos,
+        rows: Rows,
+        source: str,
+        policy: Policy,
+    ) -> Stored:
+        newest = {stock: self._newest[stock, timeframe] for stock in set(ids.tolist())}
+        beyond = rows["start"] > np.array([newest[stock] for stock in ids.tolist()])
+        stored = Stored()
+        if beyond.any():
+            table = self._columns(timeframe, ids[beyond], rows[beyond], source)
+            stored += await self._append(connection, table, int(beyond.sum()), policy, source)
+        if not beyond.all():
+            table = self._columns(timeframe, ids[~beyond], rows[~beyond], source)
+            stored += await self._merge(connection, table, int((~beyond).sum()), policy, source)
+        return stored
+
+    async def _append(
+        self,
+        connection: asyncpg.Connection,
+        table: dict[str, Value | Instants],
+        count: int,
+        policy: Policy,
+        source: str,
+    ) -> Stored:
+        try:
+            async with connection.transaction():
+                await copy_in(connection, "stock_data", table, count)
+        except asyncpg.UniqueViolationError:
+            # somebody else has written meanwhile
+            return await self._merge(connection, table, count, policy, source)
+        return Stored(inserted=count)
+
+    async def _merge(
+        self,
+        connection: asyncpg.Connection,
+        table: dict[str, Value | Instants],
+        count: int,
+        policy: Policy,
+        source: str,
+    ) -> Stored:
+        await connection.execute(_STAGE)
+        await connection.execute("TRUNCATE incoming_bars")
+        await copy_in(connection, "incoming_bars", table, count)
+        corrected = 0
+        if policy is Policy.CORRECT:
+            corrected = await connection.fetchval(_CORRECT, source)
+        inserted = int((await connection.execute(_MERGE)).rsplit(" ", 1)[-1])
+        return Stored(inserted, corrected, count - inserted - corrected)
+
+    def _columns(
+        self, timeframe: str, ids: Nanos, rows: Rows, source: str
+    ) -> dict[str, Value | Instants]:
+        return {
+            "dataset": self.dataset,
+            "stock_id": ids,
+            "timeframe": timeframe,
+            "start": Instants(rows["start"]),
+            "end": Instants(rows["end"]),
+            **{name: rows[name] for name in (*PRICES, "volume")},
+            "vwap": None if np.isnan(rows["vwap"]).any() else rows["vwap"],
+            "source": source,
+        }
+
+    async def _load_marks(self, series: Sequence[tuple[Stock, BarBatch]]) -> None:
+        wanted = {(stock.id, str(batch.timeframe)) for stock, batch in series}
+        missing = sorted(wanted - self._newest.keys())
+        if not missing:
+            return
+        ids, timeframes = [key[0] for key in missing], [key[1] for key in missing]
+        for row in await self._pool.fetch(_MARKS, self.dataset, ids, timeframes):
+            newest = row["newest"]
+            self._newest[row["stock_id"], row["timeframe"]] = (
+                to_ns(newest) if newest else -_EVERYTHING
+            )
+
+    # ----------------------------------------------------------------------------- read
+
+    async def stock(self, symbol: str) -> Stock:
+        """The stock behind a symbol, remembered. Raises NotFound with the nearest one."""
+        if symbol not in self._stocks:
+            self._stocks[symbol] = await stocks.get(self._pool, symbol)
+        return self._stocks[symbol]
+
+    async def bars(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int | None = None,
+    ) -> BarBatch:
+        """Bars with start <= bar.start < end, oldest first; the newest `limit` of them.
+
+        Bars of 5m, 15m and 1h are made from minutes where minutes are stored; so are daily bars
+        where none are stored.
+        """
+        stock = await self.stock(symbol)
+        source = await self._made_from(stock, timeframe)
+        if source is timeframe:
+            return await self._read(stock, timeframe, start, end, limit)
+        return await self._aggregated(stock, timeframe, start, end, limit)
+
+    async def series(self, symbol: str | None = None) -> list[Series]:
+        """What is stored, by symbol and timeframe."""
+        rows = await self._pool.fetch(_SERIES, self.dataset, symbol)
+        return [
+            Series(**{**row, "timeframe": Timeframe(row["timeframe"])}) for row in map(dict, rows)
+        ]
+
+    async def _made_from(self, stock: Stock, timeframe: Timeframe) -> Timeframe:
+        if timeframe in (Timeframe.S1, Timeframe.M1):
+            return timeframe
+        stored = timeframe is Timeframe.D1 and await self._has(stock, timeframe)
+        return Timeframe.M1 if not stored and await self._has(stock, Timeframe.M1) else timeframe
+
+    async def _has(self, stock: Stock, timeframe: Timeframe) -> bool:
+        return bool(
+            await self._pool.fetchval(
+                "SELECT EXISTS (SELECT FROM stock_data"
+                " WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3)",
+                self.dataset,
+                stock.id,
+                timeframe,
+            )
+        )
+
+    async def _aggregated(
+        self,
+        stock: Stock,
+        timeframe: Timeframe,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int | None,
+    ) -> BarBatch:
+        """Read minutes backwards from `end` until there are `limit` longer bars."""
+        calendar = trading_calendar(stock.exchange)
+        wanted = limit or _EVERYTHING
+        per_bar = 390 if timeframe is Timeframe.D1 else step_ns(timeframe) // step_ns(Timeframe.M1)
+        count = None if limit is None else (limit + 1) * per_bar * 2
+        while True:
+            minutes = await self._read(stock, Timeframe.M1, start, self._through(end), count)
+            made = aggregate(minutes, timeframe, calendar)
+            is_whole = count is None or len(minutes) < count
+            if not is_whole:
+                made = made[1:]  # its first minutes may lie before what was read
+            made = made.between(to_ns(start or _FAR_PAST), to_ns(end or _FAR_FUTURE))
+            if is_whole or len(made) >= wanted:
+                return made[max(len(made) - wanted, 0) :]
+            assert count is not None
+            count *= 2
+
+    @staticmethod
+    def _through(end: datetime | None) -> datetime | None:
+        """Far enough beyond `end` to finish the bar that starts before it."""
+        return from_ns(to_ns(end) + step_ns(Timeframe.D1)) if end else None
+
+    async def _read(
+        self,
+        stock: Stock,
+        timeframe: Timeframe,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int | None,
+    ) -> BarBatch:
+        arguments = (start or _FAR_PAST, end or _FAR_FUTURE, limit or _EVERYTHING)
+        async with self._pool.acquire() as connection:
+            columns = await copy_out(
+                connection, _READ, self.dataset, stock.id, timeframe, *arguments, kinds=_KINDS
+            )
+        rows = np.empty(len(columns[0]), dtype=BAR)
+        for name, column in zip(_FIELDS, columns, strict=True):
+            rows[name] = column[::-1]
+        return BarBatch(stock.symbol, timeframe, rows)
+
+
+def _tables(series: Sequence[tuple[Stock, BarBatch]]) -> list[tuple[str, Nanos, Rows]]:
+    """Batches joined by timeframe, and by whether they know their average prices."""
+    groups: dict[tuple[str, bool], list[tuple[int, Rows]]] = {}
+    for stock, batch in series:
+        unknown = np.isnan(batch.rows["vwap"])
+        for is_unknown in (False, True):
+            rows: Any = batch.rows[unknown == is_unknown]
+            if len(rows):
+                groups.setdefault((str(batch.timeframe), is_unknown), []).append((stock.id, rows))
+    return [
+        (
+            timeframe,
+            np.concatenate([np.full(len(rows), stock, dtype=np.int64) for stock, rows in parts]),
+            np.concatenate([rows for _, rows in parts]),
+        )
+        for (timeframe, _), parts in groups.items()
+    ]
