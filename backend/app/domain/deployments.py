@@ -56,3 +56,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 def ledger_of(deployment_id: int) -> str:
     """Name of the ledger that belongs to a deployment, e.g. `d3`."""
     return f"d{deployment_id}"
+
+
+def deployment_of(ledger: str) -> int | None:
+    """The deployment that a ledger belongs to; None for `manual` and `external`."""
+    number = ledger[1:]
+    return int(number) if ledger[0] == "d" and number.isdigit() else None

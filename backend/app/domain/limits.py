@@ -1,7 +1,7 @@
 """The limits a person sets: names, defaults and bounds, as stored in `system_config`."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -56,3 +56,30 @@ UNLIMITED = Limits(
     prevent_self_crossing=False,
 )
 """`backtest --limits none`: the strategy alone, without the account's limits."""
+
+
+BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
+    "max_concurrent_orders": (Decimal(1), Decimal(10_000)),
+    "order_timeout_seconds": (Decimal(5), Decimal(604_800)),
+    "max_position_size": (Decimal("0.0001"), Decimal(10)),
+    "max_portfolio_exposure": (Decimal("0.0001"), Decimal(10)),
+    "max_sector_exposure": (Decimal("0.0001"), Decimal(10)),
+    "default_stop_loss": (Decimal("0.0001"), Decimal("0.99")),
+    "market_data_refresh_seconds": (Decimal(1), Decimal(3_600)),
+    "max_daily_loss": (Decimal("0.0001"), Decimal(1)),
+    "max_drawdown": (Decimal("0.0001"), Decimal(1)),
+    "max_orders_per_minute": (Decimal(1), Decimal(100_000)),
+    "price_collar": (Decimal("0.0001"), Decimal(1)),
+    "stale_price_seconds": (Decimal(1), Decimal(604_800)),
+}
+"""Least and largest value that a person may set; fractions, seconds and counts."""
+
+
+def out_of_bounds(key: str, value: object) -> str | None:
+    """What is wrong with a value of the right type, as a sentence; None when it may be set."""
+    if key not in BOUNDS or value is None or not isinstance(value, int | Decimal):
+        return None
+    least, most = BOUNDS[key]
+    if least <= value <= most:
+        return None
+    return f"{key} must lie between {least} and {most}, not {value}."

@@ -73,6 +73,8 @@ class Resting(msgspec.Struct, kw_only=True):
     "A stop that was touched is a market order from then on, a stop-limit a limit order."
     seen_open: datetime | None = None
     "The open that had already printed when the order came; it meets only later ones."
+    last_fill: str = ""
+    "Id of the newest fill: a bar that is given again after a crash does not fill again."
 
     @property
     def remaining(self) -> Decimal:
@@ -84,6 +86,7 @@ class BookState(msgspec.Struct, kw_only=True):
 
     resting: dict[str, Resting] = {}
     known: list[str] = []
+    "Ids of orders that came before, newest last."
     volumes: dict[str, float] = {}
     opened: dict[str, datetime] = {}
     used: dict[str, tuple[datetime, Decimal]] = {}
@@ -175,6 +178,40 @@ class Matcher:
                 )
         return reports
 
+    # ---------------------------------------------------------------------------- restart
+
+    def look(self, seen: SliceClosed) -> None:
+        """Learn from a bar that was met before a restart: its volume, and which stops it hit."""
+        for bar in seen.bars:
+            if bar.timeframe is not seen.base:
+                continue
+            self.volumes[bar.symbol] = bar.volume
+            grid = self.instrument(bar.symbol).price
+            for resting in self.resting.values():
+                order = resting.order
+                if order.symbol != bar.symbol or order.stop_price is None or order.at > bar.start:
+                    continue
+                worst = grid(bar.high if order.side is Side.BUY else bar.low)
+                resting.is_triggered |= _beyond(order, worst, order.stop_price)
+
+    def refill(self, execution: Execution) -> None:
+        """Learn from a fill that was reported before a restart."""
+        symbol, quantity = execution.symbol, execution.quantity
+        if execution.execution_id.endswith(":0"):
+            self.opened_at[symbol] = execution.at
+            self.used[symbol] = execution.at, self._used(symbol, execution.at) + quantity
+        resting = self.resting.get(execution.client_order_id)
+        if resting is None:
+            return
+        resting.last_fill = execution.execution_id
+        resting.filled += quantity
+        resting.value += quantity * execution.price
+        resting.charged += execution.commission
+        if resting.order.stop_price is not None:
+            resting.is_triggered = True
+        if not resting.remaining:
+            del self.resting[execution.client_order_id]
+
     def _in_order(self, symbols: Iterable[str]) -> list[Resting]:
         found = [r for r in self.resting.values() if r.order.symbol in symbols]
         # The worse first: of a stop and a take-profit that one bar touches, the stop is assumed.
@@ -245,6 +282,9 @@ class Matcher:
         spent: dict[str, str],
     ) -> Iterator[BrokerReport]:
         order = resting.order
+        identity = execution_id_of(order.client_order_id, start, meeting)
+        if identity == resting.last_fill:
+            return
         if order.group_id is not None and spent.get(order.group_id, order.leg) != order.leg:
             return  # the other leg of the group was filled at this very meeting
         quantity = resting.remaining if price is not None else ZERO
@@ -256,7 +296,7 @@ class Matcher:
             if order.group_id is not None:
                 spent[order.group_id] = order.leg
             self.used[order.symbol] = start, self._used(order.symbol, start) + quantity
-            yield self._fill(resting, quantity, price, start, at, meeting)
+            yield self._fill(resting, quantity, price, identity, at)
         if order.time_in_force in _AT_ONCE and self.remove(order.client_order_id):
             yield OrderCanceled(
                 client_order_id=order.client_order_id,
@@ -269,11 +309,11 @@ class Matcher:
         resting: Resting,
         quantity: Decimal,
         price: Decimal,
-        start: datetime,
+        identity: str,
         at: datetime,
-        meeting: int,
     ) -> OrderFilled:
         order = resting.order
+        resting.last_fill = identity
         resting.filled += quantity
         resting.value += quantity * price
         total = self.model.commission(resting.filled, resting.value)
@@ -282,7 +322,7 @@ class Matcher:
             del self.resting[order.client_order_id]
         return OrderFilled(
             execution=Execution(
-                execution_id=execution_id_of(order.client_order_id, start, meeting),
+                execution_id=identity,
                 broker=self.broker,
                 client_order_id=order.client_order_id,
                 ledger=order.ledger,

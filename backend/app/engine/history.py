@@ -94,19 +94,11 @@ class Window:
         self._start: Nanos = np.empty(64, np.int64)
         self._columns = {name: np.empty(64) for name in NAMES}
         self._block: date | None = None
+        self._stored: Series | None = None
 
     def warm(self, series: Series) -> None:
-        """Take in bars that were stored before; nothing is computed yet."""
-        if not len(series):
-            return
-        block = self._block_of(series, len(series) - 1)
-        keys = series.columns["session"] >= block.toordinal()
-        first = max(int(np.argmax(keys)) - self.strategy.lookback, 0)
-        kept = series.rows(first, len(series))
-        self._size = len(kept)
-        self._start = kept.start.copy()
-        self._columns = {name: kept.columns[name].copy() for name in NAMES}
-        self._block = block
+        """Bars that were stored before; those that `advance` brings again are left to it."""
+        self._stored = series
 
     def advance(self, bar: Bar, session: date) -> Row | None:
         self._append(bar, session)
@@ -115,14 +107,11 @@ class Window:
             return None
         return Row({**columns, **self.strategy.prepare(columns)}, self._size - 1)
 
-    def _block_of(self, series: Series, index: int) -> date:
-        day = date.fromordinal(int(series.columns["session"][index]))
-        return block_key(self.timeframe, day)
-
     def _append(self, bar: Bar, session: date) -> None:
         start = to_ns(bar.start)
-        # Bars that were warmed up too far are given again, in order: forget them.
-        self._size = int(np.searchsorted(self._start[: self._size], start))
+        if self._stored is not None:
+            self._take(self._stored.rows(0, int(np.searchsorted(self._stored.start, start))))
+            self._stored = None
         block = block_key(self.timeframe, session)
         if block != self._block:
             self._trim()
@@ -134,6 +123,18 @@ class Window:
         for name, value in zip(NAMES, values, strict=True):
             self._columns[name][self._size] = value
         self._size += 1
+
+    def _take(self, series: Series) -> None:
+        """Begin with the last block of `series` and the `lookback` bars before it."""
+        if not len(series):
+            return
+        sessions = series.columns["session"]
+        block = block_key(self.timeframe, date.fromordinal(int(sessions[-1])))
+        in_block = int(np.searchsorted(sessions, block.toordinal()))
+        kept = series.rows(max(in_block - self.strategy.lookback, 0), len(series))
+        self._size, self._block = len(kept), block
+        self._start = kept.start.copy()
+        self._columns = {name: kept.columns[name].copy() for name in NAMES}
 
     def _trim(self) -> None:
         first = max(self._size - self.strategy.lookback, 0)

@@ -46,6 +46,7 @@ class BookSnapshot(msgspec.Struct, kw_only=True):
     peak: Decimal
     day_start: Decimal
     unsettled: Decimal
+    foreign: list[str]
     approvals: list[datetime]
     session: date | None
     is_open: bool | None
@@ -75,6 +76,8 @@ class Book:
         self.day_start = deposit
         self.unsettled = ZERO
         "Proceeds of this session's sales: they settle with the next session."
+        self.foreign: dict[str, None] = {}
+        "Fills of orders that are not ours, by execution id."
         self.approvals: list[datetime] = []
         self.session: date | None = None
         self.is_open: bool | None = None
@@ -154,14 +157,13 @@ class Book:
         if self.equity > self.peak:
             self.peak = self.equity
 
-    def begin_session(self, session: date, at: datetime | None) -> None:
+    def begin_session(self, session: date) -> None:
         """A new trading day: its start is worth what the marks of yesterday say."""
         if session != self.session:
             self.session = session
             self.day_start = self.equity
             self.unsettled = ZERO
             self._forget_closed()
-        self.is_open, self.opened_at = True, at
 
     # ---------------------------------------------------------------------------- orders
 
@@ -255,6 +257,7 @@ class Book:
             peak=self.peak,
             day_start=self.day_start,
             unsettled=self.unsettled,
+            foreign=list(self.foreign),
             approvals=list(self.approvals),
             session=self.session,
             is_open=self.is_open,
@@ -276,6 +279,7 @@ class Book:
         for record in state.records:
             self.put(record.order)
             self.records[record.order.client_order_id].executions = list(record.executions)
+        self.foreign = dict.fromkeys(state.foreign)
         self.peak, self.day_start = state.peak, state.day_start
         self.unsettled, self.approvals = state.unsettled, list(state.approvals)
         self.session, self.is_open, self.opened_at = state.session, state.is_open, state.opened_at

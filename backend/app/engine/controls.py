@@ -1,0 +1,66 @@
+"""The trading state of an account: halt, reduce, resume, and getting out of positions."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from app.domain.deployments import TradingState, deployment_of
+from app.domain.events import TradingHalted, TradingResumed
+from app.domain.orders import Leg
+from app.domain.portfolio import Position
+from app.domain.signals import Signal
+from app.engine.desk import Desk
+from app.engine.protection import protect
+from app.engine.pursuit import pursue
+from app.engine.state import Standing
+
+ZERO: Final = Decimal(0)
+
+
+def halt(desk: Desk, reason: str, actor: str, at: datetime) -> None:
+    """Nothing is sent any more but cancels. Protective legs stay at the broker."""
+    desk.book.trading_state = TradingState.HALTED
+    desk.emit(TradingHalted(state=TradingState.HALTED, reason=reason, actor=actor, at=at))
+    for order in list(desk.book.open.values()):
+        if not order.leg.is_protective:
+            desk.cancel(order, reason, at)
+
+
+def restrict(desk: Desk, reason: str, actor: str, at: datetime) -> None:
+    """Only what moves a position toward zero is sent. A halt is not loosened by this."""
+    if desk.book.trading_state is not TradingState.ACTIVE:
+        return
+    desk.book.trading_state = TradingState.REDUCING
+    desk.emit(TradingHalted(state=TradingState.REDUCING, reason=reason, actor=actor, at=at))
+    for order in list(desk.book.open.values()):
+        if order.leg is Leg.ENTRY:
+            desk.cancel(order, reason, at)
+
+
+def resume(desk: Desk, actor: str, at: datetime) -> None:
+    """Trade again. The drawdown is measured from here on; what is held gets its protection."""
+    desk.book.trading_state = TradingState.ACTIVE
+    desk.book.peak = desk.book.equity
+    desk.emit(TradingResumed(actor=actor, at=at))
+    for position in desk.book.positions():
+        protect(desk, position.ledger, position.symbol, at)
+
+
+def flatten(desk: Desk, position: Position, command_id: int, reason: str, at: datetime) -> Standing:
+    """Out of one position, as a signal that wants nothing held; passes while halted."""
+    ledger, symbol = position.ledger, position.symbol
+    is_halted = desk.book.trading_state is TradingState.HALTED
+    price = desk.book.price(symbol) or position.average_price
+    signal = Signal(
+        signal_id=f"{ledger}-{symbol}-c{command_id}",
+        ledger=ledger,
+        deployment_id=deployment_of(ledger),
+        symbol=symbol,
+        exposure=0.0,
+        price=float(price),
+        at=at,
+        reasons=(reason,),
+    )
+    standing = desk.take_up(signal, ZERO, is_flatten=is_halted)
+    pursue(desk, standing, at)
+    return standing

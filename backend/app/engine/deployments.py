@@ -1,0 +1,215 @@
+"""All deployments of an account: start, pause, stop, fail, and asking them about a slice."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from app.domain.deployments import Deployment, DeploymentState
+from app.domain.events import (
+    DeploymentFailed,
+    DeploymentPaused,
+    DeploymentStarted,
+    DeploymentStopped,
+    Severity,
+    SliceClosed,
+    StrategyNoted,
+)
+from app.domain.market import Bar, Timeframe
+from app.domain.orders import Leg
+from app.domain.signals import Signal
+from app.engine.desk import Desk
+from app.engine.history import HistoryFactory
+from app.engine.pursuit import lapse
+from app.engine.runtime import Runtime, Wanted, described
+from app.engine.state import RuntimeState
+from app.risk.sizing import budget_of, quantity_of
+from app.strategies.base import Strategy
+
+StrategyFactory = Callable[[str, Mapping[str, Any]], Strategy]
+Wish = tuple[Signal, Decimal]
+"""A new signal with the quantity that it stands for."""
+
+
+class Deployments:
+    """The strategies at work on one account. A failing one stops alone."""
+
+    def __init__(self, desk: Desk, strategies: StrategyFactory, histories: HistoryFactory) -> None:
+        self.desk, self.strategies, self.histories = desk, strategies, histories
+        self.runtimes: dict[int, Runtime] = {}
+        self._routes: dict[tuple[str, Timeframe], list[Runtime]] = {}
+
+    @property
+    def running(self) -> list[Runtime]:
+        """By ledger name, which is the order of everything that follows from a slice."""
+        found = [r for r in self.runtimes.values() if r.state is DeploymentState.RUNNING]
+        return sorted(found, key=lambda runtime: runtime.ledger)
+
+    # ----------------------------------------------------------------------- life and death
+
+    def start(self, deployment: Deployment, at: datetime) -> None:
+        """Put a strategy to work. Raises what its construction raises."""
+        self.runtimes[deployment.deployment_id] = self._build(deployment)
+        self._route()
+        self.desk.emit(DeploymentStarted(deployment=deployment, at=at))
+
+    def pause(self, deployment_id: int, reason: str, at: datetime) -> None:
+        """No more decisions; working entries are cancelled, exits and protection stay."""
+        self._end(deployment_id, DeploymentState.PAUSED, at)
+        self.desk.emit(DeploymentPaused(deployment_id=deployment_id, reason=reason, at=at))
+
+    def stop(self, deployment_id: int, reason: str, at: datetime) -> None:
+        """As `pause`, for good. What it holds stays in its ledger, protected."""
+        self._end(deployment_id, DeploymentState.STOPPED, at)
+        self.desk.emit(DeploymentStopped(deployment_id=deployment_id, reason=reason, at=at))
+
+    def fail(self, runtime: Runtime, error: Exception, at: datetime) -> None:
+        """A strategy raised: as `stop`, with its traceback. The others go on."""
+        deployment_id = runtime.deployment.deployment_id
+        self._end(deployment_id, DeploymentState.FAILED, at)
+        self.desk.emit(
+            DeploymentFailed(
+                deployment_id=deployment_id,
+                reason=f"{type(error).__name__}: {error}",
+                at=at,
+                traceback=described(error),
+            )
+        )
+
+    def _end(self, deployment_id: int, state: DeploymentState, at: datetime) -> None:
+        runtime = self.runtimes[deployment_id]
+        runtime.state = state
+        runtime.ready.clear()
+        self._route()
+        for (ledger, _), standing in self.desk.standings.items():
+            if ledger != runtime.ledger:
+                continue
+            for order in self.desk.entries(standing):
+                if order.leg is Leg.ENTRY:
+                    self.desk.cancel(order, f"deployment {state}", at)
+            if standing.is_live:
+                lapse(self.desk, standing, at)
+
+    def _build(self, deployment: Deployment) -> Runtime:
+        strategies = {
+            symbol: self.strategies(deployment.strategy, deployment.parameters)
+            for symbol in deployment.symbols
+        }
+        histories = {
+            symbol: self.histories(strategy, symbol, deployment.timeframe)
+            for symbol, strategy in strategies.items()
+        }
+        return Runtime(deployment, strategies, histories)
+
+    def _route(self) -> None:
+        self._routes = {}
+        for runtime in self.running:
+            for symbol in runtime.deployment.symbols:
+                series = symbol, runtime.deployment.timeframe
+                self._routes.setdefault(series, []).append(runtime)
+
+    # ------------------------------------------------------------------------------- slices
+
+    def subscriptions(self) -> frozenset[tuple[str, Timeframe]]:
+        """Series that somebody decides by."""
+        return frozenset(self._routes)
+
+    def warm(self, event: SliceClosed) -> None:
+        """Let histories and memories see the bars; opinions are only remembered."""
+        for runtime, bar, wanted in self._looks(event):
+            runtime.miss(bar.symbol, wanted, event.end)
+
+    def wishes(self, event: SliceClosed) -> list[Wish]:
+        """A signal for each opinion that changed, all sized on what the account is now."""
+        found: list[Wish] = []
+        for runtime, bar, wanted in self._looks(event):
+            wanted = self._or_missed(runtime, bar, wanted)
+            before = self._opinion(runtime, bar.symbol)
+            if wanted is None or wanted.exposure == before:
+                continue
+            runtime.opinions[bar.symbol] = wanted.exposure
+            found.append(self._wish(runtime, bar, wanted, before, event.end))
+        at_work = {runtime.ledger for runtime in self.running} if found else set()
+        found = [wish for wish in found if wish[0].ledger in at_work]
+        found.sort(key=lambda wish: (wish[0].ledger, wish[0].symbol))
+        return found
+
+    def _opinion(self, runtime: Runtime, symbol: str) -> float:
+        """What the strategy last said; before it said anything, flat if that is what it is."""
+        found = runtime.opinions.get(symbol)
+        if found is None:
+            return math.nan if self.desk.book.held(runtime.ledger, symbol) else 0.0
+        return found
+
+    def _looks(self, event: SliceClosed) -> Iterator[tuple[Runtime, Bar, Wanted | None]]:
+        for bar in event.bars:
+            for runtime in self._routes.get((bar.symbol, bar.timeframe), ()):
+                if runtime.state is not DeploymentState.RUNNING:
+                    continue  # it has just failed on another symbol
+                held = self.desk.held_exposure(runtime.ledger, bar.symbol)
+                try:
+                    wanted = runtime.look(bar, event.session, held)
+                except Exception as error:  # noqa: BLE001  user code may raise anything
+                    self.fail(runtime, error, event.end)
+                else:
+                    yield runtime, bar, wanted
+
+    def _or_missed(self, runtime: Runtime, bar: Bar, wanted: Wanted | None) -> Wanted | None:
+        """The last opinion of an outage, when the strategy has none now and it is one bar old."""
+        missed = runtime.missed.pop(bar.symbol, None)
+        if wanted is not None or missed is None:
+            return wanted
+        if missed.at >= bar.start:
+            return Wanted(missed.exposure, reasons=("wanted while we were away",))
+        if missed.exposure != self._opinion(runtime, bar.symbol):
+            self.desk.emit(
+                StrategyNoted(
+                    deployment_id=runtime.deployment.deployment_id,
+                    kind="stale_signal",
+                    severity=Severity.WARNING,
+                    message=f"Skipped {missed.exposure:+g} of {bar.symbol}, wanted at {missed.at}.",
+                    at=bar.end,
+                )
+            )
+        return None
+
+    def _wish(
+        self, runtime: Runtime, bar: Bar, wanted: Wanted, before: float, at: datetime
+    ) -> Wish:
+        deployment, book = runtime.deployment, self.desk.book
+        instrument = book.instrument(bar.symbol)
+        price = book.price(bar.symbol) or instrument.price(bar.close)
+        budget = budget_of(deployment.capital, len(deployment.symbols), book.equity, book.limits)
+        stop, profit = wanted.stop_loss, wanted.take_profit
+        signal = Signal(
+            signal_id=f"{runtime.ledger}-{bar.symbol}-{at:%Y%m%dT%H%M%S}",
+            ledger=runtime.ledger,
+            deployment_id=deployment.deployment_id,
+            symbol=bar.symbol,
+            exposure=wanted.exposure,
+            price=bar.close,
+            at=at,
+            valid_until=at + deployment.timeframe.duration if wanted.exposure else None,
+            stop_loss=None if stop is None else instrument.price(stop),
+            take_profit=None if profit is None else instrument.price(profit),
+            reasons=wanted.reasons
+            or (f"{deployment.strategy}: {before:+g} to {wanted.exposure:+g}",),
+            indicator_values=wanted.values,
+        )
+        return signal, quantity_of(wanted.exposure, budget, price, instrument)
+
+    # --------------------------------------------------------------------------- checkpoint
+
+    def snapshot(self) -> list[RuntimeState]:
+        return [runtime.snapshot() for runtime in self.runtimes.values()]
+
+    def restore(self, states: list[RuntimeState]) -> None:
+        for state in states:
+            if state.state is DeploymentState.RUNNING:
+                runtime = self._build(state.deployment)
+            else:
+                runtime = Runtime(state.deployment, {}, {})
+            runtime.restore(state)
+            self.runtimes[state.deployment.deployment_id] = runtime
+        self._route()

@@ -1,0 +1,119 @@
+"""What the parts of the engine share: the book, the standing targets, and the events going out."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from app.domain.events import CancelRequested, Event, SignalExpired, SignalRaised, TargetSet
+from app.domain.orders import Order, PendingChange
+from app.domain.signals import Signal, Target
+from app.engine.state import Standing
+from app.risk.book import Book
+from app.risk.engine import RiskEngine
+
+ZERO: Final = Decimal(0)
+Key = tuple[str, str]
+"""Ledger and symbol."""
+
+
+class Desk:
+    """One account's trading desk. Everything that happens on it goes through `emit`."""
+
+    def __init__(self, book: Book, risk: RiskEngine) -> None:
+        self.book, self.risk = book, risk
+        self.standings: dict[Key, Standing] = {}
+        self.out: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.out.append(event)
+
+    def taken(self) -> list[Event]:
+        """The events since the last time, in order."""
+        events, self.out = self.out, []
+        return events
+
+    def cancel(self, order: Order, reason: str, at: datetime) -> None:
+        """Ask the broker to cancel, once."""
+        if order.pending is not PendingChange.CANCEL:
+            self.book.put(msgspec.structs.replace(order, pending=PendingChange.CANCEL))
+            self.emit(CancelRequested(client_order_id=order.client_order_id, reason=reason, at=at))
+
+    def take_up(
+        self, signal: Signal, quantity: Decimal, *, is_once: bool = False, is_flatten: bool = False
+    ) -> Standing:
+        """A signal's target replaces the one that stood before."""
+        self.emit(SignalRaised(signal=signal))
+        key = signal.ledger, signal.symbol
+        before = self.standings.get(key)
+        if before is not None:
+            self.expire(before, signal.at)
+        full = before.full if before else 0.0
+        if signal.exposure and quantity:
+            full = float(quantity) / signal.exposure
+        standing = self.standings[key] = Standing(
+            target=Target(
+                ledger=signal.ledger,
+                symbol=signal.symbol,
+                signal_id=signal.signal_id,
+                exposure=signal.exposure,
+                quantity=quantity,
+                attempt=0,
+                valid_until=signal.valid_until,
+                stop_loss=signal.stop_loss,
+                take_profit=signal.take_profit,
+                terms=signal.terms,
+            ),
+            is_once=is_once,
+            is_flatten=is_flatten,
+            full=full,
+        )
+        self.emit(TargetSet(target=standing.target, at=signal.at))
+        return standing
+
+    def retarget(self, standing: Standing, quantity: Decimal, at: datetime) -> None:
+        """The same signal now stands for another quantity."""
+        target = standing.target
+        exposure = target.exposure if quantity else 0.0
+        is_met = quantity == self.projected(standing) and not self.entries(standing)
+        changed = msgspec.structs.replace(
+            target, quantity=quantity, exposure=exposure, attempt=standing.attempt, is_met=is_met
+        )
+        if changed != target:
+            standing.target = changed
+            self.emit(TargetSet(target=changed, at=at))
+
+    def expire(self, standing: Standing, at: datetime) -> None:
+        """A signal that has come to nothing yet has now expired: its first outcome."""
+        if standing.outcome_due:
+            standing.outcome_due = False
+            self.emit(SignalExpired(signal_id=standing.target.signal_id, at=at))
+
+    # ------------------------------------------------------------------------ what there is
+
+    def entries(self, standing: Standing) -> list[Order]:
+        """Open orders on their way for this target; protective legs are not."""
+        target = standing.target
+        working = self.book.working(target.ledger, target.symbol)
+        return [order for order in working if not order.leg.is_protective]
+
+    def legs(self, ledger: str, symbol: str) -> list[Order]:
+        """Open protective legs."""
+        return [o for o in self.book.working(ledger, symbol) if o.leg.is_protective]
+
+    def projected(self, standing: Standing) -> Decimal:
+        """Held and on its way."""
+        target = standing.target
+        quantity = self.book.held(target.ledger, target.symbol)
+        for order in self.entries(standing):
+            quantity += order.signed_remaining
+        return quantity
+
+    def held_exposure(self, ledger: str, symbol: str) -> float:
+        """Filled part of the wanted exposure, -1 .. +1: what `decide` is told."""
+        held = self.book.held(ledger, symbol)
+        standing = self.standings.get((ledger, symbol))
+        if not held or standing is None or not standing.full:
+            return 0.0
+        return float(held) / standing.full

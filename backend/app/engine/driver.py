@@ -1,0 +1,186 @@
+"""The one loop that does I/O: learn, decide, remember, and only then act.
+
+Backtest, paper and live differ in what is passed in. Every input is journaled in one transaction
+with what follows from it; then each approved order goes through the wire gate: OrderSubmitted is
+committed before the wire is written, and what the broker answers is the next input.
+"""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+
+from app.core.errors import BrokerRejected
+from app.domain.events import (
+    BrokerReport,
+    CancelRequested,
+    ClockTicked,
+    Input,
+    OrderApproved,
+    OrderCanceled,
+    OrderRejected,
+    OrderSubmitted,
+    OrderUnknown,
+    SessionClosed,
+    SliceClosed,
+    occurred_at,
+)
+from app.domain.market import SliceOpened
+from app.domain.orders import Order, OrderStatus, PendingChange
+from app.domain.ports import Broker, Entry, Journal
+from app.engine.engine import Engine
+
+Item = SliceOpened | Input
+"""What a feed yields. Commands are items like any other."""
+Gate = Callable[[Order], str | None]
+"""Why this order must not be sent now; None when it may. Read synchronously before the wire."""
+Hook = Callable[[Item], Awaitable[None]]
+
+
+def open_gate(order: Order) -> str | None:
+    """Lets everything through: nobody else can halt or fence a backtest."""
+    return None
+
+
+class Driver:
+    """Drives one engine. Never run two steps at the same time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        broker: Broker,
+        journal: Journal,
+        *,
+        gate: Gate = open_gate,
+        clock: Callable[[], datetime] | None = None,
+        before: Hook | None = None,
+    ) -> None:
+        """`clock` stamps what we do ourselves; without one, event time does.
+
+        `before` is awaited before each item, to load what the engine will need (histories).
+        """
+        self.engine, self.broker, self.journal = engine, broker, journal
+        self._gate, self._clock, self._before = gate, clock, before
+        self._now: datetime | None = None
+
+    async def step(self, item: Item) -> None:
+        """One item of the feed, or one command, with everything that follows from it."""
+        at = item.at if isinstance(item, SliceOpened) else occurred_at(item)
+        await self.tick(at)
+        if self._before is not None:
+            await self._before(item)
+        self._now = at
+        if isinstance(item, SliceOpened | SliceClosed | SessionClosed):
+            reports = self.broker.observe(item)
+            if reports:
+                await self._learn(reports)
+        if not isinstance(item, SliceOpened):
+            await self._learn((item,))
+
+    async def tick(self, at: datetime) -> None:
+        """Let the clock strike where an order timed out before `at`."""
+        struck: datetime | None = None
+        while (due := self.engine.deadline) is not None and due <= at and due != struck:
+            self._now = struck = due
+            await self._learn((ClockTicked(at=due),))
+
+    async def recover(self, at: datetime) -> None:
+        """Finish what a crash interrupted; call after the engine and the broker were restored.
+
+        An approved order was never sent: it is sent now where the book is ours (paper) or it is
+        younger than the order time-out, else it is cancelled and its target is pursued anew. A
+        submitted one without an answer is submitted again on paper, where a known id is placed
+        once; elsewhere it is unknown until reconciliation has asked. Cancels are asked for again.
+        """
+        self._now = at
+        for order in self.engine.open_orders:
+            if order.status is OrderStatus.APPROVED:
+                await self._recover_approved(order, at)
+            elif order.status is OrderStatus.SUBMITTED:
+                await self._recover_submitted(order, at)
+            if order.pending is PendingChange.CANCEL:
+                await self._cancel(order.client_order_id)
+
+    async def _recover_approved(self, order: Order, at: datetime) -> None:
+        patience = timedelta(seconds=self.engine.limits.order_timeout_seconds)
+        if self.broker.is_simulated or at - order.at <= patience:
+            await self._submit(order)
+        else:
+            await self._withdraw(order, "approved before an outage, never sent")
+
+    async def _recover_submitted(self, order: Order, at: datetime) -> None:
+        if self.broker.is_simulated:
+            await self._learn(await self.broker.submit(order, at))
+        else:
+            reason = "no answer before the restart"
+            unknown = OrderUnknown(client_order_id=order.client_order_id, reason=reason, at=at)
+            await self._learn((unknown,))
+
+    # -------------------------------------------------------------------------------- inside
+
+    async def _learn(self, inputs: Iterable[Input]) -> None:
+        """Journal the inputs with their consequences, in one transaction, then act on those."""
+        entries: list[Entry] = []
+        acts: list[OrderApproved | CancelRequested] = []
+        for event in inputs:
+            cause = len(entries)
+            entries.append(Entry(event))
+            for fact in self.engine.handle(event):
+                entries.append(Entry(fact, cause))
+                if isinstance(fact, OrderApproved | CancelRequested):
+                    acts.append(fact)
+        if entries:
+            await self.journal.append(entries)
+        for fact in acts:
+            if isinstance(fact, OrderApproved):
+                await self._submit(fact.order)
+            else:
+                await self._cancel(fact.client_order_id)
+
+    async def _submit(self, order: Order) -> None:
+        reason = self._gate(order)
+        if reason is None:
+            identity = order.client_order_id
+            await self._learn((OrderSubmitted(client_order_id=identity, at=self._at()),))
+            # Read again: the journal took its time, and from here to the wire nothing waits.
+            reason = self._gate(order)
+        if reason is not None:
+            await self._withdraw(order, reason)
+            return
+        await self._learn(await self._sent(order))
+
+    async def _sent(self, order: Order) -> Iterable[BrokerReport]:
+        identity = order.client_order_id
+        try:
+            return await self.broker.submit(order, self._at())
+        except BrokerRejected as error:
+            reason = str(error)
+            return (OrderRejected(client_order_id=identity, reason=reason, at=self._at()),)
+        except Exception as error:  # noqa: BLE001  anything else means: nobody knows
+            reason = f"{type(error).__name__}: {error}"
+            return (OrderUnknown(client_order_id=identity, reason=reason, at=self._at()),)
+
+    async def _cancel(self, client_order_id: str) -> None:
+        try:
+            reports = await self.broker.cancel(client_order_id, self._at())
+        except BrokerRejected:
+            return  # too late to cancel: the fill is on its way to us
+        except Exception as error:  # noqa: BLE001  nobody knows whether it was cancelled
+            reason = f"cancel: {type(error).__name__}: {error}"
+            reports = (OrderUnknown(client_order_id=client_order_id, reason=reason, at=self._at()),)
+        await self._learn(reports)
+
+    async def _withdraw(self, order: Order, reason: str) -> None:
+        identity = order.client_order_id
+        await self._learn((OrderCanceled(client_order_id=identity, reason=reason, at=self._at()),))
+
+    def _at(self) -> datetime:
+        if self._clock is not None:
+            return self._clock()
+        if self._now is None:
+            raise RuntimeError("nothing has happened yet")
+        return self._now
+
+
+async def drive(feed: AsyncIterable[Item], driver: Driver) -> None:
+    """Step through a feed until it ends."""
+    async for item in feed:
+        await driver.step(item)

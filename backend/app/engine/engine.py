@@ -1,0 +1,242 @@
+"""The trading engine of one account: one input in, the events it causes out.
+
+Pure: no clock, no await, no I/O, no random. The same inputs give the same events, byte for byte.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from app.core.errors import ConfigurationError
+from app.domain.deployments import MANUAL, Deployment, DeploymentState, TradingState
+from app.domain.events import (
+    BarLate,
+    ClockTicked,
+    CommandReceived,
+    Event,
+    Input,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    OrderUnknown,
+    Reconciled,
+    SessionClosed,
+    SessionOpened,
+    SliceClosed,
+    occurred_at,
+)
+from app.domain.instruments import Instrument
+from app.domain.limits import Limits
+from app.domain.market import Timeframe
+from app.domain.orders import Order, OrderType, PendingChange
+from app.domain.portfolio import Ledger
+from app.engine import controls, reports
+from app.engine.deployments import Deployments, StrategyFactory
+from app.engine.desk import Desk
+from app.engine.history import HistoryFactory
+from app.engine.protection import protect
+from app.engine.pursuit import extend, lapse_when_due, reduce
+from app.engine.requests import Requests
+from app.engine.state import FORMAT, EngineState
+from app.risk.book import Book
+from app.risk.engine import RiskEngine
+
+
+class AccountSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account starts with, before its first event."""
+
+    account_id: int
+    cash: Decimal
+    limits: Limits = Limits()
+
+
+class Engine:
+    """Holds everything one account trades, so that account-wide limits see all of it."""
+
+    def __init__(
+        self,
+        account: AccountSetup,
+        *,
+        strategies: StrategyFactory,
+        histories: HistoryFactory,
+        instruments: Mapping[str, Instrument] | None = None,
+        risk: RiskEngine | None = None,
+    ) -> None:
+        known = dict(instruments or {})
+        self.book = Book(account.account_id, account.cash, account.limits, known)
+        self.desk = Desk(self.book, risk or RiskEngine())
+        self._deployments = Deployments(self.desk, strategies, histories)
+        self._requests = Requests(self.desk, self._deployments)
+        self.now: datetime | None = None
+        self.slice_end: datetime | None = None
+        "End of the last slice that was handled: the feed goes on after it."
+        desk = self.desk
+        self._handlers: Final[dict[type, Callable[[Any], None]]] = {
+            SliceClosed: self._on_slice,
+            ClockTicked: self._on_clock,
+            SessionOpened: self._on_session_opened,
+            SessionClosed: self._on_session_closed,
+            CommandReceived: self._requests.carry_out,
+            Reconciled: self._on_reconciled,
+            BarLate: _nothing,
+            OrderSubmitted: lambda event: reports.on_submitted(desk, event),
+            OrderAccepted: lambda event: reports.on_accepted(desk, event),
+            OrderUnknown: lambda event: reports.on_unknown(desk, event),
+            OrderRejected: lambda event: reports.on_closed(desk, event),
+            OrderCanceled: lambda event: reports.on_closed(desk, event),
+            OrderExpired: lambda event: reports.on_closed(desk, event),
+            OrderFilled: lambda event: reports.on_filled(desk, event),
+        }
+
+    def handle(self, event: Input) -> list[Event]:
+        """What follows from `event`, in order; the event itself is not among it."""
+        at = occurred_at(event)
+        if self.now is None or at > self.now:
+            self.now = at
+        self._handlers[type(event)](event)
+        return self.desk.taken()
+
+    # -------------------------------------------------------------------------------- inputs
+
+    def _on_slice(self, event: SliceClosed) -> None:
+        if self.slice_end is not None and event.end <= self.slice_end:
+            return  # given again after a restart
+        self.slice_end = event.end
+        book, at = self.book, event.end
+        book.begin_session(event.session)
+        for bar in event.bars:
+            book.mark(bar.symbol, bar.close, bar.end)
+        book.raise_peak()
+        if event.warm_up:
+            self._deployments.warm(event)
+            return
+        wishes = self._deployments.wishes(event)
+        fresh = [self.desk.take_up(signal, quantity) for signal, quantity in wishes]
+        self._pursue_all(at)
+        for standing in fresh:
+            protect(self.desk, standing.target.ledger, standing.target.symbol, at)
+
+    def _pursue_all(self, at: datetime) -> None:
+        """Every unmet target: all reductions first, each pass by ledger and symbol."""
+        standings = self.desk.standings
+        unmet = sorted(key for key, standing in standings.items() if standing.is_live)
+        for key in unmet:
+            lapse_when_due(self.desk, standings[key], at)
+            reduce(self.desk, standings[key], at)
+        for key in unmet:
+            extend(self.desk, standings[key], at)
+
+    def _on_clock(self, event: ClockTicked) -> None:
+        for order in list(self.book.open.values()):
+            due = self._due(order)
+            if due is not None and due <= event.at:
+                self.desk.cancel(order, "order timeout", event.at)
+
+    def _on_session_opened(self, event: SessionOpened) -> None:
+        self.book.begin_session(event.session)
+        self.book.is_open, self.book.opened_at = True, event.at
+
+    def _on_session_closed(self, event: SessionClosed) -> None:
+        self.book.is_open = False
+
+    def _on_reconciled(self, event: Reconciled) -> None:
+        if event.differences:
+            reason = "; ".join(event.differences)
+            controls.restrict(self.desk, reason, "reconciliation", event.at)
+
+    # -------------------------------------------------------------------------------- clock
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the next order times out; None while none can."""
+        if not self.book.open:
+            return None
+        return min(
+            (due for order in self.book.open.values() if (due := self._due(order)) is not None),
+            default=None,
+        )
+
+    def _due(self, order: Order) -> datetime | None:
+        """Time-outs run while the exchange is open. What is meant to rest never times out."""
+        if order.leg.is_protective or order.pending is PendingChange.CANCEL:
+            return None
+        if order.ledger == MANUAL and order.type is not OrderType.MARKET:
+            return None
+        if self.book.is_open is False:
+            return None
+        start, opened = order.at, self.book.opened_at
+        if opened is not None and opened > start:
+            start = opened
+        return start + timedelta(seconds=self.book.limits.order_timeout_seconds)
+
+    # ---------------------------------------------------------------------------- what it is
+
+    @property
+    def trading_state(self) -> TradingState:
+        return self.book.trading_state
+
+    @property
+    def limits(self) -> Limits:
+        return self.book.limits
+
+    @property
+    def cash(self) -> Decimal:
+        return self.book.cash
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash plus positions at their last prices."""
+        return self.book.equity
+
+    @property
+    def ledgers(self) -> Mapping[str, Ledger]:
+        return self.book.ledgers
+
+    @property
+    def open_orders(self) -> list[Order]:
+        return list(self.book.open.values())
+
+    @property
+    def deployments(self) -> dict[int, tuple[Deployment, DeploymentState]]:
+        runtimes = self._deployments.runtimes
+        return {number: (one.deployment, one.state) for number, one in runtimes.items()}
+
+    @property
+    def subscriptions(self) -> frozenset[tuple[str, Timeframe]]:
+        """Series that running deployments decide by."""
+        return self._deployments.subscriptions()
+
+    # ---------------------------------------------------------------------------- checkpoint
+
+    def state(self) -> EngineState:
+        """Everything remembered, as a value that later inputs do not touch."""
+        return EngineState(
+            now=self.now,
+            slice_end=self.slice_end,
+            book=self.book.snapshot(),
+            standings=[msgspec.structs.replace(s) for s in self.desk.standings.values()],
+            runtimes=self._deployments.snapshot(),
+        )
+
+    def restore(self, state: EngineState) -> None:
+        """Become the engine that `state` was taken of. Raises ConfigurationError when too old."""
+        if state.format != FORMAT:
+            raise ConfigurationError(
+                f"The checkpoint has format {state.format}; this version reads {FORMAT}.",
+                remedy="Replay the journal from its beginning.",
+            )
+        self.now, self.slice_end = state.now, state.slice_end
+        self.book.restore(state.book)
+        standings = (msgspec.structs.replace(one) for one in state.standings)
+        self.desk.standings = {(s.target.ledger, s.target.symbol): s for s in standings}
+        self._deployments.restore(state.runtimes)
+
+
+def _nothing(event: BarLate) -> None:
+    """Stored and journaled, never traded."""

@@ -1,0 +1,52 @@
+"""A journal in memory, with a running hash: for backtests and tests."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from app.domain.events import (
+    BarLate,
+    ClockTicked,
+    Event,
+    SessionClosed,
+    SessionOpened,
+    SliceClosed,
+    encode,
+)
+from app.domain.ports import Entry
+
+TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed, BarLate})
+"""Inputs that only say that time went on. A backtest skips those that change nothing."""
+
+
+class MemoryJournal:
+    """Remembers decision events (all but `TIME`, unless `keeps_time`) and their hash.
+
+    With `keeps_events=False` only the hash and the count stay, for long backtests.
+    """
+
+    def __init__(self, *, keeps_events: bool = True, keeps_time: bool = False) -> None:
+        self.keeps_events, self.keeps_time = keeps_events, keeps_time
+        self.entries: list[Entry] = []
+        self.count = 0
+        self._digest = hashlib.sha256()
+
+    async def append(self, entries: Sequence[Entry]) -> int:
+        """Remember `entries`; the sequence number of the last. `cause` stays as given."""
+        for entry in entries:
+            if not self.keeps_time and type(entry.event) in TIME:
+                continue
+            self.count += 1
+            self._digest.update(encode(entry.event))
+            if self.keeps_events:
+                self.entries.append(entry)
+        return self.count
+
+    @property
+    def events(self) -> list[Event]:
+        return [entry.event for entry in self.entries]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical bytes of all remembered events, in order."""
+        return self._digest.hexdigest()

@@ -1,0 +1,146 @@
+"""The paper broker: the backtest's fill model behind the broker port.
+
+Its book is a fold of the account's stream, so that nothing of it needs saving: `restore` reads the
+journaled events and has the same book again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.events import (
+    BrokerReport,
+    Event,
+    OrderAccepted,
+    OrderApproved,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    SessionClosed,
+    SliceClosed,
+)
+from app.domain.executions import Execution
+from app.domain.instruments import Instrument
+from app.domain.market import SliceOpened
+from app.domain.matching import BookState, FillModel, Matcher
+from app.domain.orders import Order
+from app.domain.ports import BrokerBook
+
+_KNOWN: Final = 10_000
+"How many order ids a checkpoint keeps to recognise a resubmission."
+
+
+class PaperBroker:
+    """Accepts every order and fills it from the bars that it is shown."""
+
+    is_simulated = True
+
+    def __init__(
+        self,
+        model: FillModel | None = None,
+        instruments: Mapping[str, Instrument] | None = None,
+        name: str = "paper",
+    ) -> None:
+        self.name = name
+        self.matcher = Matcher(model, dict(instruments or {}), name)
+        self._known: dict[str, None] = {}
+        self._executions: list[Execution] = []
+        self._approved: dict[str, Order] = {}
+        self._folds: Final[dict[type, Callable[[Any], None]]] = {
+            OrderApproved: self._fold_approved,
+            OrderSubmitted: self._fold_submitted,
+            OrderFilled: self._fold_filled,
+            OrderCanceled: self._fold_closed,
+            OrderExpired: self._fold_closed,
+            OrderRejected: self._fold_closed,
+            SliceClosed: self.matcher.look,
+        }
+
+    async def submit(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
+        """Into the book; the same client_order_id is placed once, however often it comes."""
+        identity = order.client_order_id
+        if identity not in self._known:
+            self._known[identity] = None
+            self.matcher.add(order)
+        elif identity not in self.matcher.resting:
+            return ()
+        return (
+            OrderAccepted(
+                client_order_id=identity, broker_order_id=f"{self.name}-{identity}", at=at
+            ),
+        )
+
+    async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]:
+        """Out of the book; nothing to report when it is not there any more."""
+        if not self.matcher.remove(client_order_id):
+            return ()
+        return (OrderCanceled(client_order_id=client_order_id, reason="as asked", at=at),)
+
+    def observe(self, seen: SliceOpened | SliceClosed | SessionClosed) -> Sequence[BrokerReport]:
+        if isinstance(seen, SliceOpened):
+            reports = self.matcher.opened(seen)
+        elif isinstance(seen, SliceClosed):
+            reports = self.matcher.closed(seen)
+        else:
+            return self.matcher.session_closed(seen)
+        for report in reports:
+            if isinstance(report, OrderFilled):
+                self._executions.append(report.execution)
+        return reports
+
+    async def book(self) -> BrokerBook:
+        """What rests, with what was filled of it, and every fill since the start or checkpoint."""
+        resting = self.matcher.resting.values()
+        return BrokerBook(
+            open_orders=tuple(
+                msgspec.structs.replace(one.order, filled_quantity=one.filled) for one in resting
+            ),
+            executions=tuple(self._executions),
+        )
+
+    # ------------------------------------------------------------------------------ restart
+
+    def state(self) -> BookState:
+        """The book as a value, for a checkpoint."""
+        matcher = self.matcher
+        return BookState(
+            resting={k: msgspec.structs.replace(one) for k, one in matcher.resting.items()},
+            known=list(self._known)[-_KNOWN:],
+            volumes=dict(matcher.volumes),
+            opened=dict(matcher.opened_at),
+            used=dict(matcher.used),
+        )
+
+    def restore(self, events: Iterable[Event], book: BookState | None = None) -> None:
+        """The book again: `book` of a checkpoint, then the events of the stream after it."""
+        if book is not None:
+            matcher = self.matcher
+            matcher.resting = {k: msgspec.structs.replace(r) for k, r in book.resting.items()}
+            matcher.volumes, matcher.opened_at = dict(book.volumes), dict(book.opened)
+            matcher.used = dict(book.used)
+            self._known = dict.fromkeys(book.known)
+        for event in events:
+            fold = self._folds.get(type(event))
+            if fold is not None:
+                fold(event)
+
+    def _fold_approved(self, event: OrderApproved) -> None:
+        self._approved[event.order.client_order_id] = event.order
+
+    def _fold_submitted(self, event: OrderSubmitted) -> None:
+        order = self._approved.pop(event.client_order_id, None)
+        if order is not None and order.client_order_id not in self._known:
+            self._known[order.client_order_id] = None
+            self.matcher.add(order)
+
+    def _fold_filled(self, event: OrderFilled) -> None:
+        if event.execution.broker == self.name:
+            self._executions.append(event.execution)
+            self.matcher.refill(event.execution)
+
+    def _fold_closed(self, event: OrderCanceled | OrderExpired | OrderRejected) -> None:
+        self.matcher.remove(event.client_order_id)

@@ -1,0 +1,179 @@
+"""From standing targets to orders: the difference between what is wanted and what there is.
+
+Reductions first, additions after. What works against the target is cancelled before anything is
+sent the other way, and so are the protective legs of shares that an exit needs; the difference is
+taken once the broker has confirmed. Exits are retried for ever, additions until `valid_until`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from app.domain.denials import Denial
+from app.domain.events import OrderApproved, OrderDenied, SignalSatisfied, TargetSet
+from app.domain.orders import Leg, Order, OrderStatus, OrderTerms, OrderType, PendingChange, Side
+from app.engine.desk import Desk
+from app.engine.state import Standing
+from app.risk.engine import denial_of
+from app.risk.rules import Finding, Intent
+
+ZERO: Final = Decimal(0)
+MARKET: Final = OrderTerms()
+
+
+def pursue(desk: Desk, standing: Standing, at: datetime) -> None:
+    """Both passes for one target."""
+    reduce(desk, standing, at)
+    extend(desk, standing, at)
+
+
+def reduce(desk: Desk, standing: Standing, at: datetime) -> None:
+    """First pass: free the way, then ask for what brings the position toward zero."""
+    if not standing.is_live:
+        return
+    projected = desk.projected(standing)
+    delta = standing.target.quantity - projected
+    standing.waits = _must_wait(desk, standing, delta, at)
+    if standing.waits or projected * delta >= 0:
+        return
+    quantity = min(abs(delta), abs(projected))
+    leg = Leg.FLATTEN if standing.is_flatten else Leg.EXIT
+    intent = _intent(desk, standing, delta, quantity, leg, at)
+    if desk.risk.permits(intent, desk.book):
+        standing.waits = _free_legs(desk, standing, abs(projected) - quantity, at)
+    if not standing.waits:
+        _ask(desk, standing, intent)
+
+
+def extend(desk: Desk, standing: Standing, at: datetime) -> None:
+    """Second pass: what moves the position away from zero, or the end of the pursuit."""
+    if not standing.is_live or standing.waits:
+        return
+    projected = desk.projected(standing)
+    delta = standing.target.quantity - projected
+    if not delta:
+        _settle(desk, standing, at)
+    elif projected * delta >= 0:
+        _ask(desk, standing, _intent(desk, standing, delta, abs(delta), Leg.ENTRY, at))
+    if standing.is_once:
+        standing.is_live = False
+
+
+def lapse_when_due(desk: Desk, standing: Standing, at: datetime) -> None:
+    """An addition that was not made before `valid_until` is given up; exits never are."""
+    due = standing.target.valid_until
+    if standing.is_live and due is not None and at > due:
+        lapse(desk, standing, at)
+
+
+def lapse(desk: Desk, standing: Standing, at: datetime) -> None:
+    """Give up what adds: the target becomes what is held and on its way, or zero."""
+    projected, wanted = desk.projected(standing), standing.target.quantity
+    same_side = projected * wanted >= 0
+    if wanted == projected or (same_side and projected * (wanted - projected) < 0):
+        return  # met, or only a reduction is left, and that stands
+    desk.expire(standing, at)
+    desk.retarget(standing, projected if same_side else ZERO, at)
+
+
+def settle(desk: Desk, standing: Standing, at: datetime) -> None:
+    """After a fill: note when the target is met."""
+    if standing.is_live and standing.target.quantity == desk.projected(standing):
+        _settle(desk, standing, at)
+
+
+def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> bool:
+    """Cancel what works against the target; True while anything is in the way."""
+    waits = False
+    for order in desk.entries(standing):
+        if delta and (order.side is Side.BUY) != (delta > 0):
+            desk.cancel(order, "target changed", at)
+            waits = True
+        elif order.pending is PendingChange.CANCEL:
+            waits = True
+    # A stop that has begun to fill is at the market already: it finishes the exit itself.
+    target = standing.target
+    return waits or any(
+        order.leg is Leg.STOP_LOSS and order.status is OrderStatus.PARTIALLY_FILLED
+        for order in desk.legs(target.ledger, target.symbol)
+    )
+
+
+def _free_legs(desk: Desk, standing: Standing, room: Decimal, at: datetime) -> bool:
+    """Cancel legs that cover more than `room` shares; True while too many are covered."""
+    terms = standing.target.terms
+    if terms is not None and terms.type is not OrderType.MARKET:
+        return False  # an exit that may never fill must not cost the protection
+    legs = desk.legs(standing.target.ledger, standing.target.symbol)
+    waits = False
+    for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
+        waits |= shrink(desk, [leg for leg in legs if leg.leg is kind], room, "exit", at)
+    return waits
+
+
+def shrink(desk: Desk, legs: list[Order], room: Decimal, reason: str, at: datetime) -> bool:
+    """Cancel the newest of `legs` until the rest covers at most `room`; True if any had to go."""
+    covered = sum((leg.remaining_quantity for leg in legs), ZERO)
+    had_to_go = covered > room
+    for leg in reversed(legs):
+        if covered <= room:
+            break
+        desk.cancel(leg, reason, at)
+        covered -= leg.remaining_quantity
+    return had_to_go
+
+
+def _intent(
+    desk: Desk, standing: Standing, delta: Decimal, quantity: Decimal, leg: Leg, at: datetime
+) -> Intent:
+    target = standing.target
+    return Intent(
+        ledger=target.ledger,
+        signal_id=target.signal_id,
+        symbol=target.symbol,
+        side=Side.BUY if delta > 0 else Side.SELL,
+        quantity=quantity,
+        leg=leg,
+        adds=leg is Leg.ENTRY,
+        at=at,
+        instrument=desk.book.instrument(target.symbol),
+        price=desk.book.price(target.symbol),
+        terms=target.terms or MARKET,
+        attempt=standing.attempt + 1,
+    )
+
+
+def _ask(desk: Desk, standing: Standing, intent: Intent) -> None:
+    """Let the risk engine answer, and tell the answer unless it was told before."""
+    answer = desk.risk.review(intent, desk.book)
+    if isinstance(answer, OrderApproved):
+        standing.attempt, standing.denied, standing.outcome_due = intent.attempt, None, False
+        desk.emit(answer)
+        if answer.limited_by and intent.adds:
+            desk.retarget(standing, desk.projected(standing), intent.at)
+    elif standing.denied != answer.code:
+        _deny(desk, standing, answer)
+
+
+def _deny(desk: Desk, standing: Standing, denial: OrderDenied) -> None:
+    standing.attempt, standing.denied = denial.attempt, denial.code
+    standing.outcome_due = False
+    desk.emit(denial)
+
+
+def _settle(desk: Desk, standing: Standing, at: datetime) -> None:
+    """What is wanted is held or on its way."""
+    target = standing.target
+    if standing.outcome_due and target.exposure and not target.quantity:
+        intent = _intent(desk, standing, Decimal(repr(target.exposure)), ZERO, Leg.ENTRY, at)
+        _deny(desk, standing, denial_of(intent, Finding(Denial.BELOW_LOT), ()))
+    elif standing.outcome_due:
+        standing.outcome_due = False
+        desk.emit(SignalSatisfied(signal_id=target.signal_id, at=at))
+    if not desk.entries(standing):
+        standing.is_live = False
+        if not target.is_met:
+            standing.target = msgspec.structs.replace(target, is_met=True, attempt=standing.attempt)
+            desk.emit(TargetSet(target=standing.target, at=at))

@@ -1,0 +1,122 @@
+"""One running deployment: its strategies, what they remember, and what they want now."""
+
+import math
+import traceback
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Final
+
+import msgspec
+
+from app.domain.deployments import Deployment, DeploymentState
+from app.domain.market import Bar
+from app.engine.history import NAMES, History
+from app.engine.state import Missed, RuntimeState
+from app.strategies.base import Opinion, Row, Strategy
+
+_BARS: Final = frozenset(NAMES)
+_OWN_CODE: Final = ("app.engine", "app.research")
+
+
+class Wanted(msgspec.Struct, frozen=True, gc=False):
+    """A strategy's answer about one bar, checked."""
+
+    exposure: float
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    reasons: tuple[str, ...] = ()
+    values: dict[str, float] = {}
+
+
+class Runtime:
+    """A deployment at work. One strategy instance and one history a symbol."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        strategies: dict[str, Strategy],
+        histories: dict[str, History],
+    ) -> None:
+        self.deployment = deployment
+        self.state = DeploymentState.RUNNING
+        self.strategies, self.histories = strategies, histories
+        self.opinions: dict[str, float] = {}
+        self.missed: dict[str, Missed] = {}
+        self.ready: dict[str, tuple[Row | None, Any]] = {}
+        "Answers that were computed ahead of their bar, by a backtest."
+
+    @property
+    def ledger(self) -> str:
+        return self.deployment.ledger
+
+    def ask(self, symbol: str, row: Row | None, held: float) -> Any:  # noqa: ANN401 - user code's
+        """The strategy's bare answer; None without a row."""
+        return None if row is None else self.strategies[symbol].decide(row, held)
+
+    def look(self, bar: Bar, session: date, held: float) -> Wanted | None:
+        """What the strategy wants at this bar; None for no opinion. Raises what it raises."""
+        symbol = bar.symbol
+        if symbol in self.ready:
+            row, answer = self.ready.pop(symbol)
+            if isinstance(answer, Exception):
+                raise answer
+        else:
+            row = self.histories[symbol].advance(bar, session)
+            answer = self.ask(symbol, row, held)
+        if row is None or answer is None:
+            return None
+        return wanted_of(answer, row)
+
+    def miss(self, symbol: str, wanted: Wanted | None, at: datetime) -> None:
+        """Remember an opinion that came while nothing may be done about it."""
+        if wanted is not None:
+            self.missed[symbol] = Missed(wanted.exposure, at)
+
+    def snapshot(self) -> RuntimeState:
+        memories = {symbol: one.checkpoint() for symbol, one in self.strategies.items()}
+        return RuntimeState(
+            deployment=self.deployment,
+            state=self.state,
+            opinions=dict(self.opinions),
+            missed=dict(self.missed),
+            memories={symbol: memory for symbol, memory in memories.items() if memory is not None},
+        )
+
+    def restore(self, state: RuntimeState) -> None:
+        self.state = state.state
+        self.opinions, self.missed = dict(state.opinions), dict(state.missed)
+        for symbol, strategy in self.strategies.items():
+            if symbol in state.memories:
+                strategy.restore(state.memories[symbol])
+
+
+def wanted_of(answer: Any, row: Row) -> Wanted:  # noqa: ANN401 - whatever user code returned
+    """The answer with the row's prices and values. Raises ValueError outside -1 .. +1."""
+    if isinstance(answer, Opinion):
+        exposure, stop, profit = float(answer.exposure), answer.stop_loss, answer.take_profit
+        reasons = answer.reasons
+    else:
+        exposure, reasons = float(answer), ()
+        stop, profit = _optional(row, "stop_loss"), _optional(row, "take_profit")
+    if not -1.0 <= exposure <= 1.0:
+        raise ValueError(f"exposure must be between -1 and 1, not {exposure}")
+    values = {name: row[name] for name in row.columns if name not in _BARS}
+    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+    return Wanted(exposure, stop, profit, reasons, finite)
+
+
+def _optional(row: Row, name: str) -> float | None:
+    value = row[name] if name in row.columns else math.nan
+    return value if math.isfinite(value) else None
+
+
+def described(error: Exception) -> str:
+    """The traceback without our own frames, so that a backtest and a live run tell the same."""
+    frames: TracebackType | None = error.__traceback__
+    while frames is not None and _is_ours(frames):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames, chain=False))
+
+
+def _is_ours(frames: TracebackType) -> bool:
+    return str(frames.tb_frame.f_globals.get("__name__")).startswith(_OWN_CODE)
