@@ -99,7 +99,7 @@ def _area(title: str, names: tuple[str, ...]) -> Iterator[str]:
         yield from _entity(table)
     for table in tables:
         yield from _relations(table)
-    yield from ("```", "", "| table | one row is | key | written by |", "|---|---|---|---|")
+    yield from ("```", "", "| table | one row is | key | owner |", "|---|---|---|---|")
     for table in tables:
         key = ", ".join(column.name for column in table.primary_key)
         yield f"| `{table.name}` | {_meaning(table)} | {key} | `{table.info['owner']}` |"

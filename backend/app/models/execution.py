@@ -35,7 +35,7 @@ class Execution(Base):
         Index(None, "order_id"),
         Index(None, "deployment_id", "id"),
         Index(None, "instrument_id", "at"),
-        {"info": {"owner": "repositories/executions.py"}},
+        {"info": {"owner": "repositories/folds/orders.py"}},
     )
 
     id: Mapped[Id]

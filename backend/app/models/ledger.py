@@ -18,7 +18,7 @@ class Ledger(TimestampMixin, Base):
     """One ledger's cash flow since its start; the ledgers add up to the account."""
 
     __tablename__ = "ledgers"
-    __table_args__ = (known_ledger(), {"info": {"owner": "repositories/projection.py"}})
+    __table_args__ = (known_ledger(), {"info": {"owner": "repositories/folds/portfolio.py"}})
 
     account_id: Mapped[AccountId] = mapped_column(primary_key=True)
     ledger: Mapped[str] = mapped_column(primary_key=True)

@@ -55,7 +55,7 @@ class Order(TimestampMixin, Base):
         Index(None, "instrument_id", "at"),
         Index(None, "account_id", "signal_id"),
         Index(None, "broker_order_id", postgresql_where=text("broker_order_id IS NOT NULL")),
-        {"info": {"owner": "repositories/orders.py"}},
+        {"info": {"owner": "repositories/folds/orders.py"}},
     )
 
     id: Mapped[Id]

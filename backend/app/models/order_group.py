@@ -13,7 +13,7 @@ class OrderGroup(TimestampMixin, Base):
     __table_args__ = (
         UniqueConstraint("account_id", "group_id"),
         one_of("kind", ("oco", "bracket")),
-        {"info": {"owner": "repositories/projection.py"}},
+        {"info": {"owner": "repositories/folds/orders.py"}},
     )
 
     id: Mapped[Id]

@@ -28,7 +28,7 @@ class Position(TimestampMixin, Base):
         check("opened_at", "quantity = 0 OR opened_at IS NOT NULL"),
         Index(None, "deployment_id", "stock_id"),
         Index("ix_positions_held", "account_id", postgresql_where=text("quantity <> 0")),
-        {"info": {"owner": "repositories/positions.py"}},
+        {"info": {"owner": "repositories/folds/portfolio.py"}},
     )
 
     account_id: Mapped[AccountId] = mapped_column(primary_key=True)

@@ -16,7 +16,7 @@ class Reconciliation(Base):
         UniqueConstraint("account_id", "seq"),
         check("counts", "open_orders >= 0 AND positions >= 0"),
         Index(None, "account_id", "at"),
-        {"info": {"owner": "repositories/projection.py"}},
+        {"info": {"owner": "repositories/folds/deployments.py"}},
     )
 
     id: Mapped[Id]

@@ -16,7 +16,7 @@ class RiskCheck(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "seq", "number"),
         Index(None, "account_id", "signal_id"),
-        {"info": {"owner": "repositories/projection.py"}},
+        {"info": {"owner": "repositories/folds/orders.py"}},
     )
 
     id: Mapped[Id]

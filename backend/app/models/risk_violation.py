@@ -32,7 +32,7 @@ class RiskViolation(Base):
         Index(None, "account_id", "at"),
         Index(None, "deployment_id", "at"),
         Index(None, "account_id", "signal_id"),
-        {"info": {"owner": "repositories/risk_violations.py"}},
+        {"info": {"owner": "repositories/folds/orders.py"}},
     )
 
     id: Mapped[Id]

@@ -37,7 +37,7 @@ class Signal(TimestampMixin, Base):
         Index(None, "account_id", "at"),
         Index(None, "deployment_id", "at"),
         Index(None, "instrument_id", "at"),
-        {"info": {"owner": "repositories/signals.py"}},
+        {"info": {"owner": "repositories/folds/signals.py"}},
     )
 
     id: Mapped[Id]

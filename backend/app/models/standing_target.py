@@ -25,7 +25,7 @@ class StandingTarget(TimestampMixin, Base):
     __table_args__ = (
         known_ledger(),
         check("attempt", "attempt >= 0"),
-        {"info": {"owner": "repositories/projection.py"}},
+        {"info": {"owner": "repositories/folds/signals.py"}},
     )
 
     account_id: Mapped[AccountId] = mapped_column(primary_key=True)

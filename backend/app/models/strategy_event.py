@@ -19,7 +19,7 @@ class StrategyEvent(Base):
         one_of("severity", Severity),
         Index(None, "deployment_id", "at"),
         Index(None, "event_type", "at"),
-        {"info": {"owner": "repositories/strategy_events.py"}},
+        {"info": {"owner": "repositories/folds/deployments.py"}},
     )
 
     id: Mapped[Id]

@@ -38,7 +38,7 @@ class Trade(TimestampMixin, Base):
         Index(None, "deployment_id", "stock_id", "exit_at"),
         Index(None, "strategy_id", "stock_id", "entry_at", "exit_at"),
         Index(None, "trade_date"),
-        {"info": {"owner": "repositories/trades.py"}},
+        {"info": {"owner": "repositories/folds/portfolio.py"}},
     )
 
     id: Mapped[Id]

@@ -22,3 +22,10 @@ def test_a_relation_shows_how_many() -> None:
     assert 'accounts ||--o{ orders : "account_id"' in drawn
     assert 'orders |o--o{ executions : "order_id"' in drawn
     assert 'instruments ||--o| option_contracts : "id"' in drawn
+
+
+def test_drawing_it_again_changes_nothing() -> None:
+    path = project_root() / documentation.DOCUMENT
+    before = path.read_text()
+    documentation.main()
+    assert path.read_text() == before
