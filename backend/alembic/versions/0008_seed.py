@@ -47,25 +47,30 @@ CONFIG = (
 STREAMS = ("system", "audit")
 
 
+STOCK = """
+WITH made AS (
+    INSERT INTO instruments (symbol, kind) VALUES (:symbol, :kind)
+    ON CONFLICT (symbol) DO NOTHING RETURNING id
+)
+INSERT INTO stocks (id, symbol, name, exchange, sector)
+SELECT id, :symbol, :name, :exchange, :sector FROM made
+"""
+SETTING = """
+INSERT INTO system_config (scope, key, value, description)
+VALUES ('all', :key, CAST(:value AS jsonb), :description) ON CONFLICT DO NOTHING
+"""
+
+
 def upgrade() -> None:
-    connection = op.get_bind()
     for symbol, kind, name, exchange, sector in STOCKS:
-        connection.execute(
-            sa.text(
-                "WITH made AS (INSERT INTO instruments (symbol, kind) VALUES (:symbol, :kind) "
-                "ON CONFLICT (symbol) DO NOTHING RETURNING id) "
-                "INSERT INTO stocks (id, symbol, name, exchange, sector) "
-                "SELECT id, :symbol, :name, :exchange, :sector FROM made"
-            ),
-            {"symbol": symbol, "kind": kind, "name": name, "exchange": exchange, "sector": sector},
+        op.execute(
+            sa.text(STOCK).bindparams(
+                symbol=symbol, kind=kind, name=name, exchange=exchange, sector=sector
+            )
         )
     for key, value, description in CONFIG:
-        connection.execute(
-            sa.text(
-                "INSERT INTO system_config (scope, key, value, description) "
-                "VALUES ('all', :key, CAST(:value AS jsonb), :description) ON CONFLICT DO NOTHING"
-            ),
-            {"key": key, "value": json.dumps(value), "description": description},
+        op.execute(
+            sa.text(SETTING).bindparams(key=key, value=json.dumps(value), description=description)
         )
     op.execute("INSERT INTO trading_state (scope) VALUES ('all') ON CONFLICT DO NOTHING")
     for stream in STREAMS:

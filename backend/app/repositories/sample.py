@@ -12,20 +12,20 @@ from app.repositories.paging import Db
 DATASET: Final = "import:sample"
 ACCOUNT: Final = "Sample"
 EMAIL: Final = "sample@localhost"
-COUNTED: Final = (
-    "users",
-    "accounts",
-    "deployments",
-    "stock_data",
-    "signals",
-    "orders",
-    "executions",
-    "positions",
-    "trades",
-    "risk_violations",
-    "strategy_events",
-    "trading_events",
-)
+_COUNTS: Final = """
+SELECT (SELECT count(*) FROM users) AS users,
+    (SELECT count(*) FROM accounts) AS accounts,
+    (SELECT count(*) FROM deployments) AS deployments,
+    (SELECT count(*) FROM stock_data) AS stock_data,
+    (SELECT count(*) FROM signals) AS signals,
+    (SELECT count(*) FROM orders) AS orders,
+    (SELECT count(*) FROM executions) AS executions,
+    (SELECT count(*) FROM positions) AS positions,
+    (SELECT count(*) FROM trades) AS trades,
+    (SELECT count(*) FROM risk_violations) AS risk_violations,
+    (SELECT count(*) FROM strategy_events) AS strategy_events,
+    (SELECT count(*) FROM trading_events) AS trading_events
+"""
 
 _OBSTACLES: Final = """
 SELECT 'there is a live account' AS obstacle WHERE EXISTS (SELECT FROM accounts WHERE mode = 'live')
@@ -95,4 +95,4 @@ async def add_bars(connection: asyncpg.Connection, bars: Sequence[Bar]) -> None:
 
 async def counts(db: Db) -> dict[str, int]:
     """Rows of each table that sample data fills."""
-    return {name: await db.fetchval(f"SELECT count(*) FROM {name}") for name in COUNTED}
+    return dict((await db.fetch(_COUNTS))[0])

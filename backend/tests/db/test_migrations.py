@@ -1,12 +1,15 @@
 """Up, down and up again on data; and the migrations make exactly what the models declare."""
 
+import io
 from collections.abc import Iterator
 
+import psycopg2
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.orm import Session
 
+from alembic import command
 from app.core.config import with_driver
 from app.db import migrations
 from app.db.base import Base
@@ -141,3 +144,14 @@ def test_views_exist_at_the_newest_revision_only(empty_database_url: str, engine
     migrations.downgrade(empty_database_url, "-1")
     with engine.connect() as connection:
         assert set(connection.scalars(names)) == set()
+
+
+def test_the_sql_that_alembic_prints_makes_the_same_database(empty_database_url: str) -> None:
+    config = migrations.configuration(empty_database_url)
+    config.output_buffer = io.StringIO()
+    command.upgrade(config, "head", sql=True)
+    connection = psycopg2.connect(empty_database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(config.output_buffer.getvalue())
+    connection.close()
+    assert migrations.differences(empty_database_url) == []
