@@ -9,6 +9,7 @@ import pytest
 from app.core.errors import Conflict
 from app.core.security import verify_password
 from app.db.session import opened_pool
+from app.repositories import journal
 from app.services import sample
 
 KEY = bytes(32)
@@ -68,6 +69,12 @@ async def test_the_person_can_sign_in_with_the_printed_password(pool: asyncpg.Po
     report = await sample.fill(pool, KEY)
     stored = await pool.fetchval("SELECT password_hash FROM users WHERE email = $1", report.email)
     assert verify_password(stored, report.password)
+
+
+async def test_the_journal_of_the_story_is_an_unbroken_chain(pool: asyncpg.Pool) -> None:
+    report = await sample.fill(pool, KEY)
+    stream = f"account:{report.account_id}"
+    assert await journal.verify(pool, stream, KEY) == report.rows["trading_events"]
 
 
 async def test_it_is_made_once(pool: asyncpg.Pool) -> None:
