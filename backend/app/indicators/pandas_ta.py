@@ -191,10 +191,17 @@ def _columns(
         library = library_of(entry.name)
         found = call(library, entry.name, inputs, {**parameters, **entry.fixed}) if rows else None
     except Exception as error:
-        stated = ", ".join(f"{name} {value}" for name, value in parameters.items())
-        problem = f"{entry.name} cannot be computed with {stated}: {error}."
-        raise InvalidInput(problem, field=next(iter(parameters), None)) from error
+        raise _refusal(entry, parameters, str(error)) from error
+    if found is not None and len(found) != len(entry.outputs):
+        # columns named after their parameters fall together when these are equal
+        raise _refusal(entry, parameters, f"it gives {len(found)} columns then")
     return found or tuple(np.full(rows, np.nan) for _ in entry.outputs)
+
+
+def _refusal(entry: Entry, parameters: Mapping[str, object], reason: str) -> InvalidInput:
+    stated = ", ".join(f"{name} {value}" for name, value in parameters.items())
+    problem = f"{entry.name} cannot be computed with {stated}: {reason}."
+    return InvalidInput(problem, field=next(iter(parameters), None))
 
 
 def _result(entry: Entry, columns: tuple[Array, ...]) -> Array | tuple[Array, ...]:

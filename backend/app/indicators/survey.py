@@ -72,10 +72,10 @@ class Refused(Exception):
     """Why a function is not offered."""
 
 
-def survey() -> pandas_ta.Table:
-    """The library's functions: those offered, and the reason for each of the others."""
+def survey(functions: Iterable[tuple[str, str]]) -> pandas_ta.Table:
+    """Of (category, name): those offered, and the reason for each of the others."""
     entries, excluded = [], {}
-    for category, name in library_functions():
+    for category, name in functions:
         try:
             entries.append(examine(category, name))
         except Refused as refusal:
@@ -321,7 +321,7 @@ def main() -> None:
     if pandas_ta.has_original():
         pandas_ta.ORIGINAL_FILE.write_bytes(pretty(survey_original()))
     else:
-        pandas_ta.TABLE_FILE.write_bytes(pretty(survey()))
+        pandas_ta.TABLE_FILE.write_bytes(pretty(survey(library_functions())))
 
 
 def pretty(found: object) -> bytes:

@@ -175,7 +175,8 @@ def _description(offer: Offer) -> Description:
         name=strategy.name,
         title=strategy.name.replace("_", " ").capitalize(),
         description=strategy.description,
-        documentation=inspect.cleandoc(strategy.__doc__ or ""),
+        # without a docstring dataclass writes one of its own
+        documentation=inspect.cleandoc(strategy.__doc__ or "") if strategy.description else "",
         parameters_schema=schema_of(parameters),
         defaults={parameter.name: parameter.default for parameter in parameters},
         columns=dict(strategy.columns),

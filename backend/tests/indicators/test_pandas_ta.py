@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,6 +24,14 @@ is_classic = pytest.mark.skipif(
 def test_the_table_holds_what_the_survey_finds(entry: pandas_ta.Entry) -> None:
     category = next(c for c, name in survey.library_functions() if name == entry.name)
     assert survey.examine(category, entry.name) == entry
+
+
+@is_classic
+def test_the_survey_tells_apart_what_is_offered() -> None:
+    found = survey.survey([("overlap", "hl2"), ("overlap", "ma")])
+    assert [entry.name for entry in found.entries] == ["hl2"]
+    assert found.excluded == {"ma": "it takes no column of bars"}
+    assert survey.pretty(found).startswith(b"{")
 
 
 @is_classic
@@ -93,13 +102,29 @@ def test_no_rows_give_no_rows() -> None:
 
 @pytest.mark.parametrize("entry", pandas_ta.table().entries, ids=lambda entry: entry.name)
 def test_extreme_parameters_are_computed_or_refused(entry: pandas_ta.Entry) -> None:
-    for parameter in entry.parameters:
-        for value in filter(None, (parameter.minimum, parameter.maximum)):
-            with suppress(InvalidInput):
-                found = catalog.compute(entry.name, BARS, **{parameter.name: value})
-                assert all(len(column) == 200 for column in found.values())
+    alone = [{p.name: v} for p in entry.parameters for v in (p.minimum, p.maximum)]
+    together = [
+        {p.name: p.minimum for p in entry.parameters},
+        {p.name: p.maximum for p in entry.parameters},
+    ]
+    for given in alone + together:
+        parameters = {name: value for name, value in given.items() if value is not None}
+        with suppress(InvalidInput):
+            found = catalog.compute(entry.name, BARS, **parameters)
+            assert all(len(column) == 200 for column in found.values())
 
 
 def test_the_columns_that_the_library_names() -> None:
     columns = {"close": BARS["close"]}
     assert pandas_ta.labels(pandas_ta.CLASSIC, "kama", columns, {}) == ["KAMA_10_2_30"]
+
+
+def test_columns_that_fall_together_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"aobv cannot be computed with .* 6 columns then"):
+        catalog.compute("aobv", BARS, max_lookback=1, min_lookback=1, fast=1, slow=1)
+
+
+def test_a_failure_of_the_library_is_refused_with_its_reason() -> None:
+    needs_more = msgspec.structs.replace(pandas_ta.table().entries[0], name="mavp")
+    with pytest.raises(InvalidInput, match=r"mavp cannot be computed with .*argument"):
+        pandas_ta.as_indicator(needs_more).compute(BARS)
