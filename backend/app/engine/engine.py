@@ -3,7 +3,7 @@
 Pure: no clock, no await, no I/O, no random. The same inputs give the same events, byte for byte.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -73,6 +73,7 @@ class Engine:
         self.desk = Desk(self.book, risk or RiskEngine())
         self._deployments = Deployments(self.desk, strategies, histories)
         self._requests = Requests(self.desk, self._deployments)
+        self.runtimes: Final = self._deployments.runtimes
         self.now: datetime | None = None
         self.slice_end: datetime | None = None
         "End of the last slice that was handled: the feed goes on after it."
@@ -150,6 +151,23 @@ class Engine:
             reason = "; ".join(event.differences)
             controls.restrict(self.desk, reason, "reconciliation", event.at)
 
+    def pass_over(
+        self,
+        end: datetime,
+        marks: Iterable[tuple[str, float, datetime]],
+        peaks: Iterable[Mapping[str, float]] = (),
+    ) -> None:
+        """Time went on to `end` over slices that change nothing but prices (backtests only).
+
+        `marks`: the last close of each symbol and its instant; `peaks`: closes by symbol of the
+        slices among which the equity was highest.
+        """
+        for closes in peaks:
+            self.book.raise_peak_to(self.book.worth(closes))
+        for symbol, close, at in marks:
+            self.book.mark(symbol, close, at)
+        self.now = self.slice_end = end
+
     # -------------------------------------------------------------------------------- clock
 
     @property
@@ -204,8 +222,8 @@ class Engine:
 
     @property
     def deployments(self) -> dict[int, tuple[Deployment, DeploymentState]]:
-        runtimes = self._deployments.runtimes
-        return {number: (one.deployment, one.state) for number, one in runtimes.items()}
+        runtimes = self.runtimes.items()
+        return {number: (one.deployment, one.state) for number, one in runtimes}
 
     @property
     def subscriptions(self) -> frozenset[tuple[str, Timeframe]]:

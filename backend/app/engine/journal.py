@@ -8,11 +8,15 @@ from app.domain.events import (
     BarLate,
     ClockTicked,
     Event,
+    OrderFilled,
     SessionClosed,
     SessionOpened,
     SliceClosed,
+    TradeClosed,
     encode,
 )
+from app.domain.executions import Execution
+from app.domain.portfolio import Trade
 from app.domain.ports import Entry
 
 TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed, BarLate})
@@ -22,22 +26,30 @@ TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed,
 class MemoryJournal:
     """Remembers decision events (all but `TIME`, unless `keeps_time`) and their hash.
 
-    With `keeps_events=False` only the hash and the count stay, for long backtests.
+    Executions and trades are always kept; with `keeps_events=False` the other events leave only
+    the hash and the count, for long backtests.
     """
 
     def __init__(self, *, keeps_events: bool = True, keeps_time: bool = False) -> None:
         self.keeps_events, self.keeps_time = keeps_events, keeps_time
         self.entries: list[Entry] = []
+        self.executions: list[Execution] = []
+        self.trades: list[Trade] = []
         self.count = 0
         self._digest = hashlib.sha256()
 
     async def append(self, entries: Sequence[Entry]) -> int:
         """Remember `entries`; the sequence number of the last. `cause` stays as given."""
         for entry in entries:
-            if not self.keeps_time and type(entry.event) in TIME:
+            event = entry.event
+            if not self.keeps_time and type(event) in TIME:
                 continue
             self.count += 1
-            self._digest.update(encode(entry.event))
+            self._digest.update(encode(event))
+            if isinstance(event, OrderFilled):
+                self.executions.append(event.execution)
+            elif isinstance(event, TradeClosed):
+                self.trades.append(event.trade)
             if self.keeps_events:
                 self.entries.append(entry)
         return self.count

@@ -1,6 +1,6 @@
 """What the limits are measured against: holdings, prices and working orders of one account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -153,9 +153,24 @@ class Book:
             self._equity = worth
         return self._equity
 
+    def worth(self, closes: Mapping[str, float]) -> Decimal:
+        """The equity if these symbols were worth so much, and the others what they are."""
+        worth = self.cash
+        for symbol, quantity in self.net.items():
+            if quantity:
+                close = closes.get(symbol)
+                mark = self.marks[symbol].price
+                worth += quantity * (
+                    mark if close is None else self.instrument(symbol).price(close)
+                )
+        return worth
+
     def raise_peak(self) -> None:
-        if self.equity > self.peak:
-            self.peak = self.equity
+        self.raise_peak_to(self.equity)
+
+    def raise_peak_to(self, equity: Decimal) -> None:
+        if equity > self.peak:
+            self.peak = equity
 
     def begin_session(self, session: date) -> None:
         """A new trading day: its start is worth what the marks of yesterday say."""

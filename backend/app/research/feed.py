@@ -1,0 +1,290 @@
+"""What a backtest feeds its driver: every slice, or only those where something may happen.
+
+Between visited slices nothing is decided, no order can fill and no target is unmet, so positions
+are constant. The searches are generous: a slice too many costs time, one too few would cost truth.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.deployments import DeploymentState
+from app.domain.events import SessionClosed, SessionOpened
+from app.domain.matching import Resting
+from app.domain.orders import Side, TimeInForce
+from app.engine.driver import Item
+from app.engine.engine import Engine
+from app.engine.history import Tape
+from app.engine.paper import PaperBroker
+from app.engine.runtime import Runtime
+from app.marketdata.batch import to_datetime, to_ns
+from app.research.market import Day, Market, Positions, Track
+from app.strategies.base import Opinion, Row
+
+_TOLERANCE = 1e-6
+"Floats this close (relative) may be the other way round in decimals."
+
+
+class Feed:
+    """Yields the items of a market; with `visit_all` every one of them."""
+
+    def __init__(
+        self, market: Market, engine: Engine, broker: PaperBroker, *, visit_all: bool = False
+    ) -> None:
+        self.market, self.engine, self.broker = market, engine, broker
+        self.visit_all = visit_all
+        self.visited = 0
+        self._turns: list[int] = []
+        self._turn = 0
+        self._thinkers: list[tuple[Runtime, str, Track]] = []
+        self._ready = -1
+        "Slice whose answers were computed ahead."
+
+    async def items(self) -> AsyncIterator[Item]:
+        """Every item in order of time."""
+        if not self.visit_all:
+            self._prepare()
+        for day in self.market.days:
+            yield SessionOpened(session=day.session, at=day.open)
+            for item in self._every(day) if self.visit_all else self._eventful(day):
+                yield item
+            yield SessionClosed(session=day.session, at=day.close)
+
+    def _every(self, day: Day) -> Iterator[Item]:
+        for k in range(day.first, day.last):
+            self.visited += 1
+            yield from self.market.opened(k, day)
+            yield self.market.closed(k, day)
+
+    def _eventful(self, day: Day) -> Iterator[Item]:
+        k, has_opened = day.first, False
+        while True:
+            order_slice = self._order_slice(k, has_opened, day.last)
+            visit = self._next(k, order_slice)
+            if visit > k:
+                self._pass(k, visit)
+                k, has_opened = visit, False
+            if k >= day.last:
+                return
+            if k == order_slice and not has_opened:
+                self._tell_volumes(k)
+                yield from self.market.opened(k, day)
+                has_opened = True
+                continue  # what the open filled decides whether the rest of the bar matters
+            self.visited += 1
+            yield self.market.closed(k, day)
+            k, has_opened = k + 1, False
+
+    # ------------------------------------------------------------------- where to look next
+
+    def _prepare(self) -> None:
+        """Find the turning points of those who decide by columns; the others must be asked."""
+        turns: list[Positions] = []
+        for runtime in self.engine.runtimes.values():
+            for symbol, strategy in runtime.strategies.items():
+                track, tape = self.market.tracks[symbol], runtime.histories[symbol]
+                if strategy.decides_by_row:
+                    self._thinkers.append((runtime, symbol, track))
+                elif isinstance(tape, Tape):
+                    turns.append(turning_slices(tape, track))
+        if turns:
+            self._turns = np.unique(np.concatenate(turns)).tolist()
+
+    def _next(self, k: int, best: int) -> int:
+        """The next slice >= k to visit, at most `best`."""
+        if any(standing.is_live for standing in self.engine.desk.standings.values()):
+            return k
+        turns = self._turns
+        while self._turn < len(turns) and turns[self._turn] < k:
+            self._turn += 1
+        if self._turn < len(turns):
+            best = min(best, turns[self._turn])
+        due = self.engine.deadline
+        if due is not None:
+            best = min(best, max(k, int(np.searchsorted(self.market.ends, to_ns(due)))))
+        if not self._thinkers or self._ready == k:
+            return k if self._ready == k else best
+        return self._ask(k, best)
+
+    def _order_slice(self, k: int, has_opened: bool, last: int) -> int:
+        """The first slice from `k` on whose bars may fill an open order, else `last`."""
+        best = last
+        for resting in self.broker.matcher.resting.values():
+            track = self.market.tracks[resting.order.symbol]
+            at_open = k + 1 if has_opened else k
+            if resting.order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+                best = min(best, _next_slice(track, k, best))
+            elif resting.order.limit_price is None and (
+                resting.order.stop_price is None or resting.is_triggered
+            ):
+                best = min(best, _next_slice(track, at_open, best))
+            else:
+                best = self._touch(resting, track, k, best)
+        return best
+
+    def _touch(self, resting: Resting, track: Track, k: int, best: int) -> int:
+        """The first slice in [k, best) whose bar comes within a tick of the order's price."""
+        order = resting.order
+        first, last = track.bars_before(k), track.bars_before(best)
+        if first >= last:
+            return best
+        waits_for_stop = order.stop_price is not None and not resting.is_triggered
+        price = order.stop_price if waits_for_stop else order.limit_price
+        tick = float(self.engine.book.instrument(order.symbol).tick)
+        rises = (order.side is Side.BUY) == waits_for_stop
+        at = float(price or 0)
+        if rises:
+            touched = track.high[first:last] >= at - tick
+        else:
+            touched = track.low[first:last] <= at + tick
+        hit = int(touched.argmax())
+        return track.slice_at(first + hit) if touched[hit] else best
+
+    # --------------------------------------------------------------------- asking strategies
+
+    def _ask(self, k: int, best: int) -> int:
+        """Ask deciding strategies slice by slice until one changes its opinion, up to `best`."""
+        asked = [
+            (runtime, symbol, track, self.engine.desk.held_exposure(runtime.ledger, symbol))
+            for runtime, symbol, track in self._thinkers
+            if runtime.state is DeploymentState.RUNNING
+        ]
+        if len(asked) == 1 and asked[0][2].is_complete:
+            return self._ask_one(*asked[0], k, best)
+        for at in range(k, best):
+            changed = False
+            for runtime, symbol, track, held in asked:
+                bar = track.bar_at(at)
+                if bar >= 0:
+                    changed |= self._changes(runtime, symbol, bar, held)
+            if changed:
+                self._ready = at
+                return at
+            for runtime, *_ in asked:
+                runtime.ready.clear()
+        return best
+
+    def _changes(self, runtime: Runtime, symbol: str, bar: int, held: float) -> bool:
+        tape, row, answer = runtime.histories[symbol], None, None
+        try:
+            row = tape.row(bar) if isinstance(tape, Tape) else None
+            answer = runtime.ask(symbol, row, held)
+        except Exception as error:  # noqa: BLE001  user code: it is told when the bar is visited
+            answer = error
+        runtime.ready[symbol] = row, answer
+        return _differs(answer, self._opinion(runtime, symbol, held))
+
+    def _ask_one(
+        self, runtime: Runtime, symbol: str, track: Track, held: float, k: int, best: int
+    ) -> int:
+        """The same for one strategy that has a bar in every slice, without the detours."""
+        tape, decide = runtime.histories[symbol], runtime.strategies[symbol].decide
+        before = self._opinion(runtime, symbol, held)
+        row: Row | None = None
+        answer: object = None
+        bar, last = track.first_bar + k, track.first_bar + best
+        while bar < last:
+            try:
+                row = tape.row(bar) if isinstance(tape, Tape) else None
+                answer = None if row is None else decide(row, held)
+            except Exception as error:  # noqa: BLE001  user code: it is told at the visit
+                answer = error
+            if answer is not None and answer != before and _differs(answer, before):
+                runtime.ready[symbol] = row, answer
+                self._ready = bar - track.first_bar
+                return self._ready
+            bar += 1
+        return best
+
+    def _opinion(self, runtime: Runtime, symbol: str, held: float) -> float:
+        return runtime.opinions.get(symbol, 0.0 if not held else float("nan"))
+
+    # ------------------------------------------------------------------------- passing over
+
+    def _pass(self, k: int, until: int) -> None:
+        """Slices k <= i < until change nothing but prices."""
+        marks: list[tuple[str, float, datetime]] = []
+        for symbol, track in self.market.tracks.items():
+            bar = track.bars_before(until) - 1
+            if bar >= track.bars_before(k):
+                at = to_datetime(track.ended(bar))
+                marks.append((symbol, track.closes(bar), at))
+        end = to_datetime(int(self.market.ends[until - 1]))
+        self.engine.pass_over(end, marks, self._peaks(k, until))
+
+    def _peaks(self, k: int, until: int) -> list[dict[str, float]]:
+        """Closes of the slices that may have had the highest equity."""
+        book = self.engine.book
+        held = [(symbol, float(q)) for symbol, q in book.net.items() if q]
+        if not held or book.limits.max_drawdown is None:
+            return []
+        if len(held) == 1:
+            symbol, quantity = held[0]
+            track = self.market.tracks[symbol]
+            closes = track.close[track.bars_before(k) : track.bars_before(until)]
+            if not len(closes):
+                return []
+            return [{symbol: float(closes.max() if quantity > 0 else closes.min())}]
+        return self._joint_peaks(held, k, until)
+
+    def _joint_peaks(
+        self, held: list[tuple[str, float]], k: int, until: int
+    ) -> list[dict[str, float]]:
+        book = self.engine.book
+        closes = {symbol: self._closes(symbol, k, until) for symbol, _ in held}
+        path = np.full(until - k, float(book.cash))
+        for symbol, quantity in held:
+            path += quantity * closes[symbol]
+        top = float(path.max())
+        room = _TOLERANCE * max(abs(top), 1.0)
+        if top < float(book.peak) - room:
+            return []
+        rows = np.flatnonzero(path >= top - room)
+        near = np.unique(np.stack([closes[symbol][rows] for symbol, _ in held]), axis=1)
+        return [
+            {symbol: float(values[i]) for (symbol, _), values in zip(held, near, strict=True)}
+            for i in range(near.shape[1])
+        ]
+
+    def _closes(self, symbol: str, k: int, until: int) -> NDArray[np.float64]:
+        """The symbol's last close at each slice, its mark where it has had no bar since."""
+        track = self.market.tracks[symbol]
+        if track.is_complete:
+            return track.close[track.first_bar + k : track.first_bar + until]
+        bars = np.append(track.next_bar, track.last_bar)[k + 1 : until + 1] - 1
+        mark = float(self.engine.book.marks[symbol].price)
+        return np.where(bars >= track.bars_before(k), track.close[np.maximum(bars, 0)], mark)
+
+    def _tell_volumes(self, k: int) -> None:
+        """The matcher caps fills at the open by the bar before, which it may not have seen."""
+        for resting in self.broker.matcher.resting.values():
+            track = self.market.tracks[resting.order.symbol]
+            bar = track.bars_before(k) - 1
+            if bar >= track.first_bar:
+                self.broker.matcher.volumes[track.symbol] = track.volume(bar)
+
+
+def turning_slices(tape: Tape, track: Track) -> Positions:
+    """Slices at which the wanted exposure changes, or where the strategy must be looked at."""
+    wanted = tape.exposures()[track.first_bar : track.last_bar]
+    stated = np.flatnonzero(~np.isnan(wanted))
+    values = wanted[stated]
+    before = np.concatenate([[0.0], values[:-1]])
+    turns = stated[(values != before) | np.isinf(values)]
+    slices: Positions = track.slice_of[turns]
+    return slices
+
+
+def _next_slice(track: Track, k: int, best: int) -> int:
+    """The first slice in [k, best) in which the symbol has a bar, else `best`."""
+    bar = track.bars_before(k)
+    return min(track.slice_at(bar), best) if bar < track.last_bar else best
+
+
+def _differs(answer: object, before: float) -> bool:
+    if answer is None:
+        return False
+    wanted = answer.exposure if isinstance(answer, Opinion) else answer
+    return wanted != before
