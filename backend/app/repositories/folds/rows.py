@@ -1,0 +1,135 @@
+"""Rows of the state tables as their only writer remembers them, and the SQL to store them."""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+Key = tuple[Any, ...]
+Row = dict[str, Any]
+"A row by column name. Values are plain: Decimal, datetime, text, numbers, lists and dicts."
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Table(msgspec.Struct, frozen=True):
+    """How the projection writes one table.
+
+    `key` identifies a row. `columns` are written by an insert, `updates` by a later change. Empty
+    `columns`: the row is made elsewhere (an account, a command) and only changed here, where
+    `guard` holds for the row `t` as stored and `n` as wanted. `repeats` lets an insert of a row
+    that is there already pass. `sql` replaces the insert where the rules are the table's own.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    guard: str = "true"
+    repeats: bool = False
+    sql: str | None = None
+
+    def insert(self) -> str:
+        """CTE that inserts `rows -> 'NAME+'`."""
+        wanted = ", ".join(self.columns)
+        sql = self.sql or (
+            f"INSERT INTO {self.name} ({wanted}) SELECT {wanted} FROM {self._new('+')}"
+            f"{' ON CONFLICT DO NOTHING' if self.repeats else ''}"
+        )
+        return f", {self.name}_added AS ({sql})"
+
+    def update(self) -> str:
+        """CTE that changes the rows of `rows -> 'NAME~'`."""
+        changes = ", ".join(f"{column} = n.{column}" for column in self.updates)
+        matches = " AND ".join(f"t.{column} = n.{column}" for column in self.key)
+        return (
+            f", {self.name}_changed AS (UPDATE {self.name} AS t SET {changes}"
+            f" FROM {self._new('~')} WHERE {matches} AND {self.guard})"
+        )
+
+    def _new(self, mark: str) -> str:
+        return f"changed, json_populate_recordset(NULL::{self.name}, rows -> '{self.name}{mark}') n"
+
+
+@lru_cache(maxsize=512)
+def _statement(added: tuple[Table, ...], changed: tuple[Table, ...]) -> str:
+    # Few combinations occur; each keeps one text, and so one prepared statement.
+    return "".join([t.insert() for t in added] + [t.update() for t in changed])
+
+
+class Shelf:
+    """Remembered rows of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.rows: dict[Key, Row] = {}
+        self.added: dict[Key, Row] = {}
+        self.changed: dict[Key, Row] = {}
+
+    def key_of(self, row: Mapping[str, Any]) -> Key:
+        return tuple(row[column] for column in self.table.key)
+
+
+class Rows:
+    """What the fold has read and written: remembered rows, and those that wait to be stored."""
+
+    def __init__(self, tables: Collection[Table]) -> None:
+        self._shelves = {table.name: Shelf(table) for table in tables}
+
+    def find(self, table: Table, *key: Any) -> Row | None:  # noqa: ANN401 - any column value
+        """The row as it is after everything folded so far, or None when it is not remembered."""
+        return self._shelves[table.name].rows.get(key)
+
+    def of(self, table: Table) -> Iterator[Row]:
+        """Every remembered row of a table."""
+        return iter(self._shelves[table.name].rows.values())
+
+    def remember(self, table: Table, row: Mapping[str, Any]) -> Row:
+        """A row that is stored already; it may hold only its key and what may change."""
+        shelf, kept = self._shelves[table.name], dict(row)
+        shelf.rows[shelf.key_of(row)] = kept
+        return kept
+
+    def add(self, table: Table, row: Row) -> Row:
+        """A new row, whole; of a table that is made elsewhere, what to change in it."""
+        shelf = self._shelves[table.name]
+        key = shelf.key_of(row)
+        shelf.rows[key] = row
+        (shelf.added if table.columns or table.sql else shelf.changed)[key] = row
+        return row
+
+    def change(self, table: Table, row: Row, **columns: Any) -> None:  # noqa: ANN401
+        """Change columns of a remembered row."""
+        row.update(columns)
+        shelf = self._shelves[table.name]
+        key = shelf.key_of(row)
+        if key not in shelf.added:
+            shelf.changed[key] = row
+
+    def forget(self, table: Table, keep: int) -> None:
+        """Drop the oldest rows beyond `keep` that are stored; they can be fetched again."""
+        shelf = self._shelves[table.name]
+        surplus = len(shelf.rows) - keep
+        if surplus > 0:
+            for key in [k for k, _ in zip(shelf.rows, range(surplus), strict=False)]:
+                if key not in shelf.added and key not in shelf.changed:
+                    del shelf.rows[key]
+
+    def drop(self, table: Table, *key: Any) -> None:  # noqa: ANN401
+        """Drop one stored row."""
+        self._shelves[table.name].rows.pop(key, None)
+
+    def take(self) -> tuple[str, bytes]:
+        """The CTEs and the JSON of what changed since the last call."""
+        rows: dict[str, list[Row]] = {}
+        added, changed = [], []
+        for name, shelf in self._shelves.items():
+            if shelf.added:
+                added.append(shelf.table)
+                rows[f"{name}+"] = list(shelf.added.values())
+            if shelf.changed:
+                changed.append(shelf.table)
+                rows[f"{name}~"] = list(shelf.changed.values())
+            shelf.added, shelf.changed = {}, {}
+        return _statement(tuple(added), tuple(changed)), _encode(rows)

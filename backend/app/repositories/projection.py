@@ -1,0 +1,307 @@
+"""State tables as folds of an account's stream: events in, changed rows out, in one statement."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from app.domain import events as ev
+from app.domain.events import Event
+from app.domain.orders import CLOSED
+from app.repositories.chain import Record
+from app.repositories.folds import deployments, orders, portfolio, signals
+from app.repositories.folds.book import Book, Fill, InstrumentIds
+from app.repositories.folds.portfolio import deployment_of
+from app.repositories.folds.tables import (
+    ACCOUNTS,
+    COMMANDS,
+    DEPLOYMENTS,
+    EXECUTIONS,
+    LEDGERS,
+    ORDER_GROUPS,
+    ORDERS,
+    POSITIONS,
+    RECONCILIATIONS,
+    RISK_CHECKS,
+    RISK_VIOLATIONS,
+    SIGNALS,
+    STRATEGY_EVENTS,
+    TARGETS,
+    TRADES,
+    TRADING_STATE,
+)
+
+_SIGNALS_KEPT: Final = 1_000
+_ORDER_IDS_TAKEN: Final = 64
+
+WRITTEN_ONCE: Final = (
+    COMMANDS, EXECUTIONS, ORDER_GROUPS, RECONCILIATIONS, RISK_CHECKS, RISK_VIOLATIONS,
+    STRATEGY_EVENTS, TRADES, TRADING_STATE,
+)  # fmt: skip
+"Tables that no fold reads again."
+
+_ACCOUNT: Final = "SELECT id, cash, clock_at, reconciled_at FROM accounts WHERE id = $1"
+_OF_ACCOUNT: Final = "SELECT {columns} FROM {table} WHERE account_id = $1"
+INSTRUMENTS: Final = """
+SELECT i.symbol, i.id AS instrument_id, coalesce(s.id, c.underlying_id) AS stock_id
+FROM instruments i LEFT JOIN stocks s USING (id) LEFT JOIN option_contracts c USING (id)
+WHERE {where}
+"""
+_NAMED: Final = INSTRUMENTS.format(where="i.symbol = ANY($1)")
+_DEPLOYMENTS: Final = """
+SELECT id, strategy_id, state, reason, started_at, stopped_at FROM deployments WHERE id = ANY($1)
+"""
+_ORDERS: Final = """
+SELECT id, client_order_id, broker_order_id, signal_id, quantity, expires_at, status, pending,
+       filled_quantity, average_price, reason, submitted_at, accepted_at, closed_at
+FROM orders WHERE account_id = $1 AND client_order_id = ANY($2)
+"""
+_FILLS: Final = """
+SELECT client_order_id, broker, execution_id, quantity, price
+FROM executions WHERE order_id = ANY($1)
+"""
+_ORIGINS: Final = """
+SELECT DISTINCT c.client_order_id, c.seq, e.correlation_id
+FROM risk_checks c JOIN trading_events e ON e.stream = $2 AND e.seq = c.seq
+WHERE c.account_id = $1 AND c.signal_id = ANY($3) AND c.client_order_id = ANY($4)
+"""
+_SIGNALS: Final = """
+SELECT account_id, signal_id, signal_type, at, exposure, price, stop_loss, take_profit, reasons,
+       indicator_values::text AS indicator_values, executed, outcome
+FROM signals WHERE account_id = $1 AND signal_id = ANY($2)
+"""
+_ORDER_IDS: Final = """
+SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS id FROM generate_series(1, $1)
+"""
+
+
+class Wants(msgspec.Struct):
+    """What a batch of events will touch."""
+
+    symbols: set[str] = msgspec.field(default_factory=set)
+    deployments: set[int] = msgspec.field(default_factory=set)
+    orders: set[str] = msgspec.field(default_factory=set)
+    signals: set[str] = msgspec.field(default_factory=set)
+    order_ids: int = 0
+
+    def add(self, event: Event) -> None:
+        """Note what `event` will touch."""
+        match event:
+            case ev.SignalRaised():
+                self.symbols.add(event.signal.symbol)
+            case ev.SignalSatisfied() | ev.SignalExpired():
+                self.signals.add(event.signal_id)
+            case ev.TargetSet():
+                self.symbols.add(event.target.symbol)
+            case ev.OrderApproved():
+                self.symbols.add(event.order.symbol)
+                self.signals.add(event.order.signal_id)
+                self.order_ids += 1
+            case ev.OrderDenied():
+                self.symbols.add(event.symbol)
+                self.signals.add(event.signal_id)
+            case ev.OrderFilled():
+                self.symbols.add(event.execution.symbol)
+                self.orders.add(event.execution.client_order_id)
+            case _:
+                self._add_rest(event)
+
+    def _add_rest(self, event: Event) -> None:
+        match event:
+            case ev.PositionChanged():
+                self.symbols.add(event.position.symbol)
+            case ev.TradeClosed(trade=trade):
+                self.symbols.add(trade.symbol)
+                self.signals |= {s for s in (trade.entry_signal_id, trade.exit_signal_id) if s}
+                self.deployments |= {d for d in [deployment_of(trade.ledger)] if d}
+            case ev.DeploymentStarted():
+                self.deployments.add(event.deployment.deployment_id)
+            case ev.DeploymentPaused() | ev.DeploymentStopped() | ev.DeploymentFailed():
+                self.deployments.add(event.deployment_id)
+            case _ if isinstance(event, ANSWERS):
+                self.orders.add(event.client_order_id)
+            case _:
+                pass
+
+
+ANSWERS: Final = (
+    ev.OrderSubmitted,
+    ev.OrderAccepted,
+    ev.OrderRejected,
+    ev.OrderUnknown,
+    ev.OrderCanceled,
+    ev.OrderExpired,
+    ev.CancelRequested,
+)
+"Events about one order that was approved before."
+
+FOLDS: Final[dict[type, Callable[..., None]]] = {
+    ev.SignalRaised: signals.raised,
+    ev.SignalSatisfied: signals.satisfied,
+    ev.SignalExpired: signals.expired,
+    ev.TargetSet: signals.targeted,
+    ev.OrderApproved: orders.approved,
+    ev.OrderDenied: orders.denied,
+    ev.OrderSubmitted: orders.submitted,
+    ev.OrderAccepted: orders.accepted,
+    ev.OrderRejected: orders.ended,
+    ev.OrderUnknown: orders.ended,
+    ev.OrderCanceled: orders.ended,
+    ev.OrderExpired: orders.ended,
+    ev.CancelRequested: orders.cancel_requested,
+    ev.OrderFilled: orders.filled,
+    ev.PositionChanged: portfolio.changed,
+    ev.TradeClosed: portfolio.closed,
+    ev.DeploymentStarted: deployments.started,
+    ev.DeploymentPaused: deployments.paused,
+    ev.DeploymentStopped: deployments.stopped,
+    ev.DeploymentFailed: deployments.failed,
+    ev.StrategyNoted: deployments.noted,
+    ev.CommandReceived: deployments.received,
+    ev.CommandCompleted: deployments.completed,
+    ev.TradingHalted: deployments.halted,
+    ev.TradingResumed: deployments.resumed,
+    ev.Reconciled: deployments.reconciled,
+}
+"What each event does to the tables."
+
+JOURNAL_ONLY: Final = frozenset(
+    {
+        ev.SliceClosed,
+        ev.BarLate,
+        ev.ClockTicked,
+        ev.SessionOpened,
+        ev.SessionClosed,
+        ev.LimitsChanged,
+    }
+)
+"Events of an account's stream that change no row but the account's clock."
+
+
+def apply(book: Book, record: Record, event: Event) -> None:
+    """Let one more event change the rows of `book`. Pure."""
+    portfolio.clock(book, record.occurred_at)
+    fold = FOLDS.get(type(event))
+    if fold is not None:
+        fold(book, record, event)
+
+
+class Projection:
+    """The folds of one account. `load` is all its I/O; `fold` is pure."""
+
+    def __init__(self, account_id: int, stream: str) -> None:
+        self.book = Book(account_id)
+        self._stream = stream
+        self._is_open = False
+
+    # -------------------------------------------------------------------------------------- load
+
+    async def load(self, connection: asyncpg.Connection, events: Sequence[Event]) -> None:
+        """Fetch what `events` will change and what is not remembered; forget what is long done."""
+        if not self._is_open:
+            await self._open(connection)
+        self._forget()
+        wants = Wants()
+        for event in events:
+            wants.add(event)
+        await self._load_names(connection, wants)
+        await self._load_orders(connection, wants)
+        await self._load_signals(connection, wants)
+
+    async def _open(self, connection: asyncpg.Connection) -> None:
+        account_id, rows = self.book.account_id, self.book.rows
+        row = await connection.fetchrow(_ACCOUNT, account_id)
+        rows.remember(ACCOUNTS, row)
+        for table in (LEDGERS, POSITIONS, TARGETS):
+            sql = _OF_ACCOUNT.format(columns=", ".join(table.columns), table=table.name)
+            for row in await connection.fetch(sql, account_id):
+                rows.remember(table, _plain(row))
+        self._is_open = True
+
+    def _forget(self) -> None:
+        rows = self.book.rows
+        for row in [row for row in rows.of(ORDERS) if row["status"] in CLOSED]:
+            rows.drop(ORDERS, row["client_order_id"])
+            self.book.fills.pop(row["client_order_id"], None)
+            self.book.origins.pop(row["client_order_id"], None)
+        rows.forget(SIGNALS, _SIGNALS_KEPT)
+        for table in WRITTEN_ONCE:
+            rows.forget(table, 0)
+        self.book.commands.clear()
+
+    async def _load_names(self, connection: asyncpg.Connection, wants: Wants) -> None:
+        book = self.book
+        if symbols := wants.symbols - book.instruments.keys():
+            for row in await connection.fetch(_NAMED, list(symbols)):
+                ids = InstrumentIds(row["instrument_id"], row["stock_id"])
+                book.instruments[row["symbol"]] = ids
+        if numbers := wants.deployments - book.strategies.keys():
+            for row in await connection.fetch(_DEPLOYMENTS, list(numbers)):
+                book.strategies[row["id"]] = row["strategy_id"]
+                book.rows.remember(DEPLOYMENTS, row)
+        if (missing := wants.order_ids - len(book.order_ids)) > 0:
+            taken = await connection.fetch(_ORDER_IDS, max(missing, _ORDER_IDS_TAKEN))
+            book.order_ids.extend(row["id"] for row in taken)
+
+    async def _load_orders(self, connection: asyncpg.Connection, wants: Wants) -> None:
+        book = self.book
+        for row in book.rows.of(ORDERS):
+            if row["client_order_id"] in wants.orders:
+                wants.orders.discard(row["client_order_id"])
+                wants.signals.add(row["signal_id"])
+        if not wants.orders:
+            return
+        found = await connection.fetch(_ORDERS, book.account_id, list(wants.orders))
+        for row in found:
+            book.rows.remember(ORDERS, row)
+            book.fills[row["client_order_id"]] = {}
+            wants.signals.add(row["signal_id"])
+        for row in await connection.fetch(_FILLS, [row["id"] for row in found]):
+            identity = (row["broker"], row["execution_id"])
+            book.fills[row["client_order_id"]][identity] = Fill(row["quantity"], row["price"])
+        signal_ids = [row["signal_id"] for row in found]
+        for row in await connection.fetch(
+            _ORIGINS, book.account_id, self._stream, signal_ids, list(wants.orders)
+        ):
+            book.origins[row["client_order_id"]] = (row["seq"], row["correlation_id"])
+
+    async def _load_signals(self, connection: asyncpg.Connection, wants: Wants) -> None:
+        rows, account_id = self.book.rows, self.book.account_id
+        missing = [s for s in wants.signals if rows.find(SIGNALS, account_id, s) is None]
+        if missing:
+            for row in await connection.fetch(_SIGNALS, account_id, missing):
+                rows.remember(SIGNALS, _plain(row))
+
+    # -------------------------------------------------------------------------------------- fold
+
+    def origin(self, event: Event) -> tuple[int, str] | None:
+        """An answer of the broker belongs to the chain that approved the order."""
+        if isinstance(event, ev.OrderFilled):
+            return self.book.origins.get(event.execution.client_order_id)
+        if isinstance(event, ANSWERS):
+            return self.book.origins.get(event.client_order_id)
+        return None
+
+    def fold(self, record: Record, event: Event) -> None:
+        """Let one more event change the rows."""
+        apply(self.book, record, event)
+
+    def take(self) -> tuple[str, bytes, list[tuple[str, str]]]:
+        """The CTEs that store what changed since the last call, the rows, and whom to notify."""
+        sql, rows = self.book.rows.take()
+        notices, self.book.notices = self.book.notices, []
+        return sql, rows, notices
+
+
+def _plain(row: asyncpg.Record) -> dict[str, Any]:
+    """A stored row as the fold would have made it: json columns come as text."""
+    return {
+        key: _JSON[key](value) if key in _JSON and value else value for key, value in row.items()
+    }
+
+
+_JSON: Final[dict[str, Any]] = {
+    "terms": msgspec.json.decode,
+    "indicator_values": msgspec.json.decode,
+}
