@@ -66,3 +66,15 @@ class DataProvider(Protocol):
     async def close(self) -> None:
         """Give back files, sockets and sessions."""
         ...
+
+
+class PricePublisher(Protocol):
+    """Tells others about bars that are stored. Nothing of it is needed to trade."""
+
+    def offer(self, dataset: str, bars: Sequence[BarBatch]) -> None:
+        """Hand bars over and go on at once: what cannot be sent is dropped and counted."""
+        ...
+
+    async def close(self) -> None:
+        """Send no more."""
+        ...

@@ -77,7 +77,12 @@ class Verdict:
     positions: NDArray[np.intp]
     "Where the bad rows stood in the batch that was judged."
     codes: Codes
-    repeated: int = 0
+    kept: Flags
+    "Which rows of the batch that was judged are good."
+    closes: Floats
+    newest: int | None
+    "What the next batch of the stream is to be given as `before` and `newest`."
+    repeated: int
     "Rows that said exactly what another row had said; they are in neither part."
 
     def reasons(self) -> list[list[Reason]]:
@@ -102,10 +107,10 @@ def validate(
 ) -> Verdict:
     """Split `batch` by every rule.
 
-    `now` (ns) switches the rule about the future on. `before` holds the closes seen last, `newest`
-    the start of the last bar, so that a stream of small batches is judged as one. `in_order`
-    quarantines rows older than one before them; of a file they are welcome. `malformed` marks
-    rows that the reader could not take apart.
+    `now` (ns) switches the rule about the future on. `malformed` marks rows that the reader could
+    not take apart. `in_order` is for streams: rows older than one before them are quarantined, and
+    a row is judged by those before it alone, so that the verdict does not depend on how the stream
+    was cut into batches; `before` holds the closes seen last, `newest` the start of the last bar.
     """
     rows = batch.rows
     if rows.dtype != BAR:
@@ -116,14 +121,25 @@ def validate(
     if malformed is not None:
         codes[malformed] |= _bit(Reason.MALFORMED)
     if in_order:
-        codes[_out_of_order(batch.start, newest)] |= _bit(Reason.OUT_OF_ORDER)
+        codes[_out_of_order(batch.start, codes == 0, newest)] |= _bit(Reason.OUT_OF_ORDER)
     repeats, conflicts = _duplicates(batch, codes == 0)
     codes[conflicts] |= _bit(Reason.DUPLICATE)
-    codes[_jumps(batch, codes == 0, before)] |= _bit(Reason.JUMP)
-    bad = codes != 0
-    where = np.flatnonzero(bad)
-    repeated = int(np.count_nonzero(repeats & ~bad))
-    return Verdict(batch[~bad & ~repeats], batch[where], where, codes[where], repeated)
+    sound = (codes == 0) & ~repeats
+    jumps, closes = _jumps(batch, sound, before, in_order)
+    codes[jumps] |= _bit(Reason.JUMP)
+    bad = np.flatnonzero(codes)
+    kept = sound & ~jumps
+    starts = batch.start[sound]
+    return Verdict(
+        good=batch[kept],
+        bad=batch[bad],
+        positions=bad,
+        codes=codes[bad],
+        kept=kept,
+        closes=closes,
+        newest=int(starts.max()) if len(starts) else newest,
+        repeated=int(np.count_nonzero(repeats)),
+    )
 
 
 def _row_rules(batch: BarBatch, calendar: TradingCalendar, now: int | None) -> dict[Reason, Flags]:
@@ -152,11 +168,12 @@ def _row_rules(batch: BarBatch, calendar: TradingCalendar, now: int | None) -> d
     return rules
 
 
-def _out_of_order(start: Nanos, newest: int | None) -> Flags:
-    """Rows that are older than the newest before them."""
-    floor = np.iinfo(np.int64).min if newest is None else newest
-    before = np.maximum.accumulate(np.concatenate([np.array([floor]), start[:-1]]))
-    return start < before
+def _out_of_order(start: Nanos, sound: Flags, newest: int | None) -> Flags:
+    """Rows that are older than a sound one before them, or not newer than `newest`."""
+    least = np.iinfo(np.int64).min
+    floor = np.array([least if newest is None else newest + 1])
+    seen = np.concatenate([floor, np.where(sound, start, least)[:-1]])
+    return start < np.maximum.accumulate(seen)
 
 
 def _duplicates(batch: BarBatch, sound: Flags) -> tuple[Flags, Flags]:
@@ -176,30 +193,36 @@ def _duplicates(batch: BarBatch, sound: Flags) -> tuple[Flags, Flags]:
     return repeats, conflicts
 
 
-def _jumps(batch: BarBatch, sound: Flags, before: Floats | None) -> Flags:
-    """Sound rows with a price far from the median of the closes around them.
+def _jumps(
+    batch: BarBatch, sound: Flags, before: Floats | None, past_only: bool
+) -> tuple[Flags, Floats]:
+    """Sound rows with a price far from the median of the closes around them, and the last closes.
 
-    A level that stays (a split, a crash) is its own neighbourhood; a lone spike is not.
+    A level that stays (a split, a crash) is its own neighbourhood; a lone spike is not. Refused
+    closes count as neighbours: by the past alone, a new level is believed after half of them.
     """
     jumps = np.zeros(len(batch), dtype=np.bool_)
     index = np.flatnonzero(sound)
     order = index[np.argsort(batch.start[index], kind="stable")]
     past = np.array([]) if before is None else before[-NEIGHBOURS:]
     closes = np.concatenate([past, batch.rows["close"][order]])
-    if len(closes) < 2:
-        return jumps
-    medians = _neighbour_medians(closes)[len(past) :]
-    limit = LARGEST_JUMP[batch.timeframe]
-    highest, lowest = batch.rows["high"][order], batch.rows["low"][order]
-    jumps[order] = (highest > medians * limit) | (lowest * limit < medians)
-    return jumps
+    if len(closes) > 1:
+        medians = _neighbour_medians(closes, past_only)[len(past) :]
+        limit = LARGEST_JUMP[batch.timeframe]
+        highest, lowest = batch.rows["high"][order], batch.rows["low"][order]
+        jumps[order] = (highest > medians * limit) | (lowest * limit < medians)
+    return jumps, closes[-NEIGHBOURS:]
 
 
-def _neighbour_medians(closes: Floats) -> Floats:
-    """Median of up to NEIGHBOURS closes on each side, the middle left out."""
+def _neighbour_medians(closes: Floats, past_only: bool) -> Floats:
+    """Median of up to NEIGHBOURS closes before each (and after it), itself left out."""
     padded = np.pad(closes, NEIGHBOURS, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
-    around = np.delete(windows, NEIGHBOURS, axis=1)
+    if past_only:
+        around = windows[:, :NEIGHBOURS].copy()
+        around[0, 0] = closes[0]  # the first has nothing before it and passes
+    else:
+        around = np.delete(windows, NEIGHBOURS, axis=1)
     return np.nanmedian(around, axis=1)
 
 

@@ -1,6 +1,7 @@
 """Bad rows are found and named; good rows are kept."""
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -117,3 +118,40 @@ def test_every_bad_row_is_caught_and_no_good_one(
     verdict = validate(batch, XNYS)
     assert verdict.bad.start.tolist() == batch.start[rows].tolist()
     assert len(verdict.good) == len(batch) - len(rows)
+
+
+@given(
+    st.lists(st.floats(-0.02, 0.02), min_size=40, max_size=120),
+    st.dictionaries(st.integers(0, 39), st.sampled_from([0.1, 10.0, -1.0, np.nan]), max_size=6),
+    st.sets(st.integers(1, 119)),
+)
+def test_the_verdict_on_a_stream_does_not_depend_on_how_it_was_cut(
+    steps: list[float], bad: dict[int, float], cuts: set[int]
+) -> None:
+    batch = make_batch(list(100 * np.exp(np.cumsum(steps))))
+    for row, factor in bad.items():
+        for name in ("open", "high", "low", "close"):
+            batch.rows[name][row] *= factor
+    whole = validate(batch, XNYS, in_order=True)
+    kept: list[bool] = []
+    closes, newest = None, None
+    for start, end in pairwise([0, *sorted(c for c in cuts if c < len(batch)), len(batch)]):
+        part = batch[slice(start, end)]
+        verdict = validate(part, XNYS, in_order=True, before=closes, newest=newest)
+        closes, newest = verdict.closes, verdict.newest
+        kept += verdict.kept.tolist()
+    assert kept == whole.kept.tolist()
+
+
+def test_a_stream_believes_a_new_level_after_some_bars() -> None:
+    batch = make_batch([100.0] * 20 + [10.0] * 20)
+    batch.rows["high"] = batch.rows["low"] = batch.rows["open"] = batch.rows["close"]
+    assert validate(batch, XNYS, in_order=True).counts() == {Reason.JUMP: 6}
+
+
+def test_a_row_of_nonsense_does_not_make_the_others_late() -> None:
+    batch = make_batch([100.0] * 5)
+    batch.rows["start"][1] = ns("2030-06-03 15:00")
+    batch.rows["end"][1] = ns("2030-06-03 15:01")
+    verdict = validate(batch, XNYS, in_order=True, now=ns("2024-03-02"))
+    assert verdict.counts() == {Reason.FUTURE: 1}
