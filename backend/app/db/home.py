@@ -78,7 +78,7 @@ def explain(error: OSError, place: Path) -> NoReturn:
 
 
 def write(path: Path, content: str) -> None:
-    """Replace a private file (0600) whole or not at all."""
+    """Replace a private file (0600) whole or not at all. Raises ConfigurationError if it cannot."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         fresh.unlink(missing_ok=True)
@@ -87,6 +87,8 @@ def write(path: Path, content: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+    except OSError as error:
+        explain(error, path.parent)
     finally:
         fresh.unlink(missing_ok=True)
 
@@ -106,13 +108,20 @@ def held(home: Path, purpose: str) -> Iterator[None]:
                 f"{home} is already in use by {holder(home)}.",
                 remedy="Stop that one first, or choose another folder with --home.",
             )
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n{purpose}\n".encode(), 0)
+        _sign(lock, home, purpose)
         yield
         _servers_file(home).unlink(missing_ok=True)
         os.ftruncate(lock, 0)
     finally:
         os.close(lock)
+
+
+def _sign(lock: int, home: Path, purpose: str) -> None:
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n{purpose}\n".encode(), 0)
+    except OSError as error:
+        explain(error, home)
 
 
 def _open_lock(home: Path) -> int:
