@@ -106,16 +106,16 @@ def _binaries() -> Verdict:
 
 def _database() -> Verdict:
     if not settings.database.is_given and not home_folder.running(settings.home):
-        return Verdict(WARNING, "the embedded database is not running", "tradewright up")
+        return Verdict(WARNING, "the embedded database is not running", "Run `tradewright up`.")
     found, head = revisions.current(database_url()), revisions.head()
     if found != head:
-        return Verdict(FAILED, f"revision {found}, newest {head}", "tradewright db upgrade")
+        return Verdict(FAILED, f"revision {found}, newest {head}", "Run `tradewright db upgrade`.")
     return Verdict(OK, f"answers, at the newest revision {head}")
 
 
 def _redis() -> Verdict:
     if not settings.redis.is_given and not home_folder.running(settings.home):
-        return Verdict(WARNING, "the embedded Redis is not running", "tradewright up")
+        return Verdict(WARNING, "the embedded Redis is not running", "Run `tradewright up`.")
     try:
         with redis.Redis.from_url(redis_url(), socket_timeout=3) as client:
             client.ping()
@@ -132,7 +132,7 @@ def _api() -> Verdict:
         status = str(answer["status"])
         return Verdict(OK if status == "healthy" else WARNING, f"{address.geturl()} is {status}")
     if is_free(port, host):
-        return Verdict(WARNING, f"nothing runs at {address.geturl()}", "tradewright up")
+        return Verdict(WARNING, f"nothing runs at {address.geturl()}", "Run `tradewright up`.")
     return Verdict(
         FAILED, f"another program listens at {address.geturl()}", "Choose another with API_PORT."
     )
@@ -142,7 +142,7 @@ def _ui() -> Verdict:
     built = project_root() / "frontend" / "dist" / "index.html"
     if built.is_file():
         return Verdict(OK, "the UI is built")
-    return Verdict(WARNING, "the UI is not built", "make install")
+    return Verdict(WARNING, "the UI is not built", "Run `make install`.")
 
 
 FIRST_CHECKS: Final[dict[str, Callable[[], Verdict]]] = {"python": _python, "settings": _settings}

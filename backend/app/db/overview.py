@@ -53,7 +53,7 @@ def overview(url: str) -> dict[str, Any]:
         raise Unavailable(f"The database does not answer: {str(error).strip()}") from None
     except psycopg2.errors.UndefinedTable:
         raise Unavailable(
-            "The database was never migrated.", remedy="tradewright db upgrade"
+            "The database was never migrated.", remedy="Run `tradewright db upgrade`."
         ) from None
 
 
