@@ -2,29 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
 from app.core.errors import InvalidInput
+from app.domain.commands import CommandKind
 from app.domain.market import Timeframe
 from app.domain.orders import OrderTerms, OrderType, Side, TimeInForce
-
-
-class CommandKind(StrEnum):
-    """What may be asked for."""
-
-    DEPLOYMENT_START = "deployment_start"
-    DEPLOYMENT_PAUSE = "deployment_pause"
-    DEPLOYMENT_STOP = "deployment_stop"
-    ORDER_PLACE = "order_place"
-    SIGNAL_RAISE = "signal_raise"
-    ORDER_CANCEL = "order_cancel"
-    TRADING_HALT = "trading_halt"
-    TRADING_REDUCE = "trading_reduce"
-    TRADING_RESUME = "trading_resume"
-    LIMITS_CHANGE = "limits_change"
 
 
 class DeploymentStart(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
+from app.domain.commands import CommandKind
 from app.domain.events import CommandReceived
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
@@ -20,7 +21,7 @@ from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.matching import FillModel
 from app.domain.portfolio import Trade
-from app.engine.commands import CommandKind, DeploymentStart
+from app.engine.commands import DeploymentStart
 from app.engine.deployments import StrategyFactory
 from app.engine.driver import Driver, drive
 from app.engine.engine import AccountSetup, Engine
@@ -114,7 +115,7 @@ def run_backtest(
         trades=journal.trades,
         executions=journal.executions,
         times=market.ends,
-        equity=equity_curve(market, journal.executions, cash),
+        equity=equity_curve(market, journal.executions, cash, engine.book.instruments),
         initial_cash=cash,
         final_cash=engine.cash,
         final_equity=engine.equity,
@@ -142,9 +143,12 @@ async def _run(feed: Feed, driver: Driver, asked: DeploymentStart) -> None:
 
 
 def equity_curve(
-    market: Market, executions: Sequence[Execution], cash: Decimal
+    market: Market,
+    executions: Sequence[Execution],
+    cash: Decimal,
+    instruments: Mapping[str, Instrument],
 ) -> NDArray[np.float64]:
-    """Cash plus positions at the last closes, at the end of every slice."""
+    """Cash plus positions at the last closes (on the tick grid), at the end of every slice."""
     flow = np.zeros(len(market.ends) + 1)
     shares = {symbol: np.zeros(len(market.ends) + 1) for symbol in market.tracks}
     flow[0] = float(cash)
@@ -158,8 +162,10 @@ def equity_curve(
     for symbol, changes in shares.items():
         track = market.tracks[symbol]
         last = np.append(track.next_bar, track.last_bar)[1:] - 1
+        tick = float(instruments[symbol].tick) if symbol in instruments else 0.01
         held = np.cumsum(changes[:-1])
-        equity += np.where(held != 0, held * track.close[np.maximum(last, 0)], 0.0)
+        worth = held * np.rint(track.close[np.maximum(last, 0)] / tick) * tick
+        equity += np.where(held != 0, worth, 0.0)
     return equity
 
 
