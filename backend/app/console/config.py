@@ -2,12 +2,15 @@
 
 import typer
 
+from app.console import limits
 from app.console.output import Json, show
 from app.core import env_example
 from app.core.config import Settings, get_settings
 from app.core.options import Options, env_file
 
-app = typer.Typer(help="Settings: check, example.", add_completion=False)
+app = typer.Typer(help="Settings and limits: check, example, get, history.", add_completion=False)
+app.command()(limits.get)
+app.command()(limits.history)
 
 
 @app.command()

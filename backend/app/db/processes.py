@@ -80,7 +80,7 @@ def _before_exec(
     """What the child does between fork and exec; the C library is loaded before the fork."""
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
-    def prepare() -> None:
+    def prepare() -> None:  # pragma: no cover - runs between fork and exec
         os.umask(0o077)
         if user and libc:
             libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
@@ -99,7 +99,7 @@ def _before_exec(
     return prepare
 
 
-def _keep_read_search(libc: ctypes.CDLL) -> None:
+def _keep_read_search(libc: ctypes.CDLL) -> None:  # pragma: no cover - between fork and exec
     """Let the lesser user pass through root's private home, where the kernel allows it.
 
     It may refuse (a container without the capability): the caller tries before relying on it.

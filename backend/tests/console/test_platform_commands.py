@@ -91,6 +91,25 @@ def test_a_wrong_setting_fails_with_its_name(run: Run, monkeypatch: pytest.Monke
     assert json.loads(said)["error"]["detail"].startswith("API_PORT: ")
 
 
+def test_config_get_shows_the_limits_as_they_apply(
+    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert json.loads(run("config", "get", "max_position_size", "--json")[1]) == {
+        "max_position_size": "0.05"
+    }
+    code, said, _ = run("config", "get")
+    assert code == 0
+    assert "order_timeout_seconds" in said
+    assert run("config", "history") == (0, "Nothing to show.\n", "")
+
+
+def test_an_unknown_limit_is_answered_with_the_nearest(run: Run) -> None:
+    code, _, said = run("config", "get", "max_positon_size")
+    assert code == 2
+    assert "Did you mean max_position_size?" in said
+
+
 def test_config_example_is_the_file(run: Run) -> None:
     assert run("config", "example") == (0, env_example.document(), "")
 

@@ -1,0 +1,56 @@
+"""`tradewright config get|history`: the limits in the database, and who changed them when."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from app.console.output import Json, show, table
+
+Key = Annotated[str | None, typer.Argument(help="A limit, such as max_position_size.")]
+
+
+def get(key: Key = None, as_json: Json = False) -> None:
+    """Show one limit, or all, as they apply now."""
+    entries = asyncio.run(_entries(key))
+    values = {entry["key"]: entry["value"] for entry in entries}
+    lines = table(entries, ("key", "value", "default", "updated_by"))
+    show(values, lines, as_json=as_json)
+
+
+def history(
+    key: Key = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Changes to show.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show the changes of one limit, or of all, the newest first."""
+    rows = asyncio.run(_changes(key, limit))
+    lines = table(rows, ("at", "key", "before", "after", "actor", "reason"))
+    show(rows, lines, as_json=as_json)
+
+
+async def _entries(key: str | None) -> list[dict[str, Any]]:
+    from app.db.address import database_url
+    from app.db.session import opened_pool
+    from app.domain.limits import Limits
+    from app.repositories import config
+    from app.services.config import SCOPE, entry, known
+
+    if key:
+        known(key)
+    async with opened_pool(database_url(), max_size=1) as pool:
+        stored = await config.values(pool, SCOPE)
+    return [entry(name, stored.get(name)) for name in ([key] if key else Limits.__struct_fields__)]
+
+
+async def _changes(key: str | None, limit: int) -> list[dict[str, Any]]:
+    from app.db.address import database_url
+    from app.db.session import opened_pool
+    from app.repositories import config
+    from app.services.config import known
+
+    if key:
+        known(key)
+    async with opened_pool(database_url(), max_size=1) as pool:
+        found = await config.history(pool, key)(limit, None)
+    return [dict(row) for row in found.items]

@@ -1,0 +1,53 @@
+"""Whether a database is up to date is answered without Alembic, and right."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import ConfigurationError, Unavailable
+from app.db import revisions
+
+
+def test_a_copy_of_the_template_is_at_head(database_url: str) -> None:
+    assert revisions.current(database_url) == revisions.head()
+
+
+def test_an_empty_database_was_never_migrated(empty_database_url: str) -> None:
+    assert revisions.current(empty_database_url) is None
+
+
+def test_a_database_that_does_not_answer_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="does not answer"):
+        revisions.current("postgresql://x@127.0.0.1:1/x")
+
+
+def test_two_newest_revisions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, down in (("a", "None"), ("b", '"a"'), ("c", '"a"')):
+        text = f'revision: str = "{name}"\ndown_revision: str | None = {down}\n'
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(revisions, "versions_folder", lambda: tmp_path)
+    with pytest.raises(ConfigurationError, match="2 newest migrations: b, c"):
+        revisions.head()
+
+
+@pytest.mark.parametrize(("migrated", "code"), [(True, 0), (False, 3)])
+def test_the_exit_code_says_it(
+    database_url: str, empty_database_url: str, migrated: bool, code: int
+) -> None:
+    url = database_url if migrated else empty_database_url
+    done = subprocess.run(
+        [sys.executable, "-m", "app.db.revisions"], env={"DATABASE_URL": url}, check=False
+    )
+    assert done.returncode == code
+
+
+def test_no_heavy_library_is_needed() -> None:
+    script = "import sys, app.db.revisions, app.supervisor\n"
+    script += "heavy = ('alembic', 'sqlalchemy', 'pydantic', 'asyncpg', 'asyncio')\n"
+    script += "print([m for m in heavy if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
