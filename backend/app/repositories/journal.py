@@ -209,7 +209,10 @@ class PostgresJournal:
         key: bytes,
         folds: Folds | None = None,
         now: Callable[[], datetime] = clock.now,
+        reconnected: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`reconnected` is awaited before anything is done on a new connection: what was heard
+        over the old one (the latch above all) has to be read again first."""
         self.stream = stream
         self.account_id = account_id
         self.epoch = epoch
@@ -221,6 +224,7 @@ class PostgresJournal:
         self._hash = GENESIS
         self._connection: asyncpg.Connection | None = None
         self._broken: str | None = None
+        self._reconnected = reconnected
 
     async def open(self) -> "PostgresJournal":
         """Learn where the stream ends. Raises Fenced when `epoch` is no longer the stream's."""
@@ -304,11 +308,15 @@ class PostgresJournal:
     async def _patiently(self, work: Callable[..., Awaitable[T]], *arguments: Any) -> T:  # noqa: ANN401 - passed on
         """`work` on the stream's own connection, again on a new one while PostgreSQL is away."""
         delays = flatten(_PATIENCE_SECONDS, iter(lambda: _PATIENCE_SECONDS[-1], None))
+        was_lost = False
         while True:
             try:
+                if was_lost and self._reconnected is not None:
+                    await self._reconnected()
                 return await work(await self._connect(), *arguments)
             except LOST_CONNECTION as error:
                 log.warning("postgresql_away", stream=self.stream, error=str(error))
+                was_lost = True
                 await self._drop()
                 await asyncio.sleep(next(delays))
 
@@ -316,6 +324,8 @@ class PostgresJournal:
         # Kept for the journal's whole life: a pool's hand-over costs a round trip to reset it.
         if self._connection is None:
             self._connection = await self._pool.acquire()
+            # Planning an append anew costs more than running it.
+            await self._connection.execute("SET plan_cache_mode = force_generic_plan")
         return self._connection
 
     async def _drop(self) -> None:

@@ -1,6 +1,77 @@
 """Leases: which process owns an account, until when, and with which fencing epoch."""
 
+from typing import Final
+
+import asyncpg
+
 from app.repositories.paging import Db
+
+SECONDS: Final = 10.0
+"A holder that is silent for longer has lost its lease."
+
+_TAKE: Final = """
+WITH taken AS (
+  INSERT INTO leases (resource, holder, epoch, acquired_at, expires_at)
+  VALUES ($1, $2, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))
+  ON CONFLICT (resource) DO UPDATE
+  SET holder = excluded.holder, epoch = leases.epoch + 1, acquired_at = excluded.acquired_at,
+      expires_at = excluded.expires_at
+  WHERE $4 OR leases.holder IS NULL OR leases.expires_at <= clock_timestamp()
+  RETURNING epoch
+), fenced AS (
+  INSERT INTO journal_streams (stream, epoch) SELECT $1, epoch FROM taken
+  ON CONFLICT (stream) DO UPDATE SET epoch = excluded.epoch
+  RETURNING epoch
+)
+SELECT epoch FROM fenced
+"""
+
+
+async def take(
+    db: asyncpg.Connection, account_id: int, holder: str, seconds: float = SECONDS
+) -> int | None:
+    """Own the account from now on: the new epoch, or None while another's lease is good.
+
+    `db` is a connection that the holder keeps: its advisory lock says, the moment it is gone, that
+    the holder is gone too, so that nobody has to wait for the lease to run out.
+    """
+    resource = f"account:{account_id}"
+    is_alone = await db.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", resource)
+    epoch = await db.fetchval(_TAKE, resource, holder, seconds, is_alone)
+    if epoch is None and is_alone:
+        await db.execute("SELECT pg_advisory_unlock(hashtext($1))", resource)
+    return None if epoch is None else int(epoch)
+
+
+async def renew(
+    db: asyncpg.Connection, account_id: int, epoch: int, seconds: float = SECONDS
+) -> bool:
+    """The heartbeat; False when another holder came after `epoch`."""
+    resource = f"account:{account_id}"
+    renewed = await db.fetchval(
+        "UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => $3)"
+        " WHERE resource = $1 AND epoch = $2 AND holder IS NOT NULL RETURNING true",
+        resource,
+        epoch,
+        seconds,
+    )
+    return bool(renewed)
+
+
+async def lock(db: asyncpg.Connection, account_id: int) -> bool:
+    """Take the advisory lock on a new connection, after the old one was lost."""
+    return bool(
+        await db.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"account:{account_id}")
+    )
+
+
+async def release(db: Db, account_id: int, epoch: int) -> None:
+    """Give the account up at once; nothing when it is another's already."""
+    await db.execute(
+        "UPDATE leases SET holder = NULL, expires_at = NULL WHERE resource = $1 AND epoch = $2",
+        f"account:{account_id}",
+        epoch,
+    )
 
 
 async def is_held(db: Db, account_id: int) -> bool:

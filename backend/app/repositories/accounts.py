@@ -1,0 +1,128 @@
+"""Accounts as the processes see them: which there are, and what each needs to run."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from app.domain.deployments import AccountMode
+from app.domain.market import Timeframe
+from app.repositories.paging import Db
+
+ZERO = Decimal(0)
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What the composition root reads from `accounts.settings`.
+
+    `feed` names the data adapter; `speed` None means the platform's own; `path` is for a replay of
+    files; `symbols` are watched even when nobody trades them.
+    """
+
+    feed: str | None = None
+    speed: float | None = None
+    path: str | None = None
+    symbols: tuple[str, ...] = ()
+    base: Timeframe = Timeframe.M1
+    exchange: str = "XNYS"
+    fill_model: dict[str, Any] = {}
+    start: datetime | None = None
+    "Where the account's clock began: the feed goes on after it."
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One account as the engine's surroundings need it."""
+
+    id: int
+    name: str
+    broker: str
+    mode: AccountMode
+    currency: str
+    dataset: str
+    starting_cash: Decimal
+    clock_at: datetime | None
+    settings: AccountSettings
+
+
+_COLUMNS = "id, name, broker, mode, currency, dataset, starting_cash, clock_at, settings"
+
+
+async def active(db: Db) -> list[Account]:
+    """Every account that is not disabled, oldest first."""
+    rows = await db.fetch(f"SELECT {_COLUMNS} FROM accounts WHERE active ORDER BY id")
+    return [_account(row) for row in rows]
+
+
+async def get(db: Db, account_id: int) -> Account:
+    """One account; it must exist."""
+    row = await db.fetchrow(f"SELECT {_COLUMNS} FROM accounts WHERE id = $1", account_id)
+    if row is None:
+        raise LookupError(f"account {account_id}")
+    return _account(row)
+
+
+async def find(db: Db, name: str) -> Account | None:
+    """The account of this name."""
+    row = await db.fetchrow(f"SELECT {_COLUMNS} FROM accounts WHERE name = $1", name)
+    return _account(row) if row else None
+
+
+async def add(
+    db: asyncpg.Connection,
+    *,
+    name: str,
+    dataset: str,
+    cash: Decimal,
+    settings: AccountSettings,
+    broker: str = "paper",
+    mode: AccountMode = AccountMode.PAPER,
+) -> int:
+    """A new account with its stream, its latch and its first deposit; in the caller's transaction.
+
+    Its clock stands at `settings.start`.
+    """
+    account_id = int(
+        await db.fetchval(
+            """
+            INSERT INTO accounts (name, dataset, starting_cash, cash, broker, mode, settings,
+                                  clock_at)
+            VALUES ($1, $2, $3, $3, $4, $5, $6::jsonb, $7) RETURNING id
+            """,
+            name,
+            dataset,
+            cash,
+            broker,
+            mode,
+            msgspec.json.encode(settings).decode(),
+            settings.start,
+        )
+    )
+    scope = f"account:{account_id}"
+    await db.execute("INSERT INTO journal_streams (stream) VALUES ($1)", scope)
+    await db.execute("INSERT INTO trading_state (scope) VALUES ($1)", scope)
+    if cash:
+        await db.execute(
+            "INSERT INTO cash_movements (account_id, ledger, kind, amount, reason, at)"
+            " VALUES ($1, 'external', 'deposit', $2, 'starting cash', coalesce($3, now()))",
+            account_id,
+            cash,
+            settings.start,
+        )
+    await db.execute("SELECT pg_notify('accounts', $1::text)", str(account_id))
+    return account_id
+
+
+def _account(row: Any) -> Account:  # noqa: ANN401 - a record by column name
+    return Account(
+        id=row["id"],
+        name=row["name"],
+        broker=row["broker"],
+        mode=AccountMode(row["mode"]),
+        currency=row["currency"],
+        dataset=row["dataset"],
+        starting_cash=row["starting_cash"],
+        clock_at=row["clock_at"],
+        settings=msgspec.json.decode(row["settings"], type=AccountSettings),
+    )
