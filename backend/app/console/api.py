@@ -3,10 +3,12 @@
 import uvicorn
 
 from app.core.config import settings
+from app.core.logging import configure_logging
 
 
 def api() -> None:
     """Serve the API, the WebSocket and the UI until SIGINT or SIGTERM."""
+    configure_logging("api")
     uvicorn.run(
         "app.main:create_app",
         factory=True,
