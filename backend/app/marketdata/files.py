@@ -95,6 +95,26 @@ class Chunk:
     table: "pd.DataFrame"
     header: tuple[str, ...]
 
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def __getitem__(self, index: slice) -> "Chunk":
+        batch, malformed = self.batch[index], self.malformed[index]
+        return Chunk(batch, malformed, self.table.iloc[index], self.header)
+
+    def after(self, earlier: "Chunk | None") -> "Chunk":
+        """This chunk with the rows of an earlier one before it."""
+        import pandas as pd  # noqa: PLC0415
+
+        if earlier is None or not len(earlier):
+            return self
+        return Chunk(
+            concatenate([earlier.batch, self.batch]),
+            np.concatenate([earlier.malformed, self.malformed]),
+            pd.concat([earlier.table, self.table]),
+            self.header,
+        )
+
     def record(self, position: int) -> dict[str, str]:
         """Row `position` as it stands in the file."""
         values = self.table.iloc[position].tolist()
@@ -116,7 +136,7 @@ class BarFile:
         self._reader = _open(path)
         self.shape: Shape = recognise(self._reader.header)
         first = next(self._reader.tables(CHUNK_ROWS), None)
-        if first is None:
+        if first is None or first.empty:
             raise InvalidInput(f"{path.name} has a header but no rows.", field="path")
         time = self._time_column(first)
         self.times: TimeReading = read_times(time, self._time_name(), self.hints)

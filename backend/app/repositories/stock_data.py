@@ -16,6 +16,7 @@ from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BAR, PRICES, BarBatch, Nanos, Rows
 from app.marketdata.calendar import step_ns, trading_calendar
 from app.repositories import stocks
+from app.repositories.paging import Db
 from app.repositories.stocks import Stock
 
 _FIELDS: Final = tuple(BAR.names or ())
@@ -76,6 +77,18 @@ _SERIES: Final = """
   FROM stock_data sd JOIN stocks s ON s.id = sd.stock_id
   WHERE sd.dataset = $1 AND ($2::text IS NULL OR s.symbol = $2)
   GROUP BY s.symbol, sd.timeframe ORDER BY s.symbol, sd.timeframe"""
+
+
+# Skips from name to name: the key begins with the data set.
+_DATASETS: Final = """
+  WITH RECURSIVE found AS (
+    (SELECT dataset FROM stock_data ORDER BY dataset LIMIT 1)
+    UNION ALL
+    SELECT (SELECT sd.dataset FROM stock_data sd WHERE sd.dataset > f.dataset
+            ORDER BY sd.dataset LIMIT 1)
+    FROM found f WHERE f.dataset IS NOT NULL
+  )
+  SELECT dataset FROM found WHERE dataset IS NOT NULL ORDER BY dataset"""
 
 
 class Policy(StrEnum):
@@ -246,6 +259,10 @@ class StockData:
             return await self._read(stock, timeframe, start, end, limit)
         return await self._aggregated(stock, timeframe, start, end, limit)
 
+    async def stored(self, symbol: str, timeframe: Timeframe) -> BarBatch:
+        """Every stored bar of one series, and nothing made from others."""
+        return await self._read(await self.stock(symbol), timeframe, None, None, None)
+
     async def series(self, symbol: str | None = None) -> list[Series]:
         """What is stored, by symbol and timeframe."""
         rows = await self._pool.fetch(_SERIES, self.dataset, symbol)
@@ -317,6 +334,11 @@ class StockData:
         for name, column in zip(_FIELDS, columns, strict=True):
             rows[name] = column[::-1]
         return BarBatch(stock.symbol, timeframe, rows)
+
+
+async def datasets(db: Db) -> list[str]:
+    """Data sets that have bars."""
+    return [row["dataset"] for row in await db.fetch(_DATASETS)]
 
 
 def _tables(series: Sequence[tuple[Stock, BarBatch]]) -> list[tuple[str, Nanos, Rows]]:
