@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -210,8 +211,26 @@ class ApiOptions(Options):
         description="Comma-separated origins that may call the API from a browser;"
         " empty: same origin only",
     )
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias="API_HOSTS",
+        description="Comma-separated host names, besides localhost, under which it is reached;"
+        " needed when API_HOST is not loopback",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias="API_TRUSTED_PROXIES",
+        description="Comma-separated addresses or networks of proxies whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed",
+    )
+    tls_certificate: Path | None = Field(
+        default=None, validation_alias="API_TLS_CERTIFICATE", description="PEM file, to serve TLS"
+    )
+    tls_key: Path | None = Field(
+        default=None, validation_alias="API_TLS_KEY", description="PEM file of its private key"
+    )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_list(value)
@@ -227,11 +246,28 @@ class ApiOptions(Options):
                 )
         return origins
 
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{network!r} is no address or network; write 10.0.0.7 or 172.16.0.0/12"
+                ) from None
+        return networks
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
     @property
     def url(self) -> str:
         """Where a person on this machine finds it."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
 
 
 class LogOptions(Options):
