@@ -1,10 +1,31 @@
-"""What endpoints ask for: who is calling, services, and a declared scope and limit on every route."""
+"""What endpoints ask for: who is calling, the parts, and a declared scope and limit a route."""
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+import asyncpg
+from fastapi import Depends, Request
 
-from app.domain.users import Scope
+from app.api.parts import Parts
+from app.api.tables import Table
+from app.core.logging import current_correlation_id
+from app.domain.users import Caller, Scope
+from app.monitoring.health import HealthChecker
+from app.monitoring.metrics import Metrics as MetricsPart
+from app.services.accounts import Accounts as AccountsPart
+from app.services.alerts import Alerts as AlertsPart
+from app.services.auth import Auth as AuthPart
+from app.services.auth import Visit
+from app.services.config import Config as ConfigPart
+from app.services.deployments import Deployments as DeploymentsPart
+from app.services.keys import Keys as KeysPart
+from app.services.market import Market as MarketPart
+from app.services.orders import OrderDesk
+from app.services.performance import Performance as PerformancePart
+from app.services.tickets import Tickets as TicketsPart
+from app.services.timeline import Timeline as TimelinePart
+from app.services.trading import Trading as TradingPart
+from app.services.users import Users as UsersPart
+from app.strategies.catalog import Catalogue
 
 
 class Guard:
@@ -15,10 +36,12 @@ class Guard:
         self.limit = limit
 
     async def __call__(self, request: Request) -> None:
-        await request.app.state.gate.admit(request, self)
+        """Admit the request or raise; from here on `request.state.caller` is set."""
+        await parts_of(request).gate.admit(request, self)
 
 
-def guard(scope: Scope | None, limit: str = "default") -> Any:
+def guard(scope: Scope | None, limit: str = "default") -> Any:  # noqa: ANN401 - as Depends returns
+    """A dependency that declares a route."""
     return Depends(Guard(scope, limit))
 
 
@@ -28,39 +51,51 @@ TRADE = guard(Scope.TRADE)
 ADMIN = guard(Scope.ADMIN)
 
 
-def part(name: str) -> Any:
-    def find(request: Request) -> Any:
-        return getattr(request.app.state.parts, name)
+def parts_of(request: Request) -> Parts:
+    """The parts that `main` made at start."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def part(name: str) -> Any:  # noqa: ANN401 - as Depends returns
+    """A dependency on one part."""
+
+    def find(request: Request) -> Any:  # noqa: ANN401 - typed where it is asked for
+        return getattr(parts_of(request), name)
 
     return Depends(find)
 
 
-def caller_of(request: Request) -> Any:
-    return request.state.caller
+def caller_of(request: Request) -> Caller:
+    """Who the guard admitted."""
+    caller: Caller = request.state.caller
+    return caller
 
 
-CurrentCaller = Annotated[Any, Depends(caller_of)]
-Reader = Annotated[Any, part("reading")]
-Auth = Annotated[Any, part("auth")]
-Orders = Annotated[Any, part("orders")]
-Deployments = Annotated[Any, part("deployments")]
-Trading = Annotated[Any, part("trading")]
-Config = Annotated[Any, part("config")]
-Alerts = Annotated[Any, part("alerts")]
-Users = Annotated[Any, part("users")]
-Market = Annotated[Any, part("market")]
-Health = Annotated[Any, part("health")]
-Metrics = Annotated[Any, part("metrics")]
-Commands = Annotated[Any, part("commands")]
-Explain = Annotated[Any, part("explain")]
-Strategies = Annotated[Any, part("strategies")]
-Tables = Annotated[Any, part("tables")]
+def visit_of(request: Request) -> Visit:
+    """Where the request comes from."""
+    address: str | None = getattr(request.state, "address", None)
+    known = address if address and address != "unknown" else None
+    return Visit(known, request.headers.get("user-agent", ""), current_correlation_id())
 
 
-def get_once(
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-) -> Any:
-    return None
-
-
-Once = Annotated[Any, Depends(get_once)]
+CurrentCaller = Annotated[Caller, Depends(caller_of)]
+CurrentVisit = Annotated[Visit, Depends(visit_of)]
+Answer = Annotated[Table, Depends(Table)]
+Db = Annotated[asyncpg.Pool, part("pool")]
+Accounts = Annotated[AccountsPart, part("accounts")]
+Alerts = Annotated[AlertsPart, part("alerts")]
+Auth = Annotated[AuthPart, part("auth")]
+Config = Annotated[ConfigPart, part("config")]
+Deployments = Annotated[DeploymentsPart, part("deployments")]
+Health = Annotated[HealthChecker, part("health")]
+Keys = Annotated[KeysPart, part("keys")]
+Market = Annotated[MarketPart, part("market")]
+Metrics = Annotated[MetricsPart, part("metrics")]
+Orders = Annotated[OrderDesk, part("orders")]
+Performance = Annotated[PerformancePart, part("performance")]
+Strategies = Annotated[Catalogue, part("strategies")]
+Tickets = Annotated[TicketsPart, part("tickets")]
+Timeline = Annotated[TimelinePart, part("timeline")]
+Trading = Annotated[TradingPart, part("trading")]
+Users = Annotated[UsersPart, part("users")]

@@ -20,6 +20,7 @@ CLASSES: Final[Mapping[str, str]] = {
     "orders": "10/second",
     "controls": "20/second",
     "sign_in": "5/minute",
+    "refresh": "30/minute",
     "sign_in_account": "10/hour",
     "refused": "60/minute",
 }

@@ -1,6 +1,7 @@
 """The OpenAPI document: security, problem documents and limits, derived from each route's guard."""
 
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi.dependencies.models import Dependant
@@ -11,11 +12,12 @@ from starlette.routing import BaseRoute
 from app.api.deps import Guard
 from app.api.schemas.base import Problem
 
+VERSION: Final = version("tradewright")
 SECURITY_SCHEMES: Final[dict[str, Any]] = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key `tw_<id>_<secret>` (`tradewright keys create`) or an access token.",
+        "description": "An API key (`tradewright keys create`) or an access token.",
     },
     "session": {
         "type": "apiKey",
@@ -78,10 +80,10 @@ def guards(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str, Guard | None
                 yield context.path_format or "", method.lower(), guard_of(context.dependant)
 
 
-def document(routes: Sequence[BaseRoute], version: str) -> dict[str, Any]:
+def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     """The whole OpenAPI 3.1 document of `routes`; needs neither server nor database."""
     found = get_openapi(
-        title="Tradewright", version=version, description=DESCRIPTION, routes=routes, tags=TAGS
+        title="Tradewright", version=VERSION, description=DESCRIPTION, routes=routes, tags=TAGS
     )
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

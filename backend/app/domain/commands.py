@@ -1,6 +1,6 @@
 """What can be asked of an engine, and how it is asked: the one way in."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -18,6 +18,10 @@ class CommandKind(StrEnum):
     TRADING_REDUCE = "trading_reduce"
     TRADING_RESUME = "trading_resume"
     LIMITS_CHANGE = "limits_change"
+
+
+Payload = Mapping[str, Any] | Callable[[Any], Awaitable[Mapping[str, Any]]]
+"""What is asked; a function makes it (and what goes with it) in the command's own transaction."""
 
 
 class Once(Protocol):
@@ -44,7 +48,7 @@ class Desk(Protocol):
         self,
         account_id: int,
         kind: CommandKind,
-        payload: Mapping[str, Any],
+        payload: Payload,
         actor: str,
         once: Once | None = None,
     ) -> dict[str, Any]:

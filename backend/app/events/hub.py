@@ -47,7 +47,7 @@ class Subscription(msgspec.Struct, eq=False):
         if event.stream in self.replaying or not self.sees(event.stream):
             return
         if event.seq > self.positions.get(event.stream, 0):
-            self.outbox.put(event.text(self.topic))
+            self.outbox.put(event.text(self.topic), event.stream, event.seq)
             self.positions[event.stream] = event.seq
 
 
@@ -175,11 +175,14 @@ class Hub:
                 subscription.replaying.discard(stream)
                 return
             await subscription.outbox.room()
+            if subscription.outbox.is_full:
+                return
             rows = await self._patiently(stream, position)
             for row in rows:
                 event = envelope(row)
                 if subscription.topic in event.topics:
-                    subscription.outbox.put(event.text(subscription.topic))
+                    text = event.text(subscription.topic)
+                    subscription.outbox.put(text, stream, event.seq)
                 subscription.positions[stream] = event.seq
             if not rows:
                 subscription.replaying.discard(stream)

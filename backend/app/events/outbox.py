@@ -2,51 +2,69 @@
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 MOST_MESSAGES: Final = 5_000
 MOST_CHARACTERS: Final = 8_000_000
 
 
-class Overflow(Exception):
-    """The client reads too slowly: it must come back and resume."""
+class Message(NamedTuple):
+    """A text to send; a fact also knows where it stands in its stream."""
+
+    text: str
+    stream: str | None = None
+    seq: int = 0
 
 
 class Outbox:
     """Filled without waiting, emptied by the one task that writes to the socket.
 
-    Facts beyond the bounds raise Overflow in `take`; a price replaces the one before it.
+    When facts do not fit, the client reads too slowly: `overflowed` is called once, nothing more is
+    taken in, and `unsent` tells from where the client must resume.
     """
 
-    def __init__(self, messages: int = MOST_MESSAGES, characters: int = MOST_CHARACTERS) -> None:
-        self._facts: deque[str] = deque()
+    def __init__(
+        self,
+        overflowed: Callable[[], None] = lambda: None,
+        messages: int = MOST_MESSAGES,
+        characters: int = MOST_CHARACTERS,
+    ) -> None:
+        self._facts: deque[Message] = deque()
         self._prices: dict[str, str] = {}
+        self._sending: list[Message] = []
         self._size = 0
+        self._overflowed = overflowed
         self._messages = messages
         self._characters = characters
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
-        self.overflowed = False
-        self.coalesced = 0
+        self.is_full = False
+        self.unsent: dict[str, int] = {}
+        "Smallest seq by stream that was not sent; known once it is full."
 
     def __len__(self) -> int:
         return len(self._facts) + len(self._prices)
 
-    def put(self, text: str) -> None:
-        """Add a fact or an answer; marks the overflow instead when there is no room."""
-        if self.overflowed:
-            return
-        if len(self._facts) >= self._messages or self._size + len(text) > self._characters:
-            self.overflowed = True
-            self._facts.clear()
-        else:
-            self._facts.append(text)
+    def put(self, text: str, stream: str | None = None, seq: int = 0) -> None:
+        """Add a fact or an answer."""
+        message = Message(text, stream, seq)
+        if self.is_full:
+            self._miss(message)
+        elif len(self._facts) < self._messages and self._size + len(text) <= self._characters:
+            self._facts.append(message)
             self._size += len(text)
-        self._filled.set()
+            self._filled.set()
+        else:
+            self.is_full = True
+            for missed in (*self._sending, *self._facts, message):
+                self._miss(missed)
+            self._facts.clear()
+            self._drained.set()
+            self._overflowed()
 
     def put_price(self, topic: str, text: str) -> None:
         """Add a price, in place of one of the same topic that was not sent yet."""
-        self.coalesced += topic in self._prices
         self._prices[topic] = text
         self._filled.set()
 
@@ -56,23 +74,26 @@ class Outbox:
 
     async def room(self) -> None:
         """Wait until a replay may go on: at most half of the bounds is taken."""
-        while not self.overflowed and (
+        while not self.is_full and (
             len(self._facts) > self._messages // 2 or self._size > self._characters // 2
         ):
             self._drained.clear()
             await self._drained.wait()
 
-    async def take(self) -> list[str]:
-        """Everything that waits, facts first; waits for the first. Raises Overflow."""
-        while not self._facts and not self._prices and not self.overflowed:
+    async def take(self) -> list[Message]:
+        """Everything that waits, facts first; waits for the first. Call again once it is sent."""
+        self._sending = []
+        while not self._facts and not self._prices:
             self._filled.clear()
             await self._filled.wait()
-        if self.overflowed:
-            self._drained.set()
-            raise Overflow
-        found = [*self._facts, *self._prices.values()]
+        self._sending = [*self._facts, *map(Message, self._prices.values())]
         self._facts.clear()
         self._prices.clear()
         self._size = 0
         self._drained.set()
-        return found
+        return self._sending
+
+    def _miss(self, message: Message) -> None:
+        if message.stream is not None:
+            known = self.unsent.get(message.stream, message.seq)
+            self.unsent[message.stream] = min(known, message.seq)

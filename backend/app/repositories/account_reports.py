@@ -52,6 +52,16 @@ async def get(db: Db, account_id: int, accounts: list[int] | None = None) -> Row
     return rows[0]
 
 
+async def ids(db: Db, accounts: list[int] | None = None) -> list[int]:
+    """Ids of the active accounts, of these or of all."""
+    found = await db.fetch(
+        "SELECT id FROM accounts WHERE active AND ($1::bigint[] IS NULL OR id = ANY($1))"
+        " ORDER BY id",
+        accounts,
+    )
+    return [row["id"] for row in found]
+
+
 async def opening(db: Db, account_id: int, since: datetime) -> Row:
     """`flow`: cash in and out since an instant; `worth`: what was held then, at the close before.
 

@@ -12,6 +12,11 @@ _LISTING: Final = Listing(
     keys=(("k.created_at", "timestamptz"), ("k.key_id", "text")),
 )
 
+_GONE: Final = """WITH gone AS (UPDATE {table} SET revoked_at = $1 WHERE revoked_at IS NULL
+    AND {condition} RETURNING user_id)
+  SELECT count(pg_notify('access', user_id::text)) FROM (SELECT DISTINCT user_id FROM gone) p"""
+"Open WebSockets of the person are looked at as soon as the transaction commits."
+
 
 def listing(db: Db, user_id: int | None) -> Fetch:
     """One person's keys, newest first; None means everybody's."""
@@ -68,23 +73,14 @@ async def used(db: Db, key_id: str, now: datetime) -> None:
 
 async def revoke(db: Db, key_id: str, now: datetime, user_id: int | None = None) -> bool:
     """End a key (of this person, where one is given); False when there is no such live one."""
-    done = await db.execute(
-        "UPDATE api_keys SET revoked_at = $2 WHERE key_id = $1 AND revoked_at IS NULL"
-        " AND ($3::bigint IS NULL OR user_id = $3)",
-        key_id,
-        now,
-        user_id,
-    )
-    return done != "UPDATE 0"
+    condition = "key_id = $2 AND ($3::bigint IS NULL OR user_id = $3)"
+    gone = _GONE.format(table="api_keys", condition=condition)
+    return bool(await db.fetchval(gone, now, key_id, user_id))
 
 
 async def revoke_all(db: Db, user_id: int, now: datetime) -> None:
     """End every key of a person."""
-    await db.execute(
-        "UPDATE api_keys SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
-        user_id,
-        now,
-    )
+    await db.fetchval(_GONE.format(table="api_keys", condition="user_id = $2"), now, user_id)
 
 
 async def is_live(db: Db, key_id: str, now: datetime) -> bool:

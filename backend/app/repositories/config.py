@@ -28,9 +28,9 @@ async def change(
     db: Db,
     scope: str,
     key: str,
-    value: Any,
+    value: Any,  # noqa: ANN401 - any JSON
     actor: str,
-    reason: str,  # noqa: ANN401 - any JSON
+    reason: str,
 ) -> Any:  # noqa: ANN401 - any JSON
     """Store a value with its history, in the caller's transaction; returns the one before."""
     before = await db.fetchval(

@@ -67,3 +67,15 @@ async def answer(
 async def forget_expired(db: Db, now: datetime) -> None:
     """Drop keys older than a day."""
     await db.execute("DELETE FROM idempotency_keys WHERE expires_at <= $1", now)
+
+
+async def note(db: Db, user_id: int, route: str, key: str, response: object) -> None:
+    """Keep what an interrupted request leaves behind; it is not an answer yet."""
+    await db.execute(
+        "UPDATE idempotency_keys SET response = $4::jsonb"
+        " WHERE user_id = $1 AND route = $2 AND key = $3",
+        user_id,
+        route,
+        key,
+        orjson.dumps(response).decode(),
+    )

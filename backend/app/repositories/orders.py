@@ -7,14 +7,16 @@ from typing import Final
 import msgspec
 
 from app.core.errors import NotFound
-from app.domain.orders import CLOSED, OPEN
+from app.domain.orders import CLOSED, OPEN, PROTECTIVE
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, page
 
+OPEN_STATUSES: Final = ", ".join(f"'{status}'" for status in sorted(OPEN))
 _LISTING: Final = Listing(
-    select="""o.client_order_id, o.broker_order_id, o.account_id, o.ledger, o.deployment_id,
+    select=f"""o.client_order_id, o.broker_order_id, o.account_id, o.ledger, o.deployment_id,
        s.name AS strategy, nullif(o.signal_id, '') AS signal_id, i.symbol, o.side, o.type, o.leg,
        o.quantity, o.filled_quantity, o.quantity - o.filled_quantity AS remaining_quantity,
        o.limit_price, o.stop_price, o.average_price, o.time_in_force, o.status, o.pending,
+       o.status IN ({OPEN_STATUSES}) AS is_open,
        o.attempt, o.group_id, o.limited_by, o.reason, o.at, o.expires_at, o.updated_at,
        o.created_at""",
     source="""orders o JOIN instruments i ON i.id = o.instrument_id
@@ -72,13 +74,15 @@ async def of_signal(db: Db, account_id: int, signal_id: str) -> list[Row]:
     return (await page(db, _LISTING, where, 100)).items
 
 
-async def count_open(db: Db, account_id: int | None = None) -> int:
-    """Working orders of one account, or of all."""
+async def count_open(db: Db, account_id: int, *, protective: bool = True) -> int:
+    """Working orders of an account; without the protective legs, where these do not count."""
     return int(
         await db.fetchval(
-            "SELECT count(*) FROM orders WHERE status = ANY($1)"
-            " AND ($2::bigint IS NULL OR account_id = $2)",
-            sorted(OPEN),
+            "SELECT count(*) FROM orders WHERE account_id = $1 AND status = ANY($2)"
+            " AND ($3 OR leg <> ALL($4))",
             account_id,
+            sorted(OPEN),
+            protective,
+            sorted(PROTECTIVE),
         )
     )

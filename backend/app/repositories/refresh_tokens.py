@@ -1,9 +1,15 @@
 """Refresh tokens: chains in which each link works once."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from app.repositories.paging import Db, Row
+
+_GONE: Final = """WITH gone AS (UPDATE {table} SET revoked_at = $1 WHERE revoked_at IS NULL
+    AND {condition} RETURNING user_id)
+  SELECT count(pg_notify('access', user_id::text)) FROM (SELECT DISTINCT user_id FROM gone) p"""
+"Open WebSockets of the person are looked at as soon as the transaction commits."
 
 
 async def add(
@@ -40,20 +46,14 @@ async def spend(db: Db, token_id: int, now: datetime) -> None:
 
 async def revoke_family(db: Db, family: UUID, now: datetime) -> None:
     """End a whole sign-in, its access tokens included."""
-    await db.execute(
-        "UPDATE refresh_tokens SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL",
-        family,
-        now,
-    )
+    gone = _GONE.format(table="refresh_tokens", condition="family = $2")
+    await db.fetchval(gone, now, family)
 
 
 async def revoke_all(db: Db, user_id: int, now: datetime) -> None:
     """End every token sign-in of a person."""
-    await db.execute(
-        "UPDATE refresh_tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
-        user_id,
-        now,
-    )
+    gone = _GONE.format(table="refresh_tokens", condition="user_id = $2")
+    await db.fetchval(gone, now, user_id)
 
 
 async def person(db: Db, user_id: int, family: UUID) -> Row | None:

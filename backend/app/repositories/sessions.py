@@ -11,6 +11,10 @@ _LISTING: Final = Listing(
     source="sessions s",
     keys=(("s.id", "bigint"),),
 )
+_GONE: Final = """WITH gone AS (UPDATE {table} SET revoked_at = $1 WHERE revoked_at IS NULL
+    AND {condition} RETURNING user_id)
+  SELECT count(pg_notify('access', user_id::text)) FROM (SELECT DISTINCT user_id FROM gone) p"""
+"Open WebSockets of the person are looked at as soon as the transaction commits."
 _LIVE: Final = "s.revoked_at IS NULL AND s.expires_at > {now} AND s.last_seen_at > {idle}"
 
 
@@ -67,24 +71,14 @@ async def touch(db: Db, session_id: int, now: datetime) -> None:
 
 async def revoke(db: Db, user_id: int, session_id: int, now: datetime) -> bool:
     """End one session of a person; False when there is no such live one."""
-    done = await db.execute(
-        "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
-        session_id,
-        user_id,
-        now,
-    )
-    return done != "UPDATE 0"
+    gone = _GONE.format(table="sessions", condition="id = $2 AND user_id = $3")
+    return bool(await db.fetchval(gone, now, session_id, user_id))
 
 
 async def revoke_all(db: Db, user_id: int, now: datetime, but: int | None = None) -> None:
     """End every session of a person, except `but`."""
-    await db.execute(
-        "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL"
-        " AND id IS DISTINCT FROM $3",
-        user_id,
-        now,
-        but,
-    )
+    gone = _GONE.format(table="sessions", condition="user_id = $2 AND id IS DISTINCT FROM $3")
+    await db.fetchval(gone, now, user_id, but)
 
 
 async def is_live(db: Db, session_id: int, now: datetime) -> bool:

@@ -27,6 +27,7 @@ class SignalFilter(msgspec.Struct, kw_only=True):
     accounts: list[int] | None = None
     account_id: int | None = None
     deployment_id: int | None = None
+    signal_id: str | None = None
     symbol: str | None = None
     signal_type: str | None = None
     outcome: str | None = None
@@ -39,6 +40,7 @@ def listing(db: Db, wanted: SignalFilter) -> Fetch:
     where = Where().among("g.account_id", wanted.accounts)
     where.add("g.account_id = {}", wanted.account_id)
     where.add("g.deployment_id = {}", wanted.deployment_id)
+    where.add("g.signal_id = {}", wanted.signal_id)
     where.add("i.symbol = upper({})", wanted.symbol)
     where.add("g.signal_type = {}", wanted.signal_type)
     where.say("g.outcome IS NULL", when=wanted.outcome == "open")

@@ -37,7 +37,7 @@ async def states(db: Db) -> list[Row]:
 
 
 async def confirm(db: Db, account_id: int, epoch: int) -> None:
-    """The account's wire gate obeys this epoch of its own row (and the row `all` it read with it)."""
+    """The account's wire gate obeys this epoch of its row, and the row `all` read with it."""
     await db.execute(
         """
         WITH confirmed AS (

@@ -69,8 +69,9 @@ async def change(
 ) -> None:
     """Change what is given; None leaves a value as it is."""
     await db.execute(
-        "UPDATE users SET role = coalesce($2, role), active = coalesce($3, active),"
-        " name = coalesce($4, name) WHERE id = $1",
+        "WITH changed AS (UPDATE users SET role = coalesce($2, role),"
+        " active = coalesce($3, active), name = coalesce($4, name) WHERE id = $1 RETURNING id)"
+        " SELECT pg_notify('access', id::text) FROM changed",
         user_id,
         role,
         active,

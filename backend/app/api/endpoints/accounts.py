@@ -4,7 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from app.api.deps import READ, CurrentCaller, Reader, Tables, Trading, guard
+from app.api import columns
+from app.api.deps import READ, Accounts, Answer, CurrentCaller, Trading, guard
+from app.api.fast import fast_json
+from app.api.outcomes import PENDING, answer
 from app.api.schemas.accounts import (
     AccountOut,
     EquityOut,
@@ -14,39 +17,58 @@ from app.api.schemas.accounts import (
 )
 from app.api.schemas.base import AwareInstant, Page, PageQuery
 from app.api.schemas.commands import CommandOut
+from app.domain.commands import CommandKind
+from app.domain.users import Scope
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
-CONTROL = guard("trade", "controls")
-AccountId = Annotated[int, Path(examples=[1])]
-PENDING = {202: {"model": CommandOut, "description": "Not answered within 2 s; ask the command."}}
+CONTROL = guard(Scope.TRADE, "controls")
+AccountId = Annotated[int, Path(ge=1, le=2**53, examples=[1])]
 
 
 @router.get("", dependencies=[READ])
 async def list_accounts(
-    query: Annotated[PageQuery, Query()], read: Reader, tables: Tables
+    query: Annotated[PageQuery, Query()], caller: CurrentCaller, accounts: Accounts, table: Answer
 ) -> Page[AccountOut]:
     """Every account, marked at the newest prices."""
+    return await table(AccountOut, query, accounts.listing(caller))
 
 
 @router.get("/{account_id}", dependencies=[READ])
-async def get_account(account_id: AccountId, read: Reader) -> AccountOut:
+async def get_account(
+    account_id: AccountId, caller: CurrentCaller, accounts: Accounts
+) -> AccountOut:
     """One account, marked at the newest prices."""
+    return AccountOut.model_validate(await accounts.get(caller, account_id))
 
 
-@router.get("/{account_id}/equity", dependencies=[READ])
+@router.get("/{account_id}/equity", dependencies=[READ], response_model=EquityOut)
 async def get_account_equity(
     account_id: AccountId,
-    read: Reader,
+    caller: CurrentCaller,
+    accounts: Accounts,
     start: AwareInstant | None = None,
     end: AwareInstant | None = None,
     limit: Annotated[int, Query(ge=2, le=5000)] = 500,
-) -> EquityOut:
-    """The equity curve, rebuilt from executions and stored bars, thinned to `limit` points."""
+) -> Response:
+    """The equity curve, rebuilt from executions and stored bars, `limit` points of it."""
+    curve = await accounts.equity(caller, account_id, start, end, limit)
+    money = [
+        [f"{value:.2f}" for value in column.tolist()]
+        for column in (curve.equity, curve.cash, curve.exposure)
+    ]
+    names = ("at", "equity", "cash", "exposure")
+    rows = zip(columns.instants(curve.at), *money, strict=True)
+    items = [dict(zip(names, row, strict=True)) for row in rows]
+    return fast_json({"account_id": account_id, "items": items, "next_cursor": None})
 
 
 @router.get("/{account_id}/limits", dependencies=[READ])
-async def list_account_limits(account_id: AccountId, read: Reader) -> LimitUseListOut:
+async def list_account_limits(
+    account_id: AccountId, caller: CurrentCaller, accounts: Accounts
+) -> LimitUseListOut:
     """Each limit with its present use."""
+    items = await accounts.limit_uses(caller, account_id)
+    return LimitUseListOut.model_validate({"account_id": account_id, "items": items})
 
 
 @router.post("/{account_id}/halt", dependencies=[CONTROL], responses=PENDING)
@@ -54,6 +76,8 @@ async def halt_account(
     account_id: AccountId, body: HaltIn, caller: CurrentCaller, response: Response, trading: Trading
 ) -> CommandOut:
     """Only cancels from here on; with `flatten` also closes every position."""
+    row = await trading.change(caller, account_id, CommandKind.TRADING_HALT, body.model_dump())
+    return answer(response, row)
 
 
 @router.post("/{account_id}/reduce", dependencies=[CONTROL], responses=PENDING)
@@ -65,6 +89,8 @@ async def reduce_account(
     trading: Trading,
 ) -> CommandOut:
     """Only orders that move a position toward zero."""
+    row = await trading.change(caller, account_id, CommandKind.TRADING_REDUCE, body.model_dump())
+    return answer(response, row)
 
 
 @router.post("/{account_id}/resume", dependencies=[CONTROL], responses=PENDING)
@@ -76,3 +102,5 @@ async def resume_account(
     trading: Trading,
 ) -> CommandOut:
     """Trade normally again; the latch for all accounts, if set, still holds."""
+    row = await trading.change(caller, account_id, CommandKind.TRADING_RESUME, body.model_dump())
+    return answer(response, row)

@@ -4,19 +4,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import READ, TRADE, Alerts, CurrentCaller, Reader, Tables
+from app.api.deps import READ, TRADE, Alerts, Answer, CurrentCaller, Db
 from app.api.schemas.alerts import AlertNoteIn, AlertOut, AlertQuery
 from app.api.schemas.base import Page
+from app.repositories import alerts as rows
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"])
-AlertId = Annotated[int, Path(examples=[5])]
+AlertId = Annotated[int, Path(ge=1, le=2**53, examples=[5])]
 
 
 @router.get("", dependencies=[READ])
 async def list_alerts(
-    query: Annotated[AlertQuery, Query()], read: Reader, tables: Tables
+    query: Annotated[AlertQuery, Query()], caller: CurrentCaller, db: Db, answer: Answer
 ) -> Page[AlertOut]:
     """Newest first."""
+    fetch = rows.listing(db, accounts=caller.visible, **query.narrowed())
+    return await answer(AlertOut, query, fetch)
 
 
 @router.post("/{alert_id}/acknowledge", dependencies=[TRADE])
@@ -24,6 +27,8 @@ async def acknowledge_alert(
     alert_id: AlertId, caller: CurrentCaller, alerts: Alerts, body: AlertNoteIn | None = None
 ) -> AlertOut:
     """Somebody is on it."""
+    note = body.note if body else None
+    return AlertOut.model_validate(await alerts.acknowledge(caller, alert_id, note))
 
 
 @router.post("/{alert_id}/resolve", dependencies=[TRADE])
@@ -31,3 +36,5 @@ async def resolve_alert(
     alert_id: AlertId, caller: CurrentCaller, alerts: Alerts, body: AlertNoteIn | None = None
 ) -> AlertOut:
     """It is over."""
+    note = body.note if body else None
+    return AlertOut.model_validate(await alerts.resolve(caller, alert_id, note))

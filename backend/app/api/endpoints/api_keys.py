@@ -4,31 +4,58 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import READ, Auth, CurrentCaller, Once, Tables
+from app.api.deps import READ, Answer, CurrentCaller, Db, Keys
+from app.api.idempotency import Once
 from app.api.schemas.api_keys import ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut
 from app.api.schemas.base import Page, PageQuery
+from app.core.errors import Forbidden
+from app.domain.users import Caller
+from app.repositories import api_keys
 
 router = APIRouter(prefix="/api/api-keys", tags=["api-keys"], dependencies=[READ])
 
 
 @router.get("")
 async def list_api_keys(
-    query: Annotated[PageQuery, Query()], caller: CurrentCaller, tables: Tables
+    query: Annotated[PageQuery, Query()], caller: CurrentCaller, db: Db, answer: Answer
 ) -> Page[ApiKeyOut]:
     """One's own keys, newest first, revoked ones included."""
+    return await answer(ApiKeyOut, query, api_keys.listing(db, caller.user_id))
 
 
 @router.post("", status_code=201)
 async def create_api_key(
-    body: ApiKeyIn, caller: CurrentCaller, auth: Auth, once: Once
+    body: ApiKeyIn, caller: CurrentCaller, keys: Keys, once: Once
 ) -> ApiKeyCreatedOut:
     """Make a key; this answer alone carries it. Needs a signed-in person, not another key."""
+    _refuse_keys(caller)
+    row, key = await keys.create(
+        caller.actor,
+        caller.user_id,
+        caller.role,
+        body.name,
+        frozenset(body.scopes),
+        body.expires_at,
+        once.claim,
+    )
+    found = ApiKeyCreatedOut.model_validate({**row, "key": key})
+    # The answer that is kept for repeats must not hold the secret.
+    await once.answer(201, {**found.model_dump(mode="json"), "key": ""})
+    return found
 
 
 @router.delete("/{key_id}", status_code=204)
 async def revoke_api_key(
     key_id: Annotated[str, Path(max_length=64, examples=["k7f3a9c2"])],
     caller: CurrentCaller,
-    auth: Auth,
+    keys: Keys,
 ) -> None:
     """Revoke a key, at once."""
+    await keys.revoke(caller.actor, caller.user_id, key_id)
+
+
+def _refuse_keys(caller: Caller) -> None:
+    if caller.via == "api_key":
+        raise Forbidden(
+            "A key cannot make keys.", remedy="Sign in, or use `tradewright keys create`."
+        )

@@ -1,8 +1,9 @@
 """The trading engine at a glance, and its controls: the names that were asked for."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Response
+import msgspec
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import (
     ADMIN,
@@ -10,15 +11,16 @@ from app.api.deps import (
     READ,
     TRADE,
     Alerts,
+    Answer,
     Config,
     CurrentCaller,
+    Db,
     Health,
-    Metrics,
-    Reader,
-    Tables,
     Trading,
     guard,
+    parts_of,
 )
+from app.api.facts import gathered
 from app.api.schemas.alerts import AlertNoteIn, AlertOut, AlertQuery
 from app.api.schemas.base import Page
 from app.api.schemas.config import ConfigChangeIn, ConfigEntryOut, ConfigListOut
@@ -31,11 +33,16 @@ from app.api.schemas.trading_engine import (
     MetricListOut,
     TradingStateOut,
 )
+from app.domain.users import Scope
+from app.monitoring.metrics import described
+from app.repositories import alerts as alert_rows
+from app.repositories import events
+from app.services.trading import Control
 
 router = APIRouter(prefix="/api/trading-engine", tags=["trading-engine"])
-AlertId = Annotated[int, Path(examples=[5])]
-CONTROL = guard("trade", "controls")
-UNCONFIRMED = {
+AlertId = Annotated[int, Path(ge=1, le=2**53, examples=[5])]
+CONTROL = guard(Scope.TRADE, "controls")
+UNCONFIRMED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": ControlOut, "description": "Latched; some account has not confirmed yet."}
 }
 
@@ -43,23 +50,34 @@ UNCONFIRMED = {
 @router.get("/health", dependencies=[PUBLIC])
 async def get_engine_health(health: Health, trading: Trading) -> EngineHealthOut:
     """Status only, without signing in."""
+    found = await health.get_system_health()
+    statuses = {name: one["status"] for name, one in found["components"].items()}
+    is_away = found["status"] == "unhealthy"
+    state = "halted" if is_away else (await trading.state())["state"]
+    return EngineHealthOut.model_validate({**found, "components": statuses, "trading_state": state})
 
 
 @router.get("/state", dependencies=[READ])
-async def get_trading_state(trading: Trading) -> TradingStateOut:
+async def get_trading_state(caller: CurrentCaller, trading: Trading) -> TradingStateOut:
     """What may be sent now, and who decided it."""
+    return TradingStateOut.model_validate(await trading.state(caller))
 
 
 @router.get("/metrics", dependencies=[READ])
-async def list_engine_metrics(metrics: Metrics) -> MetricListOut:
+async def list_engine_metrics(request: Request) -> MetricListOut:
     """Orders, executions, positions, events, failures, latencies, CPU, memory, disk."""
+    parts = parts_of(request)
+    items = described(await gathered(parts))
+    return MetricListOut.model_validate({"items": items, "at": parts.clock.now()})
 
 
 @router.get("/alerts", dependencies=[READ])
 async def list_engine_alerts(
-    query: Annotated[AlertQuery, Query()], read: Reader, tables: Tables
+    query: Annotated[AlertQuery, Query()], caller: CurrentCaller, db: Db, answer: Answer
 ) -> Page[AlertOut]:
     """Newest first."""
+    fetch = alert_rows.listing(db, accounts=caller.visible, **query.narrowed())
+    return await answer(AlertOut, query, fetch)
 
 
 @router.post("/alerts/{alert_id}/acknowledge", dependencies=[TRADE])
@@ -67,6 +85,8 @@ async def acknowledge_engine_alert(
     alert_id: AlertId, caller: CurrentCaller, alerts: Alerts, body: AlertNoteIn | None = None
 ) -> AlertOut:
     """Somebody is on it."""
+    note = body.note if body else None
+    return AlertOut.model_validate(await alerts.acknowledge(caller, alert_id, note))
 
 
 @router.post("/alerts/{alert_id}/resolve", dependencies=[TRADE])
@@ -74,11 +94,14 @@ async def resolve_engine_alert(
     alert_id: AlertId, caller: CurrentCaller, alerts: Alerts, body: AlertNoteIn | None = None
 ) -> AlertOut:
     """It is over."""
+    note = body.note if body else None
+    return AlertOut.model_validate(await alerts.resolve(caller, alert_id, note))
 
 
 @router.get("/config", dependencies=[READ])
 async def list_engine_config(config: Config) -> ConfigListOut:
     """Every setting with value, default and bounds."""
+    return ConfigListOut.model_validate({"items": await config.entries()})
 
 
 @router.post("/config", dependencies=[ADMIN])
@@ -86,13 +109,18 @@ async def change_engine_config(
     body: ConfigChangeIn, caller: CurrentCaller, config: Config
 ) -> ConfigEntryOut:
     """Check and store a value; running engines take it at once."""
+    return ConfigEntryOut.model_validate(
+        await config.change(caller, body.key, body.value, body.reason)
+    )
 
 
 @router.get("/event-history", dependencies=[READ])
 async def list_event_history(
-    query: Annotated[EventQuery, Query()], read: Reader, tables: Tables
+    query: Annotated[EventQuery, Query()], caller: CurrentCaller, db: Db, answer: Answer
 ) -> Page[EventOut]:
     """The journal, newest first."""
+    wanted = events.EventFilter(accounts=caller.visible, **query.narrowed())
+    return await answer(EventOut, query, events.listing(db, wanted))
 
 
 @router.post("/emergency-stop", dependencies=[CONTROL], responses=UNCONFIRMED)
@@ -103,6 +131,11 @@ async def emergency_stop(
     body: EmergencyStopIn | None = None,
 ) -> ControlOut:
     """Halt, now, until resumed. Protective orders stay unless `flatten`."""
+    wish = body or EmergencyStopIn()
+    control = await trading.emergency_stop(
+        caller, wish.reason, wish.account_id, flatten=wish.flatten
+    )
+    return _controlled(response, control)
 
 
 @router.post("/reduce", dependencies=[CONTROL], responses=UNCONFIRMED)
@@ -110,6 +143,7 @@ async def reduce_trading(
     body: ControlIn, caller: CurrentCaller, response: Response, trading: Trading
 ) -> ControlOut:
     """Only orders that move a position toward zero."""
+    return _controlled(response, await trading.reduce(caller, body.reason, body.account_id))
 
 
 @router.post("/resume", dependencies=[CONTROL], responses=UNCONFIRMED)
@@ -117,3 +151,9 @@ async def resume_trading(
     body: ControlIn, caller: CurrentCaller, response: Response, trading: Trading
 ) -> ControlOut:
     """Lift the latch: a separate, audited act."""
+    return _controlled(response, await trading.resume(caller, body.reason, body.account_id))
+
+
+def _controlled(response: Response, control: Control) -> ControlOut:
+    response.status_code = 202 if control.unconfirmed else 200
+    return ControlOut.model_validate(msgspec.structs.asdict(control))

@@ -4,26 +4,45 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import ADMIN, CurrentCaller, Once, Tables, Users
+from app.api.deps import ADMIN, Answer, CurrentCaller, Db, Users
+from app.api.idempotency import Once
 from app.api.schemas.base import Page, PageQuery
 from app.api.schemas.users import UserChangeIn, UserIn, UserOut
+from app.repositories import users as people
 
 router = APIRouter(prefix="/api/users", tags=["users"], dependencies=[ADMIN])
-UserId = Annotated[int, Path(examples=[2])]
+UserId = Annotated[int, Path(ge=1, le=2**53, examples=[2])]
 
 
 @router.get("")
-async def list_users(query: Annotated[PageQuery, Query()], tables: Tables) -> Page[UserOut]:
+async def list_users(query: Annotated[PageQuery, Query()], db: Db, answer: Answer) -> Page[UserOut]:
     """Everybody, oldest first."""
+    return await answer(UserOut, query, people.listing(db))
 
 
 @router.post("", status_code=201)
 async def create_user(body: UserIn, caller: CurrentCaller, users: Users, once: Once) -> UserOut:
     """Let another person sign in."""
+    found = UserOut.model_validate(
+        await users.add(
+            caller.actor,
+            body.email,
+            body.password.get_secret_value(),
+            body.name,
+            body.role,
+            body.account_ids,
+            once.claim,
+        )
+    )
+    await once.answer(201, found.model_dump(mode="json"))
+    return found
 
 
 @router.patch("/{user_id}")
 async def change_user(
     user_id: UserId, body: UserChangeIn, caller: CurrentCaller, users: Users
 ) -> UserOut:
-    """Change role or name, or deactivate; the last admin stays one."""
+    """Change role, name or accounts, or deactivate; the last admin stays one."""
+    return UserOut.model_validate(
+        await users.change(caller, user_id, body.role, body.is_active, body.name, body.account_ids)
+    )

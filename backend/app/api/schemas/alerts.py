@@ -28,7 +28,10 @@ class AlertOut(Out):
     state: AlertState
     occurrences: int = Field(default=1, examples=[1])
     context: dict[str, Any] = Field(default_factory=dict)
+    account_id: int | None = None
+    deployment_id: int | None = None
     raised_at: Instant
+    last_seen_at: Instant
     acknowledged_at: Instant | None = None
     acknowledged_by: str | None = None
     resolved_at: Instant | None = None

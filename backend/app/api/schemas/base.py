@@ -89,6 +89,10 @@ class PageQuery(In):
         default=None, description="`csv`: the whole list as a file (also by `Accept: text/csv`)."
     )
 
+    def narrowed(self) -> dict[str, Any]:
+        """What the list is narrowed to, without how it is paged."""
+        return self.model_dump(exclude={"limit", "cursor", "format"})
+
 
 class PeriodQuery(PageQuery):
     """A list within [start, end)."""

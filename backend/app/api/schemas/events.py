@@ -38,3 +38,8 @@ class EventQuery(PeriodQuery):
     after_seq: int | None = Field(default=None, ge=0, description="Needs `stream`.")
     before_seq: int | None = Field(default=None, ge=0, description="Needs `stream`.")
     order: Literal["asc", "desc"] = "desc"
+
+    def narrowed(self) -> dict[str, Any]:
+        """What the list is narrowed to; the direction is part of it."""
+        found = super().narrowed()
+        return {**found, "ascending": found.pop("order") == "asc"}

@@ -55,9 +55,10 @@ class StockDetailOut(StockOut):
 
 
 class BarOut(Out):
-    """OHLCV over [start, start + timeframe), or shorter at a session's end."""
+    """OHLCV over [start, end); a session's last bar may be shorter than the timeframe."""
 
     start: Instant
+    end: Instant
     open: float = Field(examples=[187.1])
     high: float = Field(examples=[187.6])
     low: float = Field(examples=[186.9])

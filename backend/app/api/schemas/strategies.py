@@ -12,6 +12,7 @@ class StrategyOut(Out):
 
     id: int | None = Field(default=None, examples=[1])
     name: str = Field(examples=["sma_cross"])
+    title: str = Field(examples=["Sma cross"])
     description: str = Field(examples=["Long while the fast mean stands above the slow one"])
     active: bool = True
     parameters_schema: dict[str, Any] = Field(
@@ -27,11 +28,18 @@ class StrategyOut(Out):
     lookback: int = Field(
         description="Bars before the first opinion, with the defaults.", examples=[30]
     )
+    origin: str = Field(
+        description="`built in`, `package NAME`, or the file's path.", examples=["built in"]
+    )
 
 
 class StrategyDetailOut(StrategyOut):
-    """A strategy with its source."""
+    """A strategy with its whole description, columns and source."""
 
+    documentation: str = ""
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="What it computes, by column, for panes of the chart."
+    )
     source: str | None = Field(default=None, examples=["class SmaCross(Strategy): …"])
 
 
@@ -39,6 +47,9 @@ class StrategyListOut(Out):
     """The whole catalogue; it is short enough for one page."""
 
     items: list[StrategyOut]
+    problems: dict[str, str] = Field(
+        default_factory=dict, description="Files or packages that cannot be used, and why."
+    )
     next_cursor: None = None
 
 

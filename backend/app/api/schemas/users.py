@@ -15,6 +15,11 @@ class UserOut(Out):
     name: str | None = Field(default=None, examples=["Ada"])
     role: Role
     is_active: bool = True
+    account_ids: list[int] = Field(
+        default_factory=list,
+        description="Accounts to see and trade; an admin has all.",
+        examples=[[1]],
+    )
     created_at: Instant
     last_sign_in_at: Instant | None = None
 
@@ -26,6 +31,9 @@ class UserIn(In):
     password: Password
     name: str | None = Field(default=None, max_length=100, examples=["Grace"])
     role: Role = Role.VIEWER
+    account_ids: list[int] = Field(
+        default=[], max_length=1000, description="Accounts to see and trade; an admin has all."
+    )
 
 
 class UserChangeIn(In):
@@ -34,3 +42,4 @@ class UserChangeIn(In):
     role: Role | None = None
     is_active: bool | None = None
     name: str | None = Field(default=None, max_length=100)
+    account_ids: list[int] | None = Field(default=None, max_length=1000)

@@ -1,0 +1,145 @@
+"""The API's parts put together at start, and taken apart in the other order at stop."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from redis.asyncio import Redis
+
+from app.api.first_run import FirstRun
+from app.api.gate import Gate
+from app.api.limits import RateLimits
+from app.api.parts import Parts
+from app.api.sockets import Sockets
+from app.core.clock import Clock, system
+from app.core.config import Settings
+from app.core.environment import strategy_folders
+from app.core.logging import get_logger
+from app.core.security import master_key, subkey
+from app.db import home as home_folder
+from app.db.address import database_url, redis_url
+from app.db.session import create_pool
+from app.events.hub import Hub
+from app.events.listener import Listener
+from app.events.notices import ChangeNotices
+from app.events.outcomes import Outcomes
+from app.events.prices import Prices
+from app.monitoring.health import HealthChecker
+from app.monitoring.metrics import Metrics
+from app.repositories import events
+from app.repositories.journal import SharedJournal
+from app.services.access import Access
+from app.services.accounts import Accounts
+from app.services.alerts import Alerts
+from app.services.auth import Auth
+from app.services.commands import CommandDesk
+from app.services.config import Config
+from app.services.deployments import Deployments
+from app.services.keys import Keys
+from app.services.market import Market
+from app.services.orders import OrderDesk
+from app.services.performance import Performance
+from app.services.tickets import Tickets
+from app.services.timeline import Timeline
+from app.services.trading import Trading
+from app.services.users import Users
+from app.strategies.catalog import Catalogue
+
+_REDIS_SECONDS: Final = 2.0
+log = get_logger("api")
+
+
+class JournalReads:
+    """The hub's way to the journal."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def after(self, stream: str, seq: int, limit: int) -> list[dict[str, Any]]:
+        """The next events of a stream."""
+        return await events.after(self._pool, stream, seq, limit)
+
+    async def heads(self) -> dict[str, int]:
+        """Last seq of every stream."""
+        return await events.heads(self._pool)
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]:
+    """Everything that answers requests. Needs neither Redis nor an engine; waits for PostgreSQL."""
+    address = database_url()
+    async with AsyncExitStack() as stack:
+        pool = await create_pool(address, min_size=0)
+        stack.callback(pool.terminate)
+        redis = Redis.from_url(
+            redis_url(), socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        )
+        stack.push_async_callback(redis.aclose)
+        parts = make(settings, metrics, pool, redis, system)
+        _connect(parts)
+        for part in (parts.listener, parts.hub, parts.prices, parts.sockets, parts.first_run):
+            part.start()
+            stack.push_async_callback(part.stop)
+        log.info("api_started", url=settings.api.url)
+        yield parts
+        log.info("api_stopped")
+
+
+def make(
+    settings: Settings, metrics: Metrics, pool: asyncpg.Pool, redis: Redis, clock: Clock
+) -> Parts:
+    """All parts, nothing started."""
+    master = master_key(settings.home, settings.app.secret_key)
+    audit_key, jwt_key = subkey(master, "audit"), subkey(master, "jwt")
+    journal = SharedJournal(pool, subkey(master, "journal"))
+    hub, outcomes, changes = Hub(JournalReads(pool)), Outcomes(), ChangeNotices()
+    prices = Prices(redis)
+    access = Access(pool, jwt_key, clock)
+    auth = Auth(pool, jwt_key, audit_key, clock)
+    desk = CommandDesk(pool, outcomes)
+    catalogue = Catalogue(strategy_folders())
+    listener = Listener(lambda: asyncpg.connect(database_url()))
+    listener.on("trading_state", changes.heard)
+    supervised = home_folder.is_held(settings.home)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        pool=pool,
+        redis=redis,
+        metrics=metrics,
+        listener=listener,
+        hub=hub,
+        prices=prices,
+        outcomes=outcomes,
+        gate=Gate(access, RateLimits(redis_url()), frozenset(settings.api.cors_origins)),
+        first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
+        sockets=Sockets(access),
+        access=access,
+        auth=auth,
+        tickets=Tickets(redis, clock),
+        desk=desk,
+        accounts=Accounts(pool, clock),
+        alerts=Alerts(pool, journal, audit_key, clock),
+        config=Config(pool, desk, journal, audit_key, clock),
+        deployments=Deployments(pool, desk, catalogue),
+        health=HealthChecker(pool, redis, hub, settings.home, clock),
+        keys=Keys(pool, audit_key, clock),
+        market=Market(pool, prices, clock),
+        orders=OrderDesk(pool, desk),
+        performance=Performance(pool),
+        strategies=catalogue,
+        timeline=Timeline(pool),
+        trading=Trading(pool, desk, changes, journal, audit_key, clock),
+        users=Users(pool, audit_key, clock),
+    )
+
+
+def _connect(parts: Parts) -> None:
+    """Whom PostgreSQL's notices wake."""
+    listener = parts.listener
+    listener.on("journal", parts.hub.heard)
+    listener.on("command_done", parts.outcomes.heard)
+    listener.on("access", parts.sockets.heard)
+    for part in (parts.hub, parts.outcomes, parts.sockets):
+        listener.on_connected(part.catch_up)

@@ -1,0 +1,69 @@
+"""The API's parts, made once at start by `main` and found by every endpoint."""
+
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+
+from app.api.first_run import FirstRun
+from app.api.gate import Gate
+from app.api.sockets import Sockets
+from app.core.clock import Clock
+from app.core.config import Settings
+from app.events.hub import Hub
+from app.events.listener import Listener
+from app.events.outcomes import Outcomes
+from app.events.prices import Prices
+from app.monitoring.health import HealthChecker
+from app.monitoring.metrics import Metrics
+from app.services.access import Access
+from app.services.accounts import Accounts
+from app.services.alerts import Alerts
+from app.services.auth import Auth
+from app.services.commands import CommandDesk
+from app.services.config import Config
+from app.services.deployments import Deployments
+from app.services.keys import Keys
+from app.services.market import Market
+from app.services.orders import OrderDesk
+from app.services.performance import Performance
+from app.services.tickets import Tickets
+from app.services.timeline import Timeline
+from app.services.trading import Trading
+from app.services.users import Users
+from app.strategies.catalog import Catalogue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything that answers requests."""
+
+    settings: Settings
+    clock: Clock
+    pool: asyncpg.Pool
+    redis: Redis
+    metrics: Metrics
+    listener: Listener
+    hub: Hub
+    prices: Prices
+    outcomes: Outcomes
+    gate: Gate
+    first_run: FirstRun
+    sockets: Sockets
+    access: Access
+    auth: Auth
+    tickets: Tickets
+    desk: CommandDesk
+    accounts: Accounts
+    alerts: Alerts
+    config: Config
+    deployments: Deployments
+    health: HealthChecker
+    keys: Keys
+    market: Market
+    orders: OrderDesk
+    performance: Performance
+    strategies: Catalogue
+    timeline: Timeline
+    trading: Trading
+    users: Users

@@ -1,0 +1,105 @@
+"""Every open WebSocket of this process: counted per person, ended when their credential is."""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from typing import Final, Protocol
+
+from app.core.logging import get_logger
+from app.domain.users import Caller
+from app.events.hub import AWAY
+from app.services.access import Access
+
+MOST_PER_PERSON: Final = 5
+_SWEEP_SECONDS: Final = 20.0
+log = get_logger("api")
+
+
+class Open(Protocol):
+    """A connection that can be ended."""
+
+    caller: Caller | None
+
+    def end(self, code: int, reason: str) -> None: ...
+
+
+class Sockets:
+    """Registers connections; checks them when something was revoked, and now and then anyway."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._by_user: dict[int, set[Open]] = defaultdict(set)
+        self._revoked: set[int] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.sent = 0
+
+    @property
+    def count(self) -> int:
+        """Connections that are open and signed in."""
+        return sum(map(len, self._by_user.values()))
+
+    def start(self) -> None:
+        """Check in the background."""
+        self._task = asyncio.create_task(self._run(), name="sockets")
+
+    async def stop(self) -> None:
+        """End everything: the server goes."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        for opened in self._all():
+            opened.end(1001, "The server stops.")
+
+    def admit(self, opened: Open, caller: Caller) -> bool:
+        """Register a connection; False when the person has five already."""
+        mine = self._by_user[caller.user_id]
+        if len(mine) >= MOST_PER_PERSON:
+            return False
+        mine.add(opened)
+        return True
+
+    def leave(self, opened: Open) -> None:
+        """Forget a connection that is closed."""
+        if opened.caller is None:
+            return
+        mine = self._by_user.get(opened.caller.user_id, set())
+        mine.discard(opened)
+        if not mine:
+            self._by_user.pop(opened.caller.user_id, None)
+
+    def heard(self, notice: str) -> None:
+        """A notice of the channel `access`: something of this person was revoked."""
+        if notice.isdigit():
+            self._revoked.add(int(notice))
+        self._wake.set()
+
+    def catch_up(self) -> None:
+        """Notices may have been missed."""
+        self._revoked.update(self._by_user)
+        self._wake.set()
+
+    def _all(self) -> list[Open]:
+        return [opened for mine in self._by_user.values() for opened in mine]
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _SWEEP_SECONDS)
+            users = self._revoked if self._wake.is_set() else set(self._by_user)
+            self._wake.clear()
+            self._revoked = set()
+            try:
+                await self._check(users)
+            except AWAY as error:
+                self._revoked |= users
+                log.warning("sockets_not_checked", error=str(error))
+
+    async def _check(self, users: set[int]) -> None:
+        for opened in self._all():
+            caller = opened.caller
+            if caller is None or caller.user_id not in users:
+                continue
+            if not await self._access.still_valid(caller):
+                opened.end(4401, "Signed out.")

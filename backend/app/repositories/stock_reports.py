@@ -1,0 +1,51 @@
+"""Stocks with their instruments, as the API lists them, and what is stored of each."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, page
+
+_LISTING: Final = Listing(
+    select="""s.id, s.symbol, nullif(s.name, '') AS name, s.exchange, s.sector, i.kind, i.tick,
+       i.lot, i.currency""",
+    source="stocks s JOIN instruments i ON i.id = s.id",
+    keys=(("s.symbol", "text"),),
+    descending=False,
+)
+
+
+def listing(db: Db, part: str | None = None, symbols: Sequence[str] = ()) -> Fetch:
+    """By symbol; `part` of symbol or name, or only `symbols`."""
+    where = Where().say("s.active").add("s.symbol = ANY({})", [one.upper() for one in symbols])
+    if part:
+        text = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        where.add("(s.symbol ILIKE {} OR s.name ILIKE {})", f"%{text}%")
+    return lister(db, _LISTING, where)
+
+
+async def get(db: Db, stock_id: int) -> Row:
+    """One stock by id."""
+    return (await page(db, _LISTING, Where().add("s.id = {}", stock_id), 1)).items[0]
+
+
+async def series(db: Db, stock_id: int) -> list[Row]:
+    """Every stored series of a stock, over all data sets."""
+    found = await db.fetch(
+        "SELECT dataset, timeframe, min(start) AS first_start, max(start) AS last_start,"
+        " count(*) AS bars FROM stock_data WHERE stock_id = $1 GROUP BY dataset, timeframe"
+        " ORDER BY dataset, timeframe",
+        stock_id,
+    )
+    return [dict(row) for row in found]
+
+
+async def datasets(db: Db) -> set[str]:
+    """Data sets of the accounts."""
+    found = await db.fetch("SELECT DISTINCT dataset FROM accounts")
+    return {row["dataset"] for row in found}
+
+
+async def dataset_of(db: Db, account_id: int) -> str | None:
+    """The data set of an account."""
+    found = await db.fetchval("SELECT dataset FROM accounts WHERE id = $1", account_id)
+    return str(found) if found is not None else None
