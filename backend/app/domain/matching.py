@@ -7,7 +7,7 @@ did. An order meets only bars that start at or after its approval.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -28,6 +28,7 @@ from app.domain.orders import Order, OrderType, Side, TimeInForce
 
 ZERO: Final = Decimal(0)
 _BASIS_POINT: Final = Decimal("0.0001")
+_STAMP: Final = "%Y%m%dT%H%M%S"
 _AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _WORSE_FIRST: Final = {
     OrderType.STOP: 0,
@@ -90,6 +91,7 @@ class BookState(msgspec.Struct, kw_only=True):
     volumes: dict[str, float] = {}
     opened: dict[str, datetime] = {}
     used: dict[str, tuple[datetime, Decimal]] = {}
+    closed_until: datetime | None = None
 
 
 class Matcher:
@@ -108,6 +110,8 @@ class Matcher:
         self.volumes: dict[str, float] = {}
         self.opened_at: dict[str, datetime] = {}
         self.used: dict[str, tuple[datetime, Decimal]] = {}
+        self.closed_until: datetime | None = None
+        "End of the last slice that was met: given again, it meets nobody."
 
     def instrument(self, symbol: str) -> Instrument:
         found = self.instruments.get(symbol)
@@ -148,6 +152,9 @@ class Matcher:
     def closed(self, seen: SliceClosed) -> list[BrokerReport]:
         """Reports of the whole bars: what they touched on their way."""
         reports: list[BrokerReport] = []
+        if self.closed_until is not None and seen.end <= self.closed_until:
+            return reports
+        self.closed_until = seen.end
         bars = {bar.symbol: bar for bar in seen.bars if bar.timeframe is seen.base}
         if self.resting:
             spent: dict[str, str] = {}
@@ -182,6 +189,7 @@ class Matcher:
 
     def look(self, seen: SliceClosed) -> None:
         """Learn from a bar that was met before a restart: its volume, and which stops it hit."""
+        self.closed_until = seen.end
         for bar in seen.bars:
             if bar.timeframe is not seen.base:
                 continue
@@ -197,9 +205,10 @@ class Matcher:
     def refill(self, execution: Execution) -> None:
         """Learn from a fill that was reported before a restart."""
         symbol, quantity = execution.symbol, execution.quantity
-        if execution.execution_id.endswith(":0"):
-            self.opened_at[symbol] = execution.at
-            self.used[symbol] = execution.at, self._used(symbol, execution.at) + quantity
+        start, meeting = meeting_of(execution.execution_id)
+        self.used[symbol] = start, self._used(symbol, start) + quantity
+        if meeting == 0:
+            self.opened_at[symbol] = start
         resting = self.resting.get(execution.client_order_id)
         if resting is None:
             return
@@ -214,8 +223,7 @@ class Matcher:
 
     def _in_order(self, symbols: Iterable[str]) -> list[Resting]:
         found = [r for r in self.resting.values() if r.order.symbol in symbols]
-        # The worse first: of a stop and a take-profit that one bar touches, the stop is assumed.
-        return sorted(found, key=lambda r: _WORSE_FIRST[r.order.type]) if len(found) > 1 else found
+        return sorted(found, key=_precedence) if len(found) > 1 else found
 
     # ----------------------------------------------------------------------------- prices
 
@@ -336,9 +344,24 @@ class Matcher:
         )
 
 
+def _precedence(resting: Resting) -> tuple[str, int, datetime, str]:
+    """The worse first: of a stop and a take-profit that one bar touches, the stop is assumed.
+
+    Nothing depends on the order in which orders came in, which a restart may change.
+    """
+    order = resting.order
+    return order.symbol, _WORSE_FIRST[order.type], order.at, order.client_order_id
+
+
 def execution_id_of(client_order_id: str, start: datetime, meeting: int) -> str:
     """The same order, bar and meeting (0 open, 1 whole bar) give the same id: refills are seen."""
-    return f"{client_order_id}:{start:%Y%m%dT%H%M%S}:{meeting}"
+    return f"{client_order_id}:{start:{_STAMP}}:{meeting}"
+
+
+def meeting_of(execution_id: str) -> tuple[datetime, int]:
+    """Start of the bar and meeting that an execution id tells of."""
+    _, start, meeting = execution_id.rsplit(":", 2)
+    return datetime.strptime(start, _STAMP).replace(tzinfo=UTC), int(meeting)
 
 
 def _beyond(order: Order, price: Decimal, stop: Decimal) -> bool:

@@ -1,13 +1,16 @@
 """A journal in memory, with a running hash: for backtests and tests."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from app.domain.events import (
     BarLate,
     ClockTicked,
+    DeploymentFailed,
     Event,
+    OrderDenied,
     OrderFilled,
     SessionClosed,
     SessionOpened,
@@ -26,8 +29,8 @@ TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed,
 class MemoryJournal:
     """Remembers decision events (all but `TIME`, unless `keeps_time`) and their hash.
 
-    Executions and trades are always kept; with `keeps_events=False` the other events leave only
-    the hash and the count, for long backtests.
+    Executions, trades, failures and the number of denials by code are always kept; with
+    `keeps_events=False` the other events leave only the hash and the count, for long backtests.
     """
 
     def __init__(self, *, keeps_events: bool = True, keeps_time: bool = False) -> None:
@@ -35,6 +38,8 @@ class MemoryJournal:
         self.entries: list[Entry] = []
         self.executions: list[Execution] = []
         self.trades: list[Trade] = []
+        self.failures: list[DeploymentFailed] = []
+        self.denials: Counter[str] = Counter()
         self.count = 0
         self._digest = hashlib.sha256()
 
@@ -50,6 +55,10 @@ class MemoryJournal:
                 self.executions.append(event.execution)
             elif isinstance(event, TradeClosed):
                 self.trades.append(event.trade)
+            elif isinstance(event, OrderDenied):
+                self.denials[event.code] += 1
+            elif isinstance(event, DeploymentFailed):
+                self.failures.append(event)
             if self.keeps_events:
                 self.entries.append(entry)
         return self.count

@@ -113,6 +113,7 @@ class PaperBroker:
             volumes=dict(matcher.volumes),
             opened=dict(matcher.opened_at),
             used=dict(matcher.used),
+            closed_until=matcher.closed_until,
         )
 
     def restore(self, events: Iterable[Event], book: BookState | None = None) -> None:
@@ -121,7 +122,7 @@ class PaperBroker:
             matcher = self.matcher
             matcher.resting = {k: msgspec.structs.replace(r) for k, r in book.resting.items()}
             matcher.volumes, matcher.opened_at = dict(book.volumes), dict(book.opened)
-            matcher.used = dict(book.used)
+            matcher.used, matcher.closed_until = dict(book.used), book.closed_until
             self._known = dict.fromkeys(book.known)
         for event in events:
             fold = self._folds.get(type(event))

@@ -162,11 +162,19 @@ def equity_curve(
     for symbol, changes in shares.items():
         track = market.tracks[symbol]
         last = np.append(track.next_bar, track.last_bar)[1:] - 1
-        tick = float(instruments[symbol].tick) if symbol in instruments else 0.01
         held = np.cumsum(changes[:-1])
-        worth = held * np.rint(track.close[np.maximum(last, 0)] / tick) * tick
-        equity += np.where(held != 0, worth, 0.0)
+        closes = _on_grid(track.close, instruments.get(symbol) or Instrument(symbol))
+        equity += np.where(held != 0, held * closes[np.maximum(last, 0)], 0.0)
     return equity
+
+
+def _on_grid(prices: NDArray[np.float64], instrument: Instrument) -> NDArray[np.float64]:
+    """What `Instrument.price` makes of each, in bulk; the doubtful ones one by one."""
+    ticks = prices / float(instrument.tick)
+    result = np.rint(ticks) * float(instrument.tick)
+    for i in np.flatnonzero(np.abs(ticks - np.floor(ticks) - 0.5) < 1e-6).tolist():
+        result[i] = float(instrument.price(float(prices[i])))
+    return result
 
 
 def fingerprint_of(bars: Sequence[BarBatch]) -> str:

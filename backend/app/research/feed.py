@@ -238,7 +238,9 @@ class Feed:
         for symbol, quantity in held:
             path += quantity * closes[symbol]
         top = float(path.max())
-        room = _TOLERANCE * max(abs(top), 1.0)
+        # Money is counted on the tick grid: a path in raw closes may rank two slices wrongly.
+        ticks = (abs(q) * float(book.instrument(symbol).tick) for symbol, q in held)
+        room = _TOLERANCE * max(abs(top), 1.0) + sum(ticks)
         if top < float(book.peak) - room:
             return []
         rows = np.flatnonzero(path >= top - room)
