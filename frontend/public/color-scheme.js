@@ -7,7 +7,7 @@
   try {
     scheme = localStorage.getItem('tw-color-scheme') || scheme
     pnl = (JSON.parse(localStorage.getItem('tw-preferences') || '{}') || {}).pnlColors || pnl
-  } catch (error) {
+  } catch {
     // Storage may be blocked; the defaults are fine.
   }
   if (scheme === 'auto') {

@@ -10,9 +10,11 @@ import * as search from './search'
 
 const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: PageError })
 
-const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: search.signIn }).lazy(() =>
-  import('@/routes/sign-in').then((page) => page.route),
-)
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: search.signIn,
+}).lazy(() => import('@/routes/sign-in').then((page) => page.route))
 const signUp = createRoute({ getParentRoute: () => root, path: '/sign-up' }).lazy(() =>
   import('@/routes/sign-up').then((page) => page.route),
 )
@@ -22,9 +24,9 @@ const frame = createRoute({
   id: 'frame',
   component: Frame,
   async beforeLoad({ location }) {
-    const me = await queryClient.ensureQueryData(auth.me())
+    const me = await queryClient.query({ ...auth.me(), staleTime: 'static' })
     if (me) return
-    const { needs_sign_up } = await queryClient.fetchQuery(auth.state())
+    const { needs_sign_up } = await queryClient.query(auth.state())
     // The router understands a thrown redirect; it is not an error.
     // eslint-disable-next-line @typescript-eslint/only-throw-error
     if (needs_sign_up || firstRunToken() !== null) throw redirect({ to: '/sign-up' })
@@ -45,8 +47,8 @@ const market = createRoute({ ...inFrame, path: '/market', validateSearch: search
 const orders = createRoute({ ...inFrame, path: '/orders', validateSearch: search.orders }).lazy(() =>
   import('@/routes/orders').then((page) => page.route),
 )
-const executions = createRoute({ ...inFrame, path: '/executions', validateSearch: search.executions }).lazy(() =>
-  import('@/routes/executions').then((page) => page.route),
+const executions = createRoute({ ...inFrame, path: '/executions', validateSearch: search.executions }).lazy(
+  () => import('@/routes/executions').then((page) => page.route),
 )
 const positions = createRoute({ ...inFrame, path: '/positions', validateSearch: search.positions }).lazy(() =>
   import('@/routes/positions').then((page) => page.route),
@@ -57,20 +59,24 @@ const trades = createRoute({ ...inFrame, path: '/trades', validateSearch: search
 const signals = createRoute({ ...inFrame, path: '/signals', validateSearch: search.signals }).lazy(() =>
   import('@/routes/signals').then((page) => page.route),
 )
-const strategies = createRoute({ ...inFrame, path: '/strategies', validateSearch: search.strategies }).lazy(() =>
-  import('@/routes/strategies').then((page) => page.route),
+const strategies = createRoute({ ...inFrame, path: '/strategies', validateSearch: search.strategies }).lazy(
+  () => import('@/routes/strategies').then((page) => page.route),
 )
-const deployments = createRoute({ ...inFrame, path: '/deployments', validateSearch: search.deployments }).lazy(() =>
-  import('@/routes/deployments').then((page) => page.route),
-)
+const deployments = createRoute({
+  ...inFrame,
+  path: '/deployments',
+  validateSearch: search.deployments,
+}).lazy(() => import('@/routes/deployments').then((page) => page.route))
 const deployment = createRoute({
   ...inFrame,
   path: '/deployments/$deploymentId',
   validateSearch: search.deployment,
 }).lazy(() => import('@/routes/deployment').then((page) => page.route))
-const tradingEngine = createRoute({ ...inFrame, path: '/trading-engine', validateSearch: search.tradingEngine }).lazy(
-  () => import('@/routes/trading-engine').then((page) => page.route),
-)
+const tradingEngine = createRoute({
+  ...inFrame,
+  path: '/trading-engine',
+  validateSearch: search.tradingEngine,
+}).lazy(() => import('@/routes/trading-engine').then((page) => page.route))
 const risk = createRoute({ ...inFrame, path: '/risk', validateSearch: search.risk }).lazy(() =>
   import('@/routes/risk').then((page) => page.route),
 )

@@ -9,81 +9,92 @@ const page = <T extends object>(state: T): Partial<T> => state
 
 export const signIn = (raw: Raw) => page({ next: text(raw, 'next') })
 
-export const market = (raw: Raw) => page({
-  symbol: text(raw, 'symbol'),
-  timeframe: oneOf(raw, 'timeframe', TIMEFRAMES),
-  indicators: list(raw, 'indicators')?.join(','),
-  /** The order whose timeline is open. */
-  order: text(raw, 'order'),
-  ticket: flag(raw, 'ticket'),
-})
+export const market = (raw: Raw) =>
+  page({
+    symbol: text(raw, 'symbol'),
+    timeframe: oneOf(raw, 'timeframe', TIMEFRAMES),
+    indicators: list(raw, 'indicators')?.join(','),
+    /** The order whose timeline is open. */
+    order: text(raw, 'order'),
+    ticket: flag(raw, 'ticket'),
+  })
 
-export const orders = (raw: Raw) => page({
-  status: text(raw, 'status'),
-  symbol: text(raw, 'symbol'),
-  side: oneOf(raw, 'side', ['buy', 'sell']),
-  deployment: integer(raw, 'deployment'),
-  order: text(raw, 'order'),
-  ticket: flag(raw, 'ticket'),
-})
+export const orders = (raw: Raw) =>
+  page({
+    status: text(raw, 'status'),
+    symbol: text(raw, 'symbol'),
+    side: oneOf(raw, 'side', ['buy', 'sell']),
+    deployment: integer(raw, 'deployment'),
+    order: text(raw, 'order'),
+    ticket: flag(raw, 'ticket'),
+  })
 
-export const executions = (raw: Raw) => page({
-  symbol: text(raw, 'symbol'),
-  side: oneOf(raw, 'side', ['buy', 'sell']),
-  deployment: integer(raw, 'deployment'),
-  order: text(raw, 'order'),
-})
+export const executions = (raw: Raw) =>
+  page({
+    symbol: text(raw, 'symbol'),
+    side: oneOf(raw, 'side', ['buy', 'sell']),
+    deployment: integer(raw, 'deployment'),
+    order: text(raw, 'order'),
+  })
 
-export const positions = (raw: Raw) => page({
-  symbol: text(raw, 'symbol'),
-  deployment: integer(raw, 'deployment'),
-  flat: flag(raw, 'flat'),
-})
+export const positions = (raw: Raw) =>
+  page({
+    symbol: text(raw, 'symbol'),
+    deployment: integer(raw, 'deployment'),
+    flat: flag(raw, 'flat'),
+  })
 
-export const trades = (raw: Raw) => page({
-  symbol: text(raw, 'symbol'),
-  direction: oneOf(raw, 'direction', ['long', 'short']),
-  result: oneOf(raw, 'result', ['win', 'loss']),
-  deployment: integer(raw, 'deployment'),
-  trade: text(raw, 'trade'),
-})
+export const trades = (raw: Raw) =>
+  page({
+    symbol: text(raw, 'symbol'),
+    direction: oneOf(raw, 'direction', ['long', 'short']),
+    result: oneOf(raw, 'result', ['win', 'loss']),
+    deployment: integer(raw, 'deployment'),
+    trade: text(raw, 'trade'),
+  })
 
-export const signals = (raw: Raw) => page({
-  symbol: text(raw, 'symbol'),
-  type: oneOf(raw, 'type', ['long', 'flat', 'short']),
-  outcome: oneOf(raw, 'outcome', ['order', 'satisfied', 'denied', 'expired', 'open']),
-  deployment: integer(raw, 'deployment'),
-  signal: text(raw, 'signal'),
-})
+export const signals = (raw: Raw) =>
+  page({
+    symbol: text(raw, 'symbol'),
+    type: oneOf(raw, 'type', ['long', 'flat', 'short']),
+    outcome: oneOf(raw, 'outcome', ['order', 'satisfied', 'denied', 'expired', 'open']),
+    deployment: integer(raw, 'deployment'),
+    signal: text(raw, 'signal'),
+  })
 
 export const strategies = (raw: Raw) => page({ strategy: text(raw, 'strategy') })
 
-export const deployments = (raw: Raw) => page({
-  state: oneOf(raw, 'state', ['created', 'running', 'paused', 'stopped', 'failed']),
-  strategy: text(raw, 'strategy'),
-  /** The strategy that the deploy form is open for; true: none chosen yet. */
-  deploy: text(raw, 'deploy'),
-})
+export const deployments = (raw: Raw) =>
+  page({
+    state: oneOf(raw, 'state', ['created', 'running', 'paused', 'stopped', 'failed']),
+    strategy: text(raw, 'strategy'),
+    /** The strategy that the deploy form is open for; true: none chosen yet. */
+    deploy: text(raw, 'deploy'),
+  })
 
 const DEPLOYMENT_TABS = ['chart', 'orders', 'trades', 'log'] as const
-export const deployment = (raw: Raw) => page({
-  tab: oneOf(raw, 'tab', DEPLOYMENT_TABS),
-  symbol: text(raw, 'symbol'),
-  order: text(raw, 'order'),
-})
+export const deployment = (raw: Raw) =>
+  page({
+    tab: oneOf(raw, 'tab', DEPLOYMENT_TABS),
+    symbol: text(raw, 'symbol'),
+    order: text(raw, 'order'),
+  })
 
 const ENGINE_TABS = ['status', 'alerts', 'config', 'events'] as const
-export const tradingEngine = (raw: Raw) => page({
-  tab: oneOf(raw, 'tab', ENGINE_TABS),
-  type: text(raw, 'type'),
-  priority: oneOf(raw, 'priority', ['low', 'normal', 'high', 'critical']),
-  stream: text(raw, 'stream'),
-  correlation: text(raw, 'correlation'),
-  event: text(raw, 'event'),
-})
+export const tradingEngine = (raw: Raw) =>
+  page({
+    tab: oneOf(raw, 'tab', ENGINE_TABS),
+    type: text(raw, 'type'),
+    priority: oneOf(raw, 'priority', ['low', 'normal', 'high', 'critical']),
+    stream: text(raw, 'stream'),
+    correlation: text(raw, 'correlation'),
+    event: text(raw, 'event'),
+  })
 
-export const risk = (raw: Raw) => page({
-  code: text(raw, 'code'),
-  symbol: text(raw, 'symbol'),
-  violation: integer(raw, 'violation'),
-})
+export const risk = (raw: Raw) =>
+  page({
+    code: text(raw, 'code'),
+    symbol: text(raw, 'symbol'),
+    violation: integer(raw, 'violation'),
+    signal: text(raw, 'signal'),
+  })

@@ -1,5 +1,10 @@
 /** Mantine in our colours: teal for what can be pressed, hairlines instead of shadows. */
-import { type CSSVariablesResolver, type MantineColorsTuple, createTheme, localStorageColorSchemeManager } from '@mantine/core'
+import {
+  type CSSVariablesResolver,
+  type MantineColorsTuple,
+  createTheme,
+  localStorageColorSchemeManager,
+} from '@mantine/core'
 
 const teal: MantineColorsTuple = [
   '#e6f8f5',

@@ -17,7 +17,9 @@ export function Flash({ value, children }: FlashProps) {
     const soft = Number(value) >= Number(old) ? 'var(--tw-up-soft)' : 'var(--tw-down-soft)'
     if (typeof element.current?.animate !== 'function') return
     if (window.matchMedia('(prefers-reduced-motion: reduce)').matches) return
-    element.current.animate([{ backgroundColor: soft }, { backgroundColor: 'transparent' }], { duration: 300 })
+    element.current.animate([{ backgroundColor: soft }, { backgroundColor: 'transparent' }], {
+      duration: 300,
+    })
   }, [value])
   return (
     <span ref={element} style={{ borderRadius: 3 }}>

@@ -18,7 +18,11 @@ export function ModeBadge({ account }: { account: Pick<Account, 'mode' | 'datase
       <span className={styles.badge} data-mode={account.mode}>
         {account.mode.toUpperCase()}
       </span>
-      {market !== null && <span className={styles.badge} data-mode="simulated">{market.toUpperCase()}</span>}
+      {market !== null && (
+        <span className={styles.badge} data-mode="simulated">
+          {market.toUpperCase()}
+        </span>
+      )}
     </span>
   )
 }

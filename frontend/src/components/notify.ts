@@ -11,7 +11,12 @@ export const notifyWarning = (message: string, title: string): void => {
 }
 
 export const notifyError = (error: unknown): void => {
-  notifications.show({ title: describeError(error).title, message: sentenceOf(error), color: 'red', autoClose: 12_000 })
+  notifications.show({
+    title: describeError(error).title,
+    message: sentenceOf(error),
+    color: 'red',
+    autoClose: 12_000,
+  })
 }
 
 /** Stays until it is closed: somebody must act. */

@@ -8,7 +8,12 @@ export function pickAccount(all: readonly Account[], chosen: number | null): Acc
   return all.find((account) => account.id === chosen) ?? all[0] ?? null
 }
 
-export function useAccount(): { account: Account | null; all: Account[]; isPending: boolean; error: Error | null } {
+export function useAccount(): {
+  account: Account | null
+  all: Account[]
+  isPending: boolean
+  error: Error | null
+} {
   const { accountId } = usePreferences()
   const { data, isPending, error } = useQuery(accounts.list())
   const all = data?.items ?? []

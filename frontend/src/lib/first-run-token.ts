@@ -3,7 +3,10 @@
 let token: string | null = null
 
 /** Moves `?token=` from the URL to memory, so that it is neither shown, bookmarked nor sent on. */
-export function takeTokenFromUrl(location: Location = window.location, history: History = window.history): void {
+export function takeTokenFromUrl(
+  location: Location = window.location,
+  history: History = window.history,
+): void {
   const url = new URL(location.href)
   const found = url.searchParams.get('token')
   if (found === null) return

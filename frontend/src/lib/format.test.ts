@@ -30,7 +30,8 @@ describe('figures', () => {
     expect(formatMoney('')).toBe('–')
     expect(formatMoney('NaN')).toBe('–')
   })
-  test('keep the digits of whole thousands', () => expect(formatFigure(1000, { decimals: 0 })).toBe('1\u2009000'))
+  test('keep the digits of whole thousands', () =>
+    expect(formatFigure(1000, { decimals: 0 })).toBe('1\u2009000'))
 })
 
 test('prices under a dollar keep four decimals', () => {

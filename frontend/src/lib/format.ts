@@ -34,7 +34,8 @@ export function formatFigure(value: Numeric, { decimals = 2, signed = false }: F
   return signed && !isZero ? `+${text}` : text
 }
 
-export const formatMoney = (value: Numeric, signed = false): string => formatFigure(value, { decimals: 2, signed })
+export const formatMoney = (value: Numeric, signed = false): string =>
+  formatFigure(value, { decimals: 2, signed })
 
 /** Prices under one dollar keep four decimals. */
 export function formatPrice(value: Numeric): string {
@@ -51,7 +52,10 @@ export function formatQuantity(value: Numeric, signed = false): string {
 }
 
 /** A fraction as a percentage: `0.0123` → `+1.23 %`. */
-export function formatPercent(fraction: Numeric, { decimals = 2, signed = false }: FigureOptions = {}): string {
+export function formatPercent(
+  fraction: Numeric,
+  { decimals = 2, signed = false }: FigureOptions = {},
+): string {
   const number = toNumber(fraction)
   return number === null ? NONE : `${formatFigure(number * 100, { decimals, signed })}${THIN}%`
 }
@@ -92,7 +96,8 @@ export function formatDuration(seconds: Numeric): string {
   const minutes = Math.round(number / 60)
   if (minutes < 90) return `${String(minutes)} min`
   const hours = Math.floor(minutes / 60)
-  if (hours < 48) return minutes % 60 === 0 ? `${String(hours)} h` : `${String(hours)} h ${String(minutes % 60)} min`
+  if (hours < 48)
+    return minutes % 60 === 0 ? `${String(hours)} h` : `${String(hours)} h ${String(minutes % 60)} min`
   return `${String(Math.round(hours / 24))} d`
 }
 
@@ -133,9 +138,11 @@ export function formatTime(at: string | number | Date, zone: TimeZone): string {
   return parts ? `${parts.date} ${parts.time}` : NONE
 }
 
-export const formatClock = (at: string | number | Date, zone: TimeZone): string => partsOf(at, zone)?.time ?? NONE
+export const formatClock = (at: string | number | Date, zone: TimeZone): string =>
+  partsOf(at, zone)?.time ?? NONE
 
-export const formatDate = (at: string | number | Date, zone: TimeZone): string => partsOf(at, zone)?.date ?? NONE
+export const formatDate = (at: string | number | Date, zone: TimeZone): string =>
+  partsOf(at, zone)?.date ?? NONE
 
 /** Both clocks, for the tooltip of every relative time. */
 export function formatBothTimes(at: string | number | Date): string {

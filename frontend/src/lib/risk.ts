@@ -1,5 +1,13 @@
 /** The risk engine's rules in words, and how close a value came to its limit. */
-import { type Numeric, NONE, formatDuration, formatFigure, formatName, formatPercent, toNumber } from './format'
+import {
+  type Numeric,
+  NONE,
+  formatDuration,
+  formatFigure,
+  formatName,
+  formatPercent,
+  toNumber,
+} from './format'
 
 type Unit = 'fraction' | 'count' | 'seconds' | 'plain'
 
@@ -11,27 +19,91 @@ interface RuleWords {
 }
 
 const RULES: Record<string, RuleWords> = {
-  trading_halted: { title: 'Trading not halted', unit: 'plain', meaning: 'Trading is halted: nothing is sent but cancels.' },
-  reduce_only: { title: 'Not reducing only', unit: 'plain', meaning: 'The account is reducing: only orders toward zero are sent.' },
+  trading_halted: {
+    title: 'Trading not halted',
+    unit: 'plain',
+    meaning: 'Trading is halted: nothing is sent but cancels.',
+  },
+  reduce_only: {
+    title: 'Not reducing only',
+    unit: 'plain',
+    meaning: 'The account is reducing: only orders toward zero are sent.',
+  },
   no_price: { title: 'Has a price', unit: 'plain', meaning: 'There is no price of this symbol yet.' },
   stale_price: { title: 'Price is fresh', unit: 'seconds', meaning: 'The last price is too old.' },
-  session_closed: { title: 'Exchange is open', unit: 'plain', meaning: 'The exchange is closed and extended hours are not traded.' },
-  symbol_restricted: { title: 'Symbol not restricted', unit: 'plain', meaning: 'The symbol is on the list of restricted symbols.' },
-  symbol_not_allowed: { title: 'Symbol allowed', unit: 'plain', meaning: 'The symbol is not on the list of allowed symbols.' },
+  session_closed: {
+    title: 'Exchange is open',
+    unit: 'plain',
+    meaning: 'The exchange is closed and extended hours are not traded.',
+  },
+  symbol_restricted: {
+    title: 'Symbol not restricted',
+    unit: 'plain',
+    meaning: 'The symbol is on the list of restricted symbols.',
+  },
+  symbol_not_allowed: {
+    title: 'Symbol allowed',
+    unit: 'plain',
+    meaning: 'The symbol is not on the list of allowed symbols.',
+  },
   short_sale: { title: 'Short sale', unit: 'plain', meaning: 'Short positions are not allowed.' },
-  not_shortable: { title: 'Can be borrowed', unit: 'plain', meaning: 'The broker does not lend this symbol.' },
-  order_unknown: { title: 'No order of unknown fate', unit: 'plain', meaning: 'The fate of an earlier order on this symbol is unknown.' },
-  self_crossing: { title: 'No self-crossing', unit: 'plain', meaning: 'Another ledger of the account has an order on the other side.' },
-  price_collar: { title: 'Price collar', unit: 'fraction', meaning: 'The order’s price is too far from the last price.' },
+  not_shortable: {
+    title: 'Can be borrowed',
+    unit: 'plain',
+    meaning: 'The broker does not lend this symbol.',
+  },
+  order_unknown: {
+    title: 'No order of unknown fate',
+    unit: 'plain',
+    meaning: 'The fate of an earlier order on this symbol is unknown.',
+  },
+  self_crossing: {
+    title: 'No self-crossing',
+    unit: 'plain',
+    meaning: 'Another ledger of the account has an order on the other side.',
+  },
+  price_collar: {
+    title: 'Price collar',
+    unit: 'fraction',
+    meaning: 'The order’s price is too far from the last price.',
+  },
   concurrent_orders: { title: 'Concurrent orders', unit: 'count', meaning: 'Too many orders are open.' },
-  order_rate: { title: 'Orders a minute', unit: 'count', meaning: 'Too many orders were made in the last minute.' },
+  order_rate: {
+    title: 'Orders a minute',
+    unit: 'count',
+    meaning: 'Too many orders were made in the last minute.',
+  },
   daily_loss: { title: 'Daily loss', unit: 'fraction', meaning: 'The day’s loss has reached its limit.' },
-  drawdown: { title: 'Drawdown', unit: 'fraction', meaning: 'The fall from the highest equity has reached its limit.' },
-  position_limit: { title: 'Position size', unit: 'fraction', meaning: 'The position would exceed its share of the equity.' },
-  sector_limit: { title: 'Sector exposure', unit: 'fraction', meaning: 'The sector would exceed its share of the equity.' },
-  exposure_limit: { title: 'Portfolio exposure', unit: 'fraction', meaning: 'All positions together would exceed their share of the equity.' },
-  buying_power: { title: 'Buying power', unit: 'fraction', meaning: 'The order costs more than what may still be bought.' },
-  settled_cash: { title: 'Settled cash', unit: 'plain', meaning: 'The order costs more than the settled cash.' },
+  drawdown: {
+    title: 'Drawdown',
+    unit: 'fraction',
+    meaning: 'The fall from the highest equity has reached its limit.',
+  },
+  position_limit: {
+    title: 'Position size',
+    unit: 'fraction',
+    meaning: 'The position would exceed its share of the equity.',
+  },
+  sector_limit: {
+    title: 'Sector exposure',
+    unit: 'fraction',
+    meaning: 'The sector would exceed its share of the equity.',
+  },
+  exposure_limit: {
+    title: 'Portfolio exposure',
+    unit: 'fraction',
+    meaning: 'All positions together would exceed their share of the equity.',
+  },
+  buying_power: {
+    title: 'Buying power',
+    unit: 'fraction',
+    meaning: 'The order costs more than what may still be bought.',
+  },
+  settled_cash: {
+    title: 'Settled cash',
+    unit: 'plain',
+    meaning: 'The order costs more than the settled cash.',
+  },
   below_lot: { title: 'At least one lot', unit: 'plain', meaning: 'The wanted size is below one lot.' },
 }
 

@@ -22,7 +22,10 @@ function SignUpPage() {
   }
   if (state?.needs_sign_up === false) {
     return (
-      <AuthCard title="Already set up" lead="This Tradewright has its first user; more are added in Settings.">
+      <AuthCard
+        title="Already set up"
+        lead="This Tradewright has its first user; more are added in Settings."
+      >
         <Link to="/sign-in">Sign in</Link>
       </AuthCard>
     )

@@ -5,16 +5,15 @@ import { afterEach, vi } from 'vitest'
 
 afterEach(cleanup)
 
-window.matchMedia = (query: string) => ({
+const matchMedia = (query: string) => ({
   matches: false,
   media: query,
   onchange: null,
-  addListener: vi.fn(),
-  removeListener: vi.fn(),
   addEventListener: vi.fn(),
   removeEventListener: vi.fn(),
   dispatchEvent: () => false,
 })
+Object.defineProperty(window, 'matchMedia', { value: matchMedia })
 
 class Observer {
   observe = vi.fn()

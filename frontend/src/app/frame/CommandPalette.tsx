@@ -15,7 +15,9 @@ export function CommandPalette() {
   const { toggleColorScheme } = useMantineColorScheme()
   const { account } = useAccount()
   const { data: listed } = useQuery({ ...stocks.list(account?.id ?? null), enabled: account !== null })
-  const running = useRows(useInfiniteQuery({ ...deployments.list({ account_id: account?.id }), enabled: account !== null }))
+  const running = useRows(
+    useInfiniteQuery({ ...deployments.list({ account_id: account?.id }), enabled: account !== null }),
+  )
 
   const groups: SpotlightActionGroupData[] = [
     {
@@ -70,7 +72,10 @@ export function CommandPalette() {
         description: `Deployment ${String(deployment.id)}, ${deployment.state}`,
         leftSection: <IconRocket size={16} stroke={1.7} />,
         onClick: () =>
-          void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: String(deployment.id) } }),
+          void navigate({
+            to: '/deployments/$deploymentId',
+            params: { deploymentId: String(deployment.id) },
+          }),
       })),
     },
   ]
@@ -84,7 +89,11 @@ export function CommandPalette() {
       limit={30}
       scrollable
       maxHeight={420}
-      searchProps={{ leftSection: <IconSearch size={16} />, placeholder: 'Search or run…', 'aria-label': 'Search or run' }}
+      searchProps={{
+        leftSection: <IconSearch size={16} />,
+        placeholder: 'Search or run…',
+        'aria-label': 'Search or run',
+      }}
     />
   )
 }

@@ -33,8 +33,8 @@ export function ConnectionBar() {
   if (!isShown) return null
   return (
     <div className={styles.bar} role="status">
-      No live connection since {formatClock(lostAt, timeZone)} ({formatRelative(lostAt, now)}). What you see may be old; it
-      continues by itself.
+      No live connection since {formatClock(lostAt, timeZone)} ({formatRelative(lostAt, now)}). What you see
+      may be old; it continues by itself.
     </div>
   )
 }

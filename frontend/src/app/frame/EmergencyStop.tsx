@@ -23,7 +23,10 @@ function report(outcome: ControlOutcome): void {
     )
     return
   }
-  notifyDone(`${canceled} Confirmed in ${formatDuration(outcome.milliseconds / 1000)}. Positions stay as they are.`, 'Trading halted')
+  notifyDone(
+    `${canceled} Confirmed in ${formatDuration(outcome.milliseconds / 1000)}. Positions stay as they are.`,
+    'Trading halted',
+  )
 }
 
 export function EmergencyStop({ isHalted }: { isHalted: boolean }) {
@@ -66,7 +69,11 @@ export function EmergencyStop({ isHalted }: { isHalted: boolean }) {
   return (
     <HoldButton
       hold={hold}
-      label={isHalted ? 'Emergency stop, already in force: hold to stop again' : 'Emergency stop: hold for one second'}
+      label={
+        isHalted
+          ? 'Emergency stop, already in force: hold to stop again'
+          : 'Emergency stop: hold for one second'
+      }
       description="Hold for one second, or hold Shift+Esc: every account stops sending orders and cancels what is working"
       isDisabled={stop.isPending}
     >

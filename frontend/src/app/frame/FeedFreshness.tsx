@@ -34,7 +34,9 @@ export function FeedFreshness() {
   return (
     <Tooltip label={label}>
       <span className={[styles.quiet, styles.feed, isStale ? styles.stale : ''].join(' ')}>
-        {age === null ? 'no quotes yet' : `quotes ${age < 0.1 ? '0.0 s' : formatDuration(Math.max(0.1, age))}`}
+        {age === null
+          ? 'no quotes yet'
+          : `quotes ${age < 0.1 ? '0.0 s' : formatDuration(Math.max(0.1, age))}`}
       </span>
     </Tooltip>
   )

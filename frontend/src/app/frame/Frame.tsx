@@ -28,7 +28,14 @@ export function Frame() {
       <div className={styles.side}>
         <Sidebar isWide={sidebarOpen} />
       </div>
-      <Drawer opened={isMenuOpen} onClose={menu.close} size={250} padding={0} title="Tradewright" hiddenFrom="md">
+      <Drawer
+        opened={isMenuOpen}
+        onClose={menu.close}
+        size={250}
+        padding={0}
+        title="Tradewright"
+        hiddenFrom="md"
+      >
         <Sidebar isWide isInDrawer />
       </Drawer>
       <div className={styles.main}>

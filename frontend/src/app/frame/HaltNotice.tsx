@@ -2,7 +2,7 @@
 import { Button, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import type { FormEvent } from 'react'
+import type { SubmitEvent } from 'react'
 import { notifyDone, notifyError } from '@/components/notify'
 import { resumeTrading } from '@/features/trading-engine/api'
 import type { TradingStateNow } from '@/lib/api/types'
@@ -28,7 +28,7 @@ export function HaltNotice({ trading }: { trading: TradingStateNow }) {
     },
     onError: notifyError,
   })
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault()
     const reason = new FormData(event.currentTarget).get('reason')
     resume.mutate(typeof reason === 'string' && reason !== '' ? reason : 'resumed by a person')
@@ -51,9 +51,15 @@ export function HaltNotice({ trading }: { trading: TradingStateNow }) {
         <form onSubmit={submit}>
           <Stack gap="md">
             <Text size="sm">
-              Strategies may send orders again at once, on every account. The reason is kept in the audit trail.
+              Strategies may send orders again at once, on every account. The reason is kept in the audit
+              trail.
             </Text>
-            <TextInput name="reason" label="Why is it safe to resume?" placeholder="checked the positions" data-autofocus />
+            <TextInput
+              name="reason"
+              label="Why is it safe to resume?"
+              placeholder="checked the positions"
+              data-autofocus
+            />
             <Button type="submit" size="sm" loading={resume.isPending}>
               Resume trading
             </Button>

@@ -18,14 +18,24 @@ export function Header({ onMenu }: { onMenu: () => void }) {
   const isRestricted = trading !== undefined && trading.state !== 'active'
   return (
     <header className={styles.header} data-state={trading?.state}>
-      <ActionIcon className={styles.burger} variant="subtle" color="gray" aria-label="Open the menu" onClick={onMenu}>
+      <ActionIcon
+        className={styles.burger}
+        variant="subtle"
+        color="gray"
+        aria-label="Open the menu"
+        onClick={onMenu}
+      >
         <IconMenu2 size={18} />
       </ActionIcon>
       <AccountMenu />
       {isRestricted ? (
         <HaltNotice trading={trading} />
       ) : (
-        <UnstyledButton className={styles.search} onClick={spotlight.open} aria-label="Search or run a command">
+        <UnstyledButton
+          className={styles.search}
+          onClick={spotlight.open}
+          aria-label="Search or run a command"
+        >
           <IconSearch size={14} aria-hidden />
           <span>Search or run…</span>
           <kbd>Ctrl K</kbd>

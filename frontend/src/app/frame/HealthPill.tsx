@@ -38,7 +38,11 @@ export function HealthPill() {
         </UnstyledButton>
       </Popover.Target>
       <Popover.Dropdown>
-        {data ? <Components health={data} /> : <p className={list.detail}>The server does not say how it is.</p>}
+        {data ? (
+          <Components health={data} />
+        ) : (
+          <p className={list.detail}>The server does not say how it is.</p>
+        )}
         <Link to="/trading-engine" className={list.more}>
           Open the engine page
         </Link>

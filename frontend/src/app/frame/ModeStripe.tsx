@@ -12,7 +12,8 @@ const SAID = {
 export function ModeStripe() {
   const { account } = useAccount()
   if (!account) return null
-  if (account.mode === 'live') return <div className={styles.live} role="note" aria-label="Live: real money" />
+  if (account.mode === 'live')
+    return <div className={styles.live} role="note" aria-label="Live: real money" />
   const market = marketOf(account)
   if (market === null) return null
   const text = SAID[market as keyof typeof SAID]

@@ -42,7 +42,11 @@ export function Sidebar({ isWide, isInDrawer = false }: { isWide: boolean; isInD
           onClick={() => setPreferences({ sidebarOpen: !isWide })}
           aria-label={isWide ? 'Narrow the sidebar' : 'Widen the sidebar'}
         >
-          {isWide ? <IconLayoutSidebarLeftCollapse size={18} stroke={1.7} /> : <IconLayoutSidebarLeftExpand size={18} stroke={1.7} />}
+          {isWide ? (
+            <IconLayoutSidebarLeftCollapse size={18} stroke={1.7} />
+          ) : (
+            <IconLayoutSidebarLeftExpand size={18} stroke={1.7} />
+          )}
           {isWide && <span>Narrow</span>}
         </UnstyledButton>
       )}

@@ -26,7 +26,8 @@ export function useLiveConnection(): void {
       client.setQueryData(auth.me().queryKey, null)
       void navigate({ to: '/sign-in', search: { next: window.location.pathname + window.location.search } })
     }
-    if (isRefused) void client.fetchQuery({ ...auth.me(), staleTime: 0 }).then((me) => (me ? live.connect() : leave()))
+    if (isRefused)
+      void client.query({ ...auth.me(), staleTime: 0 }).then((me) => (me ? live.connect() : leave()))
     return onSignedOut(leave)
   }, [client, navigate, isRefused])
 }

@@ -22,8 +22,8 @@ export function ChartLegend({ bar, values, mark }: ChartLegendProps) {
         {formatTime(bar.start, timeZone).slice(0, 16)}
       </span>
       <span>
-        <b>O</b> {formatPrice(bar.open)} <b>H</b> {formatPrice(bar.high)} <b>L</b> {formatPrice(bar.low)} <b>C</b>{' '}
-        {formatPrice(bar.close)}
+        <b>O</b> {formatPrice(bar.open)} <b>H</b> {formatPrice(bar.high)} <b>L</b> {formatPrice(bar.low)}{' '}
+        <b>C</b> {formatPrice(bar.close)}
       </span>
       <span className={change < 0 ? 'down' : 'up'}>{formatPercent(change, { signed: true })}</span>
       <span>

@@ -1,6 +1,13 @@
 /** One curve against time with its starting value as the baseline: equity, or a cumulative result. */
 import { useMantineColorScheme } from '@mantine/core'
-import { BaselineSeries, type IChartApi, type ISeriesApi, createChart } from 'lightweight-charts'
+import {
+  BaselineSeries,
+  type IChartApi,
+  type ISeriesApi,
+  type TickMarkType,
+  type Time,
+  createChart,
+} from 'lightweight-charts'
 import { useEffect, useRef } from 'react'
 import { formatCompact } from '@/lib/format'
 import { usePreferences } from '@/lib/preferences'
@@ -44,7 +51,10 @@ export default function LineChart({ label, points, baseline }: LineChartProps) {
       handleScale: false,
       localization: { priceFormatter: formatCompact },
     })
-    drawn.current = { chart, series: chart.addSeries(BaselineSeries, { lineWidth: 2, priceLineVisible: false }) }
+    drawn.current = {
+      chart,
+      series: chart.addSeries(BaselineSeries, { lineWidth: 2, priceLineVisible: false }),
+    }
     return () => {
       drawn.current = null
       chart.remove()
@@ -59,7 +69,7 @@ export default function LineChart({ label, points, baseline }: LineChartProps) {
       timeScale: {
         borderColor: colors.border,
         timeVisible: true,
-        tickMarkFormatter: (time: number, type: number) => tickText(time as never, type, timeZone),
+        tickMarkFormatter: (time: Time, type: TickMarkType) => tickText(time, type, timeZone),
       },
     })
     drawn.current.series.applyOptions({

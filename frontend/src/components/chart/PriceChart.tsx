@@ -67,7 +67,14 @@ export default function PriceChart(props: PriceChartProps) {
         values={crosshair.values}
         mark={marks.find((mark) => mark.id === crosshair.markId) ?? null}
       />
-      <div ref={element} className={styles.chart} role="img" aria-label={label} data-bars={bars.length} data-marks={marks.length} />
+      <div
+        ref={element}
+        className={styles.chart}
+        role="img"
+        aria-label={label}
+        data-bars={bars.length}
+        data-marks={marks.length}
+      />
     </div>
   )
 }

@@ -9,6 +9,7 @@ import {
   LineSeries,
   LineStyle,
   type MouseEventParams,
+  type TickMarkType,
   type Time,
   type UTCTimestamp,
   createChart,
@@ -76,7 +77,7 @@ export class ChartController {
   setZone(zone: TimeZone): void {
     this.chart.applyOptions({
       localization: { timeFormatter: (time: Time) => formatTime(Number(time) * 1000, zone) },
-      timeScale: { tickMarkFormatter: (time: Time, type: number) => tickText(time, type, zone) },
+      timeScale: { tickMarkFormatter: (time: Time, type: TickMarkType) => tickText(time, type, zone) },
     })
   }
 
@@ -140,7 +141,12 @@ export class ChartController {
   setLevels(levels: readonly Level[]): void {
     this.levels = levels
     for (const line of this.drawnLevels) this.candles.removePriceLine(line)
-    const colors = { position: this.colors.info, stop: this.colors.down, target: this.colors.up, order: this.colors.warning }
+    const colors = {
+      position: this.colors.info,
+      stop: this.colors.down,
+      target: this.colors.up,
+      order: this.colors.warning,
+    }
     this.drawnLevels = levels.map(({ price, title, kind }) =>
       this.candles.createPriceLine({
         price,
@@ -160,15 +166,13 @@ export class ChartController {
   }
 
   setIndicators(indicators: readonly IndicatorData[]): void {
+    const isSameShape = shapeOfLines(indicators) === shapeOfLines(this.indicators)
     this.indicators = indicators
-    for (const line of this.drawnLines) this.chart.removeSeries(line.series)
-    this.drawnLines = []
-    let pane = 0
-    for (const indicator of this.indicators) {
-      if (indicator.pane === 'own') pane += 1
-      this.drawIndicator(indicator, indicator.pane === 'own' ? pane : 0)
-    }
-    this.chart.panes().forEach((each, index) => each.setStretchFactor(index === 0 ? 3 : 1))
+    if (!isSameShape) this.addLines()
+    const values = indicators.flatMap(({ start, lines }) => lines.map((line) => ({ start, line })))
+    values.forEach(({ start, line }, index) =>
+      this.drawnLines[index]?.series.setData(pointsOf(start, line.values)),
+    )
   }
 
   onCrosshair(listen: (crosshair: Crosshair) => void): void {
@@ -177,7 +181,7 @@ export class ChartController {
 
   onMarkClick(listen: (id: string) => void): void {
     this.chart.subscribeClick((event) => {
-      if (typeof event.hoveredObjectId === 'string') listen(event.hoveredObjectId)
+      if (typeof event.hoveredInfo?.objectId === 'string') listen(event.hoveredInfo.objectId)
     })
   }
 
@@ -187,32 +191,38 @@ export class ChartController {
     })
   }
 
-  private drawIndicator(indicator: IndicatorData, pane: number): void {
-    for (const { name, values } of indicator.lines) {
-      const color = lineColor(this.drawnLines.length)
-      const isBars = name.includes('histogram')
-      const shared = { color, lastValueVisible: false, priceLineVisible: false }
-      const series = isBars
-        ? this.chart.addSeries(HistogramSeries, { ...shared, base: 0 }, pane)
-        : this.chart.addSeries(LineSeries, { ...shared, lineWidth: 1, crosshairMarkerVisible: false }, pane)
-      series.setData(
-        indicator.start.flatMap((start, index) => {
-          const value = values[index]
-          return value === null || value === undefined ? [] : [{ time: toChartTime(start), value }]
-        }),
-      )
-      const label = indicator.lines.length === 1 ? indicator.label : `${indicator.label} ${name}`
-      this.drawnLines.push({ label, color, series })
+  /** Series for the indicators as they are now, each in its pane; values come after. */
+  private addLines(): void {
+    for (const line of this.drawnLines) this.chart.removeSeries(line.series)
+    this.drawnLines = []
+    let panes = 0
+    for (const indicator of this.indicators) {
+      const pane = indicator.pane === 'own' ? (panes += 1) : 0
+      for (const { name } of indicator.lines) {
+        const color = lineColor(this.drawnLines.length)
+        const label = indicator.lines.length === 1 ? indicator.label : `${indicator.label} ${name}`
+        this.drawnLines.push({ label, color, series: this.addLine(name, color, pane) })
+      }
     }
+    this.chart.panes().forEach((each, index) => each.setStretchFactor(index === 0 ? 3 : 1))
   }
 
-  private read({ time, seriesData, hoveredObjectId }: MouseEventParams): Crosshair {
+  private addLine(name: string, color: string, pane: number): ISeriesApi<'Line' | 'Histogram'> {
+    const shared = { color, lastValueVisible: false, priceLineVisible: false }
+    return name.includes('histogram')
+      ? this.chart.addSeries(HistogramSeries, { ...shared, base: 0 }, pane)
+      : this.chart.addSeries(LineSeries, { ...shared, lineWidth: 1, crosshairMarkerVisible: false }, pane)
+  }
+
+  private read({ time, seriesData, hoveredInfo }: MouseEventParams): Crosshair {
     const bar = time === undefined ? null : (this.bars[indexAtOrBefore(this.times, Number(time))] ?? null)
     const values = this.drawnLines.flatMap(({ label, color, series }) => {
       const point = time === undefined ? series.data().at(-1) : seriesData.get(series)
-      return point && 'value' in point && typeof point.value === 'number' ? [{ label, color, value: point.value }] : []
+      return point && 'value' in point && typeof point.value === 'number'
+        ? [{ label, color, value: point.value }]
+        : []
     })
-    return { bar, values, markId: typeof hoveredObjectId === 'string' ? hoveredObjectId : null }
+    return { bar, values, markId: typeof hoveredInfo?.objectId === 'string' ? hoveredInfo.objectId : null }
   }
 
   private paint(): void {
@@ -236,3 +246,12 @@ export class ChartController {
 }
 
 const prices = ({ open, high, low, close }: Bar) => ({ open, high, low, close })
+
+const shapeOfLines = (indicators: readonly IndicatorData[]): string =>
+  JSON.stringify(indicators.map(({ label, pane, lines }) => [label, pane, lines.map(({ name }) => name)]))
+
+const pointsOf = (start: readonly string[], values: readonly (number | null)[]) =>
+  start.flatMap((at, index) => {
+    const value = values[index]
+    return value === null || value === undefined ? [] : [{ time: toChartTime(at), value }]
+  })

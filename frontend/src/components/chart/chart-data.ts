@@ -59,7 +59,11 @@ export function levelsOf(positions: readonly Position[], orders: readonly Order[
     ...orders
       .filter((order) => order.is_open && order.leg !== 'stop_loss' && order.leg !== 'take_profit')
       .flatMap((order) =>
-        level(order.limit_price ?? order.stop_price, 'order', `${order.side} ${formatQuantity(order.remaining_quantity)}`),
+        level(
+          order.limit_price ?? order.stop_price,
+          'order',
+          `${order.side} ${formatQuantity(order.remaining_quantity)}`,
+        ),
       ),
   ]
 }
@@ -68,7 +72,10 @@ export function levelsOf(positions: readonly Position[], orders: readonly Order[
 export function firstChange(before: readonly Bar[], after: readonly Bar[]): number | 'all' {
   const lastKnown = before.length - 1
   const isContinued =
-    before.length > 0 && after.length >= before.length && after[0]?.start === before[0]?.start && after[lastKnown]?.start === before[lastKnown]?.start
+    before.length > 0 &&
+    after.length >= before.length &&
+    after[0]?.start === before[0]?.start &&
+    after[lastKnown]?.start === before[lastKnown]?.start
   return isContinued && after.length - before.length < 50 ? lastKnown : 'all'
 }
 

@@ -33,7 +33,10 @@ const VARIABLES: Record<keyof ChartColors, string> = {
 
 export function readColors(): ChartColors {
   const style = getComputedStyle(document.documentElement)
-  const entries = Object.entries(VARIABLES).map(([name, variable]) => [name, style.getPropertyValue(variable).trim()])
+  const entries = Object.entries(VARIABLES).map(([name, variable]) => [
+    name,
+    style.getPropertyValue(variable).trim(),
+  ])
   return Object.fromEntries(entries) as ChartColors
 }
 

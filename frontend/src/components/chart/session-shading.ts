@@ -50,7 +50,7 @@ export class SessionShading implements ISeriesPrimitive {
   private colors = { shade: 'transparent', line: 'transparent' }
 
   attached({ chart, requestUpdate }: SeriesAttachedParameter): void {
-    this.chart = chart as IChartApi
+    this.chart = chart
     this.requestUpdate = requestUpdate
   }
 

@@ -13,7 +13,11 @@ const NONE: readonly SessionSpan[] = []
 const day = (at: string, shift: number): string =>
   new Date(Math.floor(Date.parse(at) / DAY_MS + shift) * DAY_MS).toISOString()
 
-export function useSessions(symbol: string, timeframe: Timeframe, bars: readonly Bar[]): readonly SessionSpan[] {
+export function useSessions(
+  symbol: string,
+  timeframe: Timeframe,
+  bars: readonly Bar[],
+): readonly SessionSpan[] {
   const first = bars[0]?.start
   const last = bars.at(-1)?.start
   const isWanted = timeframe !== '1d' && first !== undefined && last !== undefined
@@ -22,7 +26,11 @@ export function useSessions(symbol: string, timeframe: Timeframe, bars: readonly
     enabled: isWanted,
   })
   return useMemo(
-    () => (isWanted ? (data?.items.map(({ open, close }) => ({ open: toChartTime(open), close: toChartTime(close) })) ?? NONE) : NONE),
+    () =>
+      isWanted
+        ? (data?.items.map(({ open, close }) => ({ open: toChartTime(open), close: toChartTime(close) })) ??
+          NONE)
+        : NONE,
     [data, isWanted],
   )
 }

@@ -1,6 +1,6 @@
 /** A form made from a JSON schema: units, bounds and help beside each field, errors in words under it. */
-import Form from '@rjsf/core'
-import type { RJSFSchema, UiSchema } from '@rjsf/utils'
+import Form from '@rjsf/core/lib/components/Form.js'
+import type { UiSchema } from '@rjsf/utils'
 import { fields, templates, widgets } from './parts'
 import { validator } from './validator'
 
@@ -18,23 +18,33 @@ export interface SchemaFormProps {
 
 const uiSchema: UiSchema<FormValues> = { 'ui:submitButtonOptions': { norender: true } }
 
-export default function SchemaForm({ id, schema, values, onChange, onSubmit, serverErrors = {} }: SchemaFormProps) {
+export default function SchemaForm({
+  id,
+  schema,
+  values,
+  onChange,
+  onSubmit,
+  serverErrors = {},
+}: SchemaFormProps) {
   const extraErrors = Object.fromEntries(
-    Object.entries(serverErrors).map(([field, message]) => [field.replace(/^parameters\./, ''), { __errors: [message] }]),
+    Object.entries(serverErrors).map(([field, message]) => [
+      field.replace(/^parameters\./, ''),
+      { __errors: [message] },
+    ]),
   )
   return (
     <Form<FormValues>
       tagName="div"
       idPrefix={id}
       // The description of the whole is said elsewhere on the page.
-      schema={{ ...schema, title: undefined, description: undefined } as RJSFSchema}
+      schema={{ ...schema, title: undefined, description: undefined }}
       uiSchema={uiSchema}
       formData={values}
       validator={validator}
       templates={templates}
       widgets={widgets}
       fields={fields}
-      extraErrors={extraErrors as never}
+      extraErrors={extraErrors}
       liveValidate
       showErrorList={false}
       noHtml5Validate

@@ -21,7 +21,8 @@ interface Facts {
 /** What a person should know of a field's values before typing one. */
 export function factsOf(schema: StrictRJSFSchema): Facts {
   const { minimum, maximum, type } = schema
-  const unit: unknown = (schema as Record<string, unknown>)['x-unit'] ?? (schema as Record<string, unknown>).unit
+  const unit: unknown =
+    (schema as Record<string, unknown>)['x-unit'] ?? (schema as Record<string, unknown>).unit
   const range =
     minimum !== undefined && maximum !== undefined
       ? `${String(minimum)} to ${String(maximum)}`
@@ -41,7 +42,9 @@ const titleOf = ({ schema, label }: WidgetProps<FormValues>): string => {
 function describe({ schema }: WidgetProps<FormValues>): string | undefined {
   const { unit, range } = factsOf(schema)
   const bounds = [range, unit].filter(Boolean).join(' ')
-  return [schema.description, bounds === '' ? undefined : `(${bounds})`].filter(Boolean).join(' ') || undefined
+  return (
+    [schema.description, bounds === '' ? undefined : `(${bounds})`].filter(Boolean).join(' ') || undefined
+  )
 }
 
 const shared = (props: WidgetProps<FormValues>) => ({
@@ -50,7 +53,6 @@ const shared = (props: WidgetProps<FormValues>) => ({
   description: describe(props),
   error: props.rawErrors?.join(' '),
   disabled: props.disabled || props.readonly,
-  withAsterisk: false,
 })
 
 function NumberWidget(props: WidgetProps<FormValues>) {
@@ -78,7 +80,9 @@ function TextWidget(props: WidgetProps<FormValues>) {
     <TextInput
       {...shared(props)}
       value={typeof value === 'string' || typeof value === 'number' ? value : ''}
-      onChange={(event) => props.onChange(event.currentTarget.value === '' ? undefined : event.currentTarget.value)}
+      onChange={(event) =>
+        props.onChange(event.currentTarget.value === '' ? undefined : event.currentTarget.value)
+      }
     />
   )
 }
@@ -98,16 +102,23 @@ function SelectWidget(props: WidgetProps<FormValues>) {
 }
 
 function SwitchWidget(props: WidgetProps<FormValues>) {
-  const { withAsterisk: _, ...rest } = shared(props)
   return (
-    <Switch {...rest} checked={props.value === true} onChange={(event) => props.onChange(event.currentTarget.checked)} />
+    <Switch
+      {...shared(props)}
+      checked={props.value === true}
+      onChange={(event) => props.onChange(event.currentTarget.checked)}
+    />
   )
 }
 
 function TagsWidget(props: WidgetProps<FormValues>) {
   const value: unknown = props.value
   return (
-    <TagsInput {...shared(props)} value={Array.isArray(value) ? value.map(String) : []} onChange={(next) => props.onChange(next)} />
+    <TagsInput
+      {...shared(props)}
+      value={Array.isArray(value) ? value.map(String) : []}
+      onChange={(next) => props.onChange(next)}
+    />
   )
 }
 

@@ -23,5 +23,7 @@ test('each wrong field gets a sentence of its own', () => {
 })
 
 test('a missing value is named', () => {
-  expect(errorsOf(schema as never, {}).map(({ property, message }) => [property, message])).toEqual([['.fast', 'Is needed.']])
+  expect(errorsOf(schema as never, {}).map(({ property, message }) => [property, message])).toEqual([
+    ['.fast', 'Is needed.'],
+  ])
 })

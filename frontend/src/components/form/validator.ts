@@ -23,7 +23,10 @@ interface Bounds {
 /** Follows a JSON pointer such as `#/properties/fast` into the schema. */
 function lookUp(schema: RJSFSchema, pointer: string): Bounds {
   const steps = pointer.replace(/^#\/?/, '').split('/').filter(Boolean)
-  return steps.reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], schema) as Bounds
+  return steps.reduce<unknown>(
+    (at, step) => (at as Record<string, unknown> | undefined)?.[step],
+    schema,
+  ) as Bounds
 }
 
 const SENTENCES: Record<string, (bounds: Bounds) => string> = {
@@ -73,6 +76,8 @@ class CfworkerValidator<T> implements ValidatorType<T> {
     return errorsOf(schema, formData).length === 0
   }
 
+  // The library's interface leaves the kind of error to the caller.
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   rawValidation<Result>(schema: RJSFSchema, formData?: T): { errors?: Result[] } {
     return { errors: errorsOf(schema, formData) as Result[] }
   }

@@ -45,7 +45,14 @@ export function HoldButton({ hold, label, description, children, isDisabled = fa
     >
       <svg className={styles.ring} viewBox="0 0 24 24" aria-hidden>
         <circle className={styles.track} cx="12" cy="12" r={RADIUS} />
-        <circle className={styles.fill} cx="12" cy="12" r={RADIUS} strokeDasharray={LENGTH} strokeDashoffset={LENGTH} />
+        <circle
+          className={styles.fill}
+          cx="12"
+          cy="12"
+          r={RADIUS}
+          strokeDasharray={LENGTH}
+          strokeDashoffset={LENGTH}
+        />
         <rect className={styles.square} x="8.5" y="8.5" width="7" height="7" rx="1.5" />
       </svg>
       {children}

@@ -10,10 +10,10 @@ test('happens once after a full second, however often the key repeats', () => {
   const { result } = renderHook(() => useHold(1000, done))
   for (let repeat = 0; repeat < 20; repeat += 1) {
     act(() => result.current.start())
-    act(() => vi.advanceTimersByTime(40))
+    act(() => void vi.advanceTimersByTime(40))
   }
   expect(done).not.toHaveBeenCalled()
-  act(() => vi.advanceTimersByTime(300))
+  act(() => void vi.advanceTimersByTime(300))
   expect(done).toHaveBeenCalledOnce()
 })
 
@@ -21,8 +21,8 @@ test('letting go early does nothing', () => {
   const done = vi.fn()
   const { result } = renderHook(() => useHold(1000, done))
   act(() => result.current.start())
-  act(() => vi.advanceTimersByTime(900))
+  act(() => void vi.advanceTimersByTime(900))
   act(() => result.current.cancel())
-  act(() => vi.advanceTimersByTime(5000))
+  act(() => void vi.advanceTimersByTime(5000))
   expect(done).not.toHaveBeenCalled()
 })

@@ -1,5 +1,11 @@
 /** The main instrument: a virtualised, sortable table that the keyboard can walk; a row opens a drawer. */
-import { columnVisibilityFeature, createSortedRowModel, rowSortingFeature, tableFeatures, useTable } from '@tanstack/react-table'
+import {
+  columnVisibilityFeature,
+  createSortedRowModel,
+  rowSortingFeature,
+  tableFeatures,
+  useTable,
+} from '@tanstack/react-table'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useId, useMemo, useRef, useState } from 'react'
 import { Failed } from '@/components/States'
@@ -48,7 +54,19 @@ const features = tableFeatures({
 const ROW_HEIGHT = 32
 
 export function DataTable<T extends object>(props: DataTableProps<T>) {
-  const { name, label, columns, data, rowId, onOpen, openId, empty, filters, initialSort, isCompact = false } = props
+  const {
+    name,
+    label,
+    columns,
+    data,
+    rowId,
+    onOpen,
+    openId,
+    empty,
+    filters,
+    initialSort,
+    isCompact = false,
+  } = props
   const choice = usePreferences().hiddenColumns[name]
   const [sorting, setSorting] = useState(initialSort ? [initialSort] : [])
   const isDescending = sorting[0]?.desc ?? false
@@ -59,8 +77,11 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
         accessorFn: column.value,
         header: column.header,
         sortDescFirst: column.align === 'right',
-        sortFn: (a: { getValue: (id: string) => unknown }, b: { getValue: (id: string) => unknown }, id: string) =>
-          compareForSort(a.getValue(id) as string, b.getValue(id) as string, isDescending),
+        sortFn: (
+          a: { getValue: (id: string) => unknown },
+          b: { getValue: (id: string) => unknown },
+          id: string,
+        ) => compareForSort(a.getValue(id) as string, b.getValue(id) as string, isDescending),
       })),
     [columns, isDescending],
   )
@@ -92,7 +113,11 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
     if (row) onOpen?.(row.original)
   }
   const prefix = useId()
-  const { active, setActive, onKeyDown } = useRowKeys(rows.length, (index) => virtualizer.scrollToIndex(index), openRow)
+  const { active, setActive, onKeyDown } = useRowKeys(
+    rows.length,
+    (index) => virtualizer.scrollToIndex(index),
+    openRow,
+  )
   const isNearEnd = (items.at(-1)?.index ?? 0) >= rows.length - 20
 
   if (data.hasMore === true && data.isFetchingMore !== true && isNearEnd && rows.length > 0) {
@@ -101,7 +126,15 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
 
   return (
     <div className={styles.table}>
-      {!isCompact && <TableTools name={name} columns={columns} shown={shown} rows={rows.map((row) => row.original)} filters={filters} />}
+      {!isCompact && (
+        <TableTools
+          name={name}
+          columns={columns}
+          shown={shown}
+          rows={rows.map((row) => row.original)}
+          filters={filters}
+        />
+      )}
       <div
         ref={scroller}
         className={styles.scroller}
@@ -150,7 +183,13 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
           </div>
         </div>
       </div>
-      {!isCompact && <TableFooter count={rows.length} hasMore={data.hasMore === true} isFetchingMore={data.isFetchingMore === true} />}
+      {!isCompact && (
+        <TableFooter
+          count={rows.length}
+          hasMore={data.hasMore === true}
+          isFetchingMore={data.isFetchingMore === true}
+        />
+      )}
     </div>
   )
 }

@@ -31,7 +31,12 @@ export function FilterChips({ filters, values, onChange }: FilterChipsProps) {
   return (
     <>
       {filters.map((filter) => (
-        <Chip key={filter.key} filter={filter} value={values[filter.key]} onChange={(value) => onChange({ [filter.key]: value })} />
+        <Chip
+          key={filter.key}
+          filter={filter}
+          value={values[filter.key]}
+          onChange={(value) => onChange({ [filter.key]: value })}
+        />
       ))}
       {active.length > 1 && (
         <UnstyledButton className={styles.clear} onClick={clearAll}>
@@ -57,7 +62,12 @@ function Chip({ filter, value, onChange }: ChipProps) {
   }
   return (
     <span className={styles.chip} data-active={value !== undefined || undefined}>
-      <Menu opened={isOpen} onChange={setOpen} position="bottom-start" trapFocus={filter.choices !== undefined}>
+      <Menu
+        opened={isOpen}
+        onChange={setOpen}
+        position="bottom-start"
+        trapFocus={filter.choices !== undefined}
+      >
         <Menu.Target>
           <UnstyledButton className={styles.label}>
             {filter.label}
@@ -66,7 +76,11 @@ function Chip({ filter, value, onChange }: ChipProps) {
         </Menu.Target>
         <Menu.Dropdown>
           {filter.choices?.map((choice) => (
-            <Menu.Item key={choice.value} onClick={() => choose(choice.value)} fw={choice.value === value ? 600 : 400}>
+            <Menu.Item
+              key={choice.value}
+              onClick={() => choose(choice.value)}
+              fw={choice.value === value ? 600 : 400}
+            >
               {choice.label}
             </Menu.Item>
           ))}
@@ -94,7 +108,11 @@ function Chip({ filter, value, onChange }: ChipProps) {
         </Menu.Dropdown>
       </Menu>
       {value !== undefined && (
-        <UnstyledButton className={styles.cross} aria-label={`Clear ${filter.label}`} onClick={() => onChange(undefined)}>
+        <UnstyledButton
+          className={styles.cross}
+          aria-label={`Clear ${filter.label}`}
+          onClick={() => onChange(undefined)}
+        >
           <IconX size={12} aria-hidden />
         </UnstyledButton>
       )}

@@ -30,7 +30,13 @@ export function TableHeader<T>({ columns, template, sorting, onSort }: TableHead
       {columns.map((column) => {
         const direction = current?.id === column.id ? (current.desc ? 'descending' : 'ascending') : 'none'
         return (
-          <div key={column.id} role="columnheader" aria-sort={direction} className={styles.head} data-align={column.align}>
+          <div
+            key={column.id}
+            role="columnheader"
+            aria-sort={direction}
+            className={styles.head}
+            data-align={column.align}
+          >
             <Tooltip label={column.help} disabled={column.help === undefined}>
               <button type="button" className={styles.sort} onClick={() => onSort(nextSort(column, current))}>
                 {column.header}

@@ -61,7 +61,13 @@ export function TableTools<T>({ name, columns, shown, rows, filters }: TableTool
         </Menu.Dropdown>
       </Menu>
       <Tooltip label="Download as CSV">
-        <ActionIcon variant="subtle" color="gray" aria-label="Download as CSV" disabled={rows.length === 0} onClick={exportCsv}>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label="Download as CSV"
+          disabled={rows.length === 0}
+          onClick={exportCsv}
+        >
           <IconDownload size={16} />
         </ActionIcon>
       </Tooltip>

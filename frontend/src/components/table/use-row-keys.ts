@@ -1,14 +1,22 @@
 /** Up, down, page, home, end walk the rows; Enter opens the one under the cursor. */
 import { type KeyboardEvent, useState } from 'react'
 
-const STEPS: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15, Home: -1e9, End: 1e9 }
+const STEPS: Record<string, number> = {
+  ArrowDown: 1,
+  ArrowUp: -1,
+  PageDown: 15,
+  PageUp: -15,
+  Home: -1e9,
+  End: 1e9,
+}
 
 export function useRowKeys(count: number, reveal: (index: number) => void, open: (index: number) => void) {
   const [cursor, setActive] = useState<number | null>(null)
   const active = cursor !== null && cursor < count ? cursor : null
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target !== event.currentTarget || event.metaKey || event.ctrlKey || event.altKey || count === 0) return
+    if (event.target !== event.currentTarget || event.metaKey || event.ctrlKey || event.altKey || count === 0)
+      return
     const step = STEPS[event.key]
     if (step !== undefined) {
       event.preventDefault()

@@ -1,7 +1,7 @@
 /** E-mail and password; errors stand where they belong. */
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
-import type { FormEvent } from 'react'
+import type { SubmitEvent } from 'react'
 import { signIn } from '@/lib/api/auth'
 import { fieldErrorsOf, sentenceOf } from '@/lib/api/errors'
 import type { Me } from '@/lib/api/types'
@@ -11,7 +11,7 @@ import { readText } from './read-text'
 export function SignInForm({ onDone }: { onDone: (me: Me) => void }) {
   const attempt = useMutation({ mutationFn: signIn, onSuccess: ({ user }) => onDone(user) })
   const fields = fieldErrorsOf(attempt.error)
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     attempt.mutate({ email: readText(form, 'email'), password: readText(form, 'password') })
@@ -19,8 +19,24 @@ export function SignInForm({ onDone }: { onDone: (me: Me) => void }) {
   return (
     <form onSubmit={submit}>
       <Stack gap="md">
-        <TextInput name="email" label="E-mail" type="email" autoComplete="username" required withAsterisk={false} autoFocus error={fields.email} />
-        <PasswordInput name="password" label="Password" autoComplete="current-password" required withAsterisk={false} error={fields.password} />
+        <TextInput
+          name="email"
+          label="E-mail"
+          type="email"
+          autoComplete="username"
+          required
+          withAsterisk={false}
+          autoFocus
+          error={fields.email}
+        />
+        <PasswordInput
+          name="password"
+          label="Password"
+          autoComplete="current-password"
+          required
+          withAsterisk={false}
+          error={fields.password}
+        />
         {attempt.error !== null && Object.keys(fields).length === 0 && (
           <p className={styles.error} role="alert">
             {sentenceOf(attempt.error)}

@@ -1,7 +1,7 @@
 /** The first person: the console's token, an e-mail, a good password. */
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
-import { type FormEvent, useState } from 'react'
+import { type SubmitEvent, useState } from 'react'
 import { signUp } from '@/lib/api/auth'
 import { fieldErrorsOf, sentenceOf } from '@/lib/api/errors'
 import type { Me } from '@/lib/api/types'
@@ -20,7 +20,7 @@ export function SignUpForm({ token, onDone }: SignUpFormProps) {
   const attempt = useMutation({ mutationFn: signUp, onSuccess: ({ user }) => onDone(user) })
   const fields = fieldErrorsOf(attempt.error)
   const missing = LEAST_LETTERS - password.length
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     attempt.mutate({
@@ -59,7 +59,9 @@ export function SignUpForm({ token, onDone }: SignUpFormProps) {
           name="password"
           label="Password"
           description={
-            missing > 0 && password !== '' ? `${String(missing)} more characters` : 'At least 12 characters; a sentence is best.'
+            missing > 0 && password !== ''
+              ? `${String(missing)} more characters`
+              : 'At least 12 characters; a sentence is best.'
           }
           autoComplete="new-password"
           required
@@ -68,11 +70,12 @@ export function SignUpForm({ token, onDone }: SignUpFormProps) {
           onChange={(event) => setPassword(event.currentTarget.value)}
           error={fields.password}
         />
-        {attempt.error !== null && Object.keys(fields).every((field) => !['email', 'password'].includes(field)) && (
-          <p className={styles.error} role="alert">
-            {sentenceOf(attempt.error)}
-          </p>
-        )}
+        {attempt.error !== null &&
+          Object.keys(fields).every((field) => !['email', 'password'].includes(field)) && (
+            <p className={styles.error} role="alert">
+              {sentenceOf(attempt.error)}
+            </p>
+          )}
         <Button type="submit" size="md" fullWidth loading={attempt.isPending} disabled={missing > 0}>
           Create the first user
         </Button>

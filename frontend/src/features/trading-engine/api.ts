@@ -26,12 +26,12 @@ export const tradingEngine = {
       queryFn: () => api.GET('/api/trading-engine/metrics').then(unwrap),
       refetchInterval: REFRESH_MS,
     }),
-  alerts: (filter: AlertFilter, limit = PAGE_SIZE) =>
-    ({ ...pagesOf(['alerts', filter, limit], (cursor) =>
-      api
-          .GET('/api/trading-engine/alerts', { params: { query: { ...filter, limit, cursor } } })
-          .then(unwrap),
-    ), refetchInterval: REFRESH_MS }),
+  alerts: (filter: AlertFilter, limit = PAGE_SIZE) => ({
+    ...pagesOf(['alerts', filter, limit], (cursor) =>
+      api.GET('/api/trading-engine/alerts', { params: { query: { ...filter, limit, cursor } } }).then(unwrap),
+    ),
+    refetchInterval: REFRESH_MS,
+  }),
   config: () =>
     queryOptions({
       queryKey: ['config'],
@@ -40,10 +40,10 @@ export const tradingEngine = {
   eventHistory: (filter: EventFilter) =>
     pagesOf(['events', 'history', filter], (cursor) =>
       api
-          .GET('/api/trading-engine/event-history', {
-            params: { query: { ...filter, limit: PAGE_SIZE, cursor } },
-          })
-          .then(unwrap),
+        .GET('/api/trading-engine/event-history', {
+          params: { query: { ...filter, limit: PAGE_SIZE, cursor } },
+        })
+        .then(unwrap),
     ),
 }
 
@@ -63,7 +63,10 @@ export const acknowledgeAlert = (id: number) =>
 
 export const resolveAlert = (id: number, note: string | null) =>
   api
-    .POST('/api/trading-engine/alerts/{alert_id}/resolve', { params: { path: { alert_id: id } }, body: { note } })
+    .POST('/api/trading-engine/alerts/{alert_id}/resolve', {
+      params: { path: { alert_id: id } },
+      body: { note },
+    })
     .then(unwrap)
 
 export const setConfig = (key: string, value: unknown, reason: string | null) =>

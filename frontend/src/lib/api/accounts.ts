@@ -14,7 +14,9 @@ export const accounts = {
     queryOptions({
       queryKey: [...accounts.all, 'limits', accountId],
       queryFn: () =>
-        api.GET('/api/accounts/{account_id}/limits', { params: { path: { account_id: accountId } } }).then(unwrap),
+        api
+          .GET('/api/accounts/{account_id}/limits', { params: { path: { account_id: accountId } } })
+          .then(unwrap),
       refetchInterval: 5_000,
     }),
   equity: (accountId: number) =>

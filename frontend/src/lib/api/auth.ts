@@ -6,7 +6,11 @@ import type { Me } from './types'
 
 export const auth = {
   state: () =>
-    queryOptions({ queryKey: ['auth', 'state'], queryFn: () => api.GET('/api/auth/state').then(unwrap), staleTime: 0 }),
+    queryOptions({
+      queryKey: ['auth', 'state'],
+      queryFn: () => api.GET('/api/auth/state').then(unwrap),
+      staleTime: 0,
+    }),
   me: () =>
     queryOptions({
       queryKey: ['auth', 'me'],

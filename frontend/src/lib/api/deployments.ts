@@ -20,15 +20,16 @@ export const deployments = {
   performance: (id: number) =>
     queryOptions({
       queryKey: [...deployments.all, 'performance', id],
-      queryFn: () => api.GET('/api/deployments/{deployment_id}/performance', { params: path(id) }).then(unwrap),
+      queryFn: () =>
+        api.GET('/api/deployments/{deployment_id}/performance', { params: path(id) }).then(unwrap),
     }),
   events: (id: number, severity: Severity[]) =>
     pagesOf(['strategy-events', id, severity], (cursor) =>
       api
-          .GET('/api/deployments/{deployment_id}/events', {
-            params: { ...path(id), query: { severity, limit: PAGE_SIZE, cursor } },
-          })
-          .then(unwrap),
+        .GET('/api/deployments/{deployment_id}/events', {
+          params: { ...path(id), query: { severity, limit: PAGE_SIZE, cursor } },
+        })
+        .then(unwrap),
     ),
   preview: (wish: Pick<DeploymentWish, 'account_id' | 'strategy' | 'parameters' | 'symbols' | 'timeframe'>) =>
     queryOptions({

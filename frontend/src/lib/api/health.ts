@@ -24,4 +24,8 @@ export const health = () =>
   })
 
 export const system = () =>
-  queryOptions({ queryKey: ['system'], queryFn: () => api.GET('/system').then(unwrap), refetchInterval: 5_000 })
+  queryOptions({
+    queryKey: ['system'],
+    queryFn: () => api.GET('/system').then(unwrap),
+    refetchInterval: 5_000,
+  })

@@ -15,7 +15,9 @@ export const orders = {
       queryKey: [...orders.all, 'timeline', clientOrderId],
       queryFn: () =>
         api
-          .GET('/api/orders/{client_order_id}/timeline', { params: { path: { client_order_id: clientOrderId } } })
+          .GET('/api/orders/{client_order_id}/timeline', {
+            params: { path: { client_order_id: clientOrderId } },
+          })
           .then(unwrap),
     }),
 }

@@ -10,7 +10,10 @@ interface Page<T> {
 }
 
 /** A list that is fetched page by page, each page asked for with the cursor of the one before. */
-export function pagesOf<T>(queryKey: readonly unknown[], fetchPage: (cursor: string | undefined) => Promise<Page<T>>) {
+export function pagesOf<T>(
+  queryKey: readonly unknown[],
+  fetchPage: (cursor: string | undefined) => Promise<Page<T>>,
+) {
   return infiniteQueryOptions({
     queryKey,
     queryFn: ({ pageParam }) => fetchPage(pageParam),

@@ -26,15 +26,20 @@ export const stocks = {
       queryKey: [...stocks.all, 'one', symbol],
       queryFn: () => api.GET('/api/stocks/{symbol}', { params: { path: { symbol } } }).then(unwrap),
     }),
-  indicators: ({ symbol, timeframe, accountId }: SeriesKey, name: string, parameters: Record<string, string>, end: string | null) =>
+  indicators: (
+    { symbol, timeframe, accountId }: SeriesKey,
+    name: string,
+    parameters: Record<string, string>,
+    limit: number,
+  ) =>
     queryOptions({
-      queryKey: ['indicator-columns', symbol, timeframe, accountId, name, parameters, end],
+      queryKey: ['indicator-columns', symbol, timeframe, accountId, name, parameters, limit],
       queryFn: () =>
         api
           .GET('/api/stocks/{symbol}/indicators', {
             params: {
               path: { symbol },
-              query: { name, timeframe, account_id: accountId, limit: 5_000, ...parameters },
+              query: { name, timeframe, account_id: accountId, limit, ...parameters },
             },
           })
           .then(unwrap),

@@ -1,0 +1,26 @@
+/** Where one is signed in, and the keys of one's programs. */
+import { queryOptions } from '@tanstack/react-query'
+import { api, newIdempotencyKey, unwrap } from '@/lib/api/client'
+import type { components } from '@/lib/api/schema'
+
+export type Scope = components['schemas']['Scope']
+
+export const sessions = () =>
+  queryOptions({ queryKey: ['sessions'], queryFn: () => api.GET('/api/sessions').then(unwrap) })
+
+export const revokeSession = (id: number) =>
+  api.DELETE('/api/sessions/{session_id}', { params: { path: { session_id: id } } })
+
+export const apiKeys = () =>
+  queryOptions({ queryKey: ['api-keys'], queryFn: () => api.GET('/api/api-keys').then(unwrap) })
+
+export const createApiKey = (body: { name: string; scopes: Scope[] }) =>
+  api
+    .POST('/api/api-keys', { params: { header: { 'idempotency-key': newIdempotencyKey() } }, body })
+    .then(unwrap)
+
+export const revokeApiKey = (id: string) =>
+  api.DELETE('/api/api-keys/{key_id}', { params: { path: { key_id: id } } })
+
+export const changePassword = (body: { current_password: string; new_password: string }) =>
+  api.POST('/api/auth/password', { body })

@@ -1,0 +1,76 @@
+/** The engine: status, alerts, configuration, event history, and the controls of last resort. */
+import { Tabs } from '@mantine/core'
+import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
+import { Page } from '@/components/Page'
+import { Panel } from '@/components/Panel'
+import { AlertsTable } from '@/features/trading-engine/AlertsTable'
+import { ConfigPanel } from '@/features/trading-engine/ConfigPanel'
+import { EventDrawer } from '@/features/trading-engine/EventDrawer'
+import { EventHistory } from '@/features/trading-engine/EventHistory'
+import { TradingEngineStatus } from '@/features/trading-engine/TradingEngineStatus'
+import { asText, useUrlState } from '@/lib/url-state'
+import styles from './trading-engine.module.css'
+
+const page = getRouteApi('/frame/trading-engine')
+
+function TradingEnginePage() {
+  const { tab = 'status', event, ...search } = page.useSearch()
+  const change = useUrlState()
+  return (
+    <Page
+      fills
+      title="Engine"
+      lead="What decides and sends: its health, its settings, and everything it ever did."
+    >
+      <Tabs
+        value={tab}
+        onChange={(next) => change({ tab: next ?? undefined })}
+        keepMounted={false}
+        classNames={{ root: styles.root, panel: styles.panel }}
+      >
+        <Tabs.List mb="sm">
+          <Tabs.Tab value="status">Status</Tabs.Tab>
+          <Tabs.Tab value="alerts">Alerts</Tabs.Tab>
+          <Tabs.Tab value="config">Configuration</Tabs.Tab>
+          <Tabs.Tab value="events">Event history</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="status">
+          <TradingEngineStatus />
+        </Tabs.Panel>
+        <Tabs.Panel value="alerts">
+          <Panel flush className="fill">
+            <AlertsTable />
+          </Panel>
+        </Tabs.Panel>
+        <Tabs.Panel value="config">
+          <Panel flush className="fill">
+            <ConfigPanel />
+          </Panel>
+        </Tabs.Panel>
+        <Tabs.Panel value="events">
+          <Panel flush className="fill">
+            <EventHistory
+              filter={{
+                type: search.type ? [search.type] : undefined,
+                priority: search.priority ? [search.priority] : undefined,
+                stream: search.stream,
+                correlation_id: search.correlation,
+              }}
+              values={asText(search)}
+              onFilter={change}
+              openKey={event}
+              onOpen={(key) => change({ event: key })}
+            />
+          </Panel>
+          <EventDrawer
+            eventKey={event}
+            onClose={() => change({ event: undefined })}
+            onOpen={(key) => change({ event: key })}
+          />
+        </Tabs.Panel>
+      </Tabs>
+    </Page>
+  )
+}
+
+export const route = createLazyRoute('/frame/trading-engine')({ component: TradingEnginePage })
