@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -50,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(Repeated, on_repeated)
     app.include_router(every_route())
     app.include_router(websocket.router)
-    app.openapi = lambda: document(app.routes)  # type: ignore[method-assign]  # as FastAPI documents it
+    app.openapi = cache(lambda: document(app.routes))  # type: ignore[method-assign]  # as FastAPI documents it
     docs.install(app)
     frontend.install(app)
     _surround(app, settings, metrics)

@@ -1,5 +1,6 @@
 """The API's parts put together at start, and taken apart in the other order at stop."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -25,6 +26,7 @@ from app.events.listener import Listener
 from app.events.notices import ChangeNotices
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
+from app.marketdata.calendar import trading_calendar
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics
 from app.repositories import events
@@ -81,6 +83,9 @@ async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]
         for part in (parts.listener, parts.hub, parts.prices, parts.sockets, parts.first_run):
             part.start()
             stack.push_async_callback(part.stop)
+        # Calendars take pandas and a second: neither the start nor a first chart should wait.
+        warming = asyncio.create_task(asyncio.to_thread(trading_calendar))
+        stack.callback(warming.cancel)
         log.info("api_started", url=settings.api.url)
         yield parts
         log.info("api_stopped")

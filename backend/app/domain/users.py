@@ -32,6 +32,10 @@ SCOPES: Final[dict[Role, frozenset[Scope]]] = {
 """The most that each role can do; a key has a subset of its owner's."""
 
 
+CONSOLE: Final = "console@localhost"
+"Owner of keys that the console made before anybody signed up; nobody can sign in as it."
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and what they may do. `accounts` None means every account."""
 

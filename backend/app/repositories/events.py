@@ -106,7 +106,8 @@ async def correlation_of(
     """Correlation id of the event whose payload holds `value` at `path`, recorded about `near`."""
     found = await db.fetchval(
         "SELECT e.correlation_id FROM trading_events e WHERE e.stream = $1 AND e.event_type = $2"
-        " AND e.recorded_at BETWEEN $5 - interval '1 minute' AND $5 + interval '1 minute'"
+        " AND e.recorded_at BETWEEN $5::timestamptz - interval '1 minute'"
+        " AND $5::timestamptz + interval '1 minute'"
         " AND e.payload #>> $3::text[] = $4 ORDER BY e.seq LIMIT 1",
         stream,
         event_type,

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from app.core.errors import NotFound
+from app.domain.users import CONSOLE
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister
 
 _COLUMNS: Final = """u.id, u.email, nullif(u.name, '') AS name, u.role, u.active AS is_active,
@@ -17,7 +18,7 @@ _LISTING: Final = Listing(
 
 def listing(db: Db) -> Fetch:
     """Everybody, oldest first; never a password hash."""
-    return lister(db, _LISTING, Where())
+    return lister(db, _LISTING, Where().add("u.email <> {}", CONSOLE))
 
 
 async def get(db: Db, user_id: int) -> Row:
@@ -30,7 +31,7 @@ async def get(db: Db, user_id: int) -> Row:
 
 async def exist(db: Db) -> bool:
     """True once anybody signed up."""
-    return bool(await db.fetchval("SELECT EXISTS (SELECT FROM users)"))
+    return bool(await db.fetchval("SELECT EXISTS (SELECT FROM users WHERE email <> $1)", CONSOLE))
 
 
 async def lock(db: Db) -> None:
@@ -97,8 +98,10 @@ async def signed_in(db: Db, user_id: int, at: datetime) -> None:
 
 
 async def admins(db: Db) -> list[int]:
-    """Ids of active admins."""
-    found = await db.fetch("SELECT id FROM users WHERE role = 'admin' AND active ORDER BY id")
+    """Ids of active admins who can sign in, the oldest first."""
+    found = await db.fetch(
+        "SELECT id FROM users WHERE role = 'admin' AND active AND email <> $1 ORDER BY id", CONSOLE
+    )
     return [row["id"] for row in found]
 
 

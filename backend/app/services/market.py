@@ -72,10 +72,9 @@ class Market:
             rows = (await account_reports.listing(self._pool, caller.visible)(2, None)).items
             if len(rows) == 1 or len({row["dataset"] for row in rows}) == 1:
                 return str(rows[0]["dataset"])
+            many = "There are several data sets." if rows else "There is no account yet."
             raise InvalidInput(
-                "There are several data sets, or none.",
-                field="dataset",
-                remedy="Name one with dataset= or account_id=.",
+                many, field="dataset", remedy="Name one with dataset= or account_id=."
             )
         found = await stock_reports.dataset_of(self._pool, account_id)
         if found is None or not caller.may_see(account_id):

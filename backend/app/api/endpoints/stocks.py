@@ -144,7 +144,7 @@ def _span(query: BarQuery | IndicatorQuery, *, adjusted: bool = False) -> Span:
 
 
 def _parameters(request: Request) -> dict[str, str]:
-    """What stands beside our own query fields: `period=20` or `parameters[period]=20`."""
+    """What stands beside our own query fields: `length=20` or `parameters[length]=20`."""
     found: dict[str, str] = {}
     for key, value in request.query_params.multi_items():
         if key in IndicatorQuery.model_fields:

@@ -42,4 +42,5 @@ class EventQuery(PeriodQuery):
     def narrowed(self) -> dict[str, Any]:
         """What the list is narrowed to; the direction is part of it."""
         found = super().narrowed()
-        return {**found, "ascending": found.pop("order") == "asc"}
+        ascending = found.pop("order") == "asc"
+        return {**found, "ascending": ascending}

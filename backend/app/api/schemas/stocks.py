@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.api.schemas.base import AwareInstant, In, Instant, Out, PageQuery, Price, Quantity
 from app.domain.instruments import InstrumentKind
@@ -100,7 +100,7 @@ class IndicatorColumnsOut(Out):
     dataset: str = Field(examples=["simulated"])
     timeframe: Timeframe
     name: str = Field(examples=["sma"])
-    parameters: dict[str, Any] = Field(examples=[{"period": 20}])
+    parameters: dict[str, Any] = Field(examples=[{"length": 20}])
     start: list[Instant]
     columns: dict[str, list[float | None]] = Field(examples=[{"sma": [None, 187.2]}])
 
@@ -136,7 +136,9 @@ class BarQuery(_SeriesQuery):
 
 
 class IndicatorQuery(_SeriesQuery):
-    """Parameters go beside these: `?name=sma&period=20` or `?name=sma&parameters[period]=20`."""
+    """Parameters go beside these: `?name=sma&length=20` or `?name=sma&parameters[length]=20`."""
+
+    model_config = ConfigDict(extra="ignore")
 
     name: str = Field(min_length=1, max_length=64, examples=["sma"])
     limit: int = Field(default=500, ge=1, le=20_000)
