@@ -26,7 +26,7 @@ from app.marketdata.shapes import (
     read_times,
     recognise,
 )
-from app.marketdata.validation import validate
+from app.marketdata.validation import Verdict, validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,13 +221,17 @@ class BarFile:
         )
 
 
-def read_bars(path: Path, calendar: TradingCalendar, hints: Hints) -> BarBatch:
-    """All believable bars of a file of one symbol, sorted; the rest is left out."""
-    file = BarFile(path, calendar, hints)
-    parts = list(file.chunks())
+def judge_file(path: Path, calendar: TradingCalendar, hints: Hints) -> Verdict:
+    """All rows of a file of one symbol, judged at once."""
+    parts = list(BarFile(path, calendar, hints).chunks())
     whole = concatenate(part.batch for part in parts)
     malformed = np.concatenate([part.malformed for part in parts])
-    return validate(whole, calendar, malformed=malformed).good.sorted()
+    return validate(whole, calendar, malformed=malformed)
+
+
+def read_bars(path: Path, calendar: TradingCalendar, hints: Hints) -> BarBatch:
+    """All believable bars of a file of one symbol, sorted; the rest is left out."""
+    return judge_file(path, calendar, hints).good.sorted()
 
 
 # ------------------------------------------------------------------------------ readers

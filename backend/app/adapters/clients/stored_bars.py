@@ -7,12 +7,13 @@ from pathlib import Path
 
 from app.core.clock import Clock
 from app.core.errors import ConfigurationError, NotFound
+from app.core.logging import get_logger
 from app.core.registry import suggestion
 from app.domain.market import SliceOpened, Timeframe
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BarBatch, to_ns
 from app.marketdata.calendar import TradingCalendar, step_ns, trading_calendar
-from app.marketdata.files import bar_files, read_bars
+from app.marketdata.files import bar_files, judge_file
 from app.marketdata.pacing import Pace
 from app.marketdata.ports import BarReader, Feed, ProviderSetup
 from app.marketdata.shapes import Hints
@@ -20,6 +21,8 @@ from app.marketdata.slices import in_time_order
 
 _COURTESY = 64
 "Items shown in a row before other tasks get a turn."
+
+log = get_logger("trading")
 
 
 class BarFolder:
@@ -44,13 +47,17 @@ class BarFolder:
                 f"There are no bars of {symbol}.", remedy=suggestion(symbol, self._files)
             )
         if symbol not in self._read:
-            hints = Hints(symbol=symbol, tz=self._tz)
-            self._read[symbol] = await asyncio.to_thread(
-                read_bars, self._files[symbol], self._calendar, hints
-            )
+            self._read[symbol] = await asyncio.to_thread(self._load, symbol)
         whole = self._in(self._read[symbol], timeframe)
         first = to_ns(start) if start else int(whole.start[0]) if len(whole) else 0
         return whole.between(first, to_ns(end) if end else 2**62)
+
+    def _load(self, symbol: str) -> BarBatch:
+        file = self._files[symbol]
+        verdict = judge_file(file, self._calendar, Hints(symbol=symbol, tz=self._tz))
+        if counts := verdict.counts():
+            log.warning("bars_left_out", file=file.name, rows=len(verdict.bad), reasons=counts)
+        return verdict.good.sorted()
 
     def _in(self, batch: BarBatch, timeframe: Timeframe) -> BarBatch:
         if batch.timeframe is timeframe:
