@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "keys": Entry("keys", "API keys: create, list, revoke."),
     "users": Entry("users", "People and their roles."),
     "openapi": Entry("openapi", "Print the OpenAPI document."),
+    "reference": Entry("reference", "Print a page of docs/ that is made from the code."),
     "bench": Entry("bench", "Measure this machine against the figures to reach."),
     "core": Entry("core", "Run the trading process alone (`up` runs it for you)."),
     "api": Entry("api", "Run the web server alone (`up` runs it for you)."),

@@ -66,23 +66,26 @@ def section(cls: type[Options]) -> str:
     title = (cls.__doc__ or cls.__name__).strip().splitlines()[0]
     lines = [f"# ---- {title}"]
     for name, field in cls.model_fields.items():
-        lines += [f"# {line}" for line in wrap(_explanation(field), 96)]
-        lines.append(f"{variable_of(cls, name)}={_default(field)}")
-        lines += [f"{alias}=" for alias in _aliases(field)]
+        lines += [f"# {line}" for line in wrap(explanation(field), 96)]
+        lines.append(f"{variable_of(cls, name)}={default_of(field)}")
+        lines += [f"{alias}=" for alias in aliases(field)]
     return "\n".join(lines) + "\n"
 
 
-def _explanation(field: FieldInfo) -> str:
+def explanation(field: FieldInfo) -> str:
+    """What it is, and where to get it."""
     where = where_of(field)
     return f"{field.description}{f'; get it at {where}' if where else ''}"
 
 
-def _aliases(field: FieldInfo) -> list[str]:
+def aliases(field: FieldInfo) -> list[str]:
+    """Other variables that mean the same."""
     choices = field.validation_alias
     return [str(name) for name in choices.choices[1:]] if isinstance(choices, AliasChoices) else []
 
 
-def _default(field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """The default as a variable holds it; empty for none."""
     if field.default_factory is not None or field.default is None:
         return ""
     value = field.default

@@ -75,6 +75,31 @@ BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
 """Least and largest value that a person may set; fractions, seconds and counts."""
 
 
+EXPLANATIONS: Final[dict[str, str]] = {
+    "risk_checking": "False lets everything but the trading state through. Paper only.",
+    "emergency_stop": "Whether the emergency stop is armed.",
+    "max_concurrent_orders": "Open orders at a time in one account.",
+    "order_timeout_seconds": "An entry order that rests longer is canceled.",
+    "max_position_size": "Largest value of one symbol, as a fraction of equity.",
+    "max_portfolio_exposure": "Largest value of all positions, as a fraction of equity.",
+    "max_sector_exposure": "Largest value of one sector, as a fraction of equity.",
+    "default_stop_loss": "Distance of the protective stop where a signal names none.",
+    "market_data_refresh_seconds": "How often prices are refreshed.",
+    "max_daily_loss": "Loss of a session at which only reductions pass.",
+    "max_drawdown": "Fall from the peak at which only reductions pass.",
+    "max_orders_per_minute": "Orders that one account may send in a minute.",
+    "price_collar": "Farthest a limit or stop price may stand from the last price.",
+    "stale_price_seconds": "Age at which a price is too old to add risk on.",
+    "trade_extended_hours": "Whether bars outside the regular session are traded.",
+    "allow_short": "Whether a position may go below zero.",
+    "settled_cash_only": "Whether proceeds must settle before they are spent.",
+    "prevent_self_crossing": "Refuse an order that would meet another of our own.",
+    "restricted_symbols": "Symbols that may only be reduced.",
+    "allowed_symbols": "Only these may be added to; empty: all.",
+}
+"""One sentence a limit, for people; `system_config` starts with the same ones."""
+
+
 def out_of_bounds(key: str, value: object) -> str | None:
     """What is wrong with a value of the right type, as a sentence; None when it may be set."""
     if key not in BOUNDS or value is None or not isinstance(value, int | Decimal):
