@@ -2,8 +2,10 @@
 
 from typing import Any, Final
 
+import msgspec
 import orjson
 
+from app.domain.limits import Limits
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, plain
 
 _HISTORY: Final = Listing(
@@ -59,6 +61,14 @@ async def change(
         reason,
     )
     return orjson.loads(before) if before is not None else None
+
+
+async def limits(db: Db, account_id: int) -> Limits:
+    """The limits of an account: its own values over those of all, over the defaults."""
+    stored = await values(db) | await values(db, f"account:{account_id}")
+    known = {field.name for field in msgspec.structs.fields(Limits)}
+    given = {key: row["value"] for key, row in stored.items() if key in known}
+    return msgspec.convert(given, Limits, strict=False)
 
 
 def history(db: Db, key: str | None = None, scope: str | None = None) -> Fetch:

@@ -1,0 +1,167 @@
+"""Composition root: settings in, wired parts out. The only module that picks adapters."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from app.adapters.data.simulator import SimulatorOptions
+from app.core import clock, registry
+from app.core.config import Settings, get_settings
+from app.core.environment import variable
+from app.core.errors import ConfigurationError
+from app.core.security import master_key, subkey
+from app.db.address import database_url, redis_url
+from app.db.session import APPLICATION_NAME, create_pool
+from app.domain.deployments import AccountMode
+from app.domain.events import Severity
+from app.domain.instruments import Instrument
+from app.domain.matching import FillModel
+from app.domain.ports import Broker
+from app.engine.paper import PaperBroker
+from app.marketdata.ports import DataProvider, PricePublisher, ProviderSetup
+from app.repositories import alerts
+from app.repositories.accounts import Account
+from app.repositories.alerts import NewAlert
+from app.repositories.journal import SharedJournal
+from app.repositories.stock_data import StockData
+from app.strategies.catalog import Catalogue
+
+PAPER: Final = "paper"
+_FEEDS: Final = {"simulated": "simulator", "replay": "replay", "import": "replay"}
+"Which adapter feeds a data set, by the word before its colon, where the account names none."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the trading process is made of."""
+
+    settings: Settings
+    url: str
+    pool: asyncpg.Pool
+    journal_key: bytes
+    system: SharedJournal
+    catalogue: Catalogue
+    publisher: PricePublisher | None
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of one's own, for LISTEN and for advisory locks."""
+        return await asyncpg.connect(
+            self.url, timeout=5, server_settings={"application_name": APPLICATION_NAME}
+        )
+
+    def provider(self, account: Account) -> DataProvider:
+        """Where the account's bars come from. Raises ConfigurationError or NotFound."""
+        wanted = account.settings
+        name = wanted.feed or _FEEDS.get(account.dataset.partition(":")[0])
+        if name is None:
+            raise ConfigurationError(
+                f"Account {account.name} names no feed for the data set {account.dataset}.",
+                remedy="Set `feed` in the account's settings.",
+            )
+        setup = ProviderSetup(
+            exchange=wanted.exchange,
+            speed=self.speed(account),
+            path=Path(wanted.path) if wanted.path else None,
+            reader=StockData(self.pool, account.dataset),
+        )
+        provider: DataProvider = registry.load("data", name)(setup)
+        return provider
+
+    def speed(self, account: Account) -> float | None:
+        """Market seconds a second of a simulated or replayed feed."""
+        given = account.settings.speed
+        return self.settings.app.replay_speed if given is None else given
+
+    def broker(
+        self, account: Account, instruments: Mapping[str, Instrument]
+    ) -> tuple[Broker, PaperBroker | None]:
+        """The account's broker; the second is the same one where its book is ours to rebuild."""
+        if account.broker != PAPER or account.mode is not AccountMode.PAPER:
+            raise ConfigurationError(
+                f"Account {account.name} is {account.mode} at the broker {account.broker!r};"
+                " this version trades on paper only.",
+                remedy="Use a paper account.",
+            )
+        model = msgspec.convert(account.settings.fill_model, FillModel, strict=False)
+        paper: PaperBroker = registry.load("brokers", PAPER)(model, instruments)
+        return paper, paper
+
+    async def alarm(self, key: str, title: str, detail: str, account_id: int | None = None) -> None:
+        """A critical alert that a person must see, journaled in the system stream."""
+        alert = NewAlert(
+            key=f"{key}:{account_id}",
+            category="trading",
+            severity=Severity.CRITICAL,
+            title=title,
+            detail=detail,
+            account_id=account_id,
+        )
+        async with self.pool.acquire() as db, db.transaction():
+            await alerts.raise_alert(db, self.system, alert, clock.now())
+
+    @property
+    def holder(self) -> str:
+        """Who we are, as a lease says it."""
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@asynccontextmanager
+async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
+    """Everything that `core` needs, closed at the end."""
+    settings = settings or get_settings()
+    url = database_url()
+    key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
+    publisher = _publisher()
+    pool = await create_pool(url)
+    try:
+        yield Parts(
+            settings=settings,
+            url=url,
+            pool=pool,
+            journal_key=key,
+            system=SharedJournal(pool, key),
+            catalogue=Catalogue([settings.home / "strategies"]),
+            publisher=publisher,
+        )
+    finally:
+        if publisher is not None:
+            await publisher.close()
+        await pool.close()
+
+
+def _publisher() -> PricePublisher | None:
+    """Live prices go to Redis; without one nobody misses them but the screens."""
+    try:
+        address = redis_url()
+    except ConfigurationError:
+        return None
+    publisher: PricePublisher = registry.load("publishers", "redis")(address)
+    return publisher
+
+
+def simulated_start() -> datetime:
+    """Where the simulated market begins when nobody was there before."""
+    return datetime.combine(SimulatorOptions().start, time(), UTC)
+
+
+def simulator() -> DataProvider:
+    """The simulated market, for its history."""
+    provider: DataProvider = registry.load("data", "simulator")(ProviderSetup())
+    return provider
+
+
+def replay_symbols() -> tuple[str, ...]:
+    """TRADEWRIGHT_REPLAY_SYMBOLS: trade these of the files only; empty: what shares its time."""
+    return tuple(
+        part.strip().upper()
+        for part in variable("TRADEWRIGHT_REPLAY_SYMBOLS").split(",")
+        if part.strip()
+    )

@@ -1,0 +1,1 @@
+"""`tradewright core`: engines, one an account, each with its lease, feed, journal and broker."""

@@ -1,0 +1,358 @@
+"""One account at work: recover, reconcile, then drive its engine until told to stop."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from app.bootstrap import Parts
+from app.core import clock
+from app.core.errors import InvalidInput, NotFound
+from app.core.logging import get_logger
+from app.domain.commands import CommandKind
+from app.domain.events import (
+    CommandReceived,
+    FeedConnected,
+    FeedDisconnected,
+    Reconciled,
+    SessionClosed,
+)
+from app.domain.ports import Entry
+from app.engine.commands import DeploymentStart, parse
+from app.engine.driver import Driver, Item
+from app.engine.engine import AccountSetup, Engine
+from app.engine.reconciliation import differences
+from app.engine.state import EngineState
+from app.marketdata.calendar import trading_calendar
+from app.marketdata.slices import Moment
+from app.repositories import commands, config, instruments, journal
+from app.repositories.accounts import Account
+from app.repositories.journal import LOST_CONNECTION, PostgresJournal, stream_of
+from app.repositories.paging import Row
+from app.repositories.projection import Projection
+from app.repositories.stock_data import StockData
+from app.runner import recovery
+from app.runner.gate import WireGate
+from app.runner.histories import Histories
+from app.runner.inbox import Ended, Inbox, Position
+from app.services.ingestion import Ingestion
+
+CHECKPOINT_EVENTS: Final = 1_000
+FLUSH_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 5.0
+SYSTEM_ACTOR: Final = "system"
+log = get_logger("trading")
+
+
+class AccountRunner:
+    """Everything that one account needs while we hold its lease. Made anew after each failure."""
+
+    def __init__(self, parts: Parts, account: Account, epoch: int, gate: WireGate) -> None:
+        self.account = account
+        self.gate = gate
+        self._parts = parts
+        self._calendar = trading_calendar(account.settings.exchange)
+        self._bars = StockData(parts.pool, account.dataset)
+        self._histories = Histories(self._bars, self._calendar)
+        self._stop = False
+        self._asked = True
+        self._received: set[int] = set()
+        self._saved_seq = 0
+        self._saving: asyncio.Task[None] | None = None
+        self._inbox = Inbox(self._open_feed)
+        self._journal = PostgresJournal(
+            parts.pool,
+            stream_of(account.id),
+            account.id,
+            epoch,
+            parts.journal_key,
+            Projection(account.id, stream_of(account.id)),
+            reconnected=self._read_latch,
+        )
+        self._engine: Engine
+        self._driver: Driver
+
+    # ------------------------------------------------------------------------------------ life
+
+    async def run(self) -> None:
+        """Until `stop`. Raises Fenced when another process took over, and whatever breaks."""
+        try:
+            await self._start()
+            flushing = asyncio.create_task(self._flush_indicators(), name="indicators")
+            polling = asyncio.create_task(self._poll(), name="poll commands")
+            try:
+                await self._work()
+            finally:
+                for task in (flushing, polling):
+                    task.cancel()
+                await asyncio.gather(flushing, polling, return_exceptions=True)
+            await self._save()
+        finally:
+            await self._inbox.stop()
+            if self._saving is not None:
+                await asyncio.gather(self._saving, return_exceptions=True)
+            await self._journal.close()
+
+    def stop(self) -> None:
+        """Finish the step under way, save, and return from `run`."""
+        self._stop = True
+        self._inbox.wake()
+
+    def ask(self) -> None:
+        """Commands may be waiting."""
+        self._asked = True
+        self._inbox.wake()
+
+    # ----------------------------------------------------------------------------------- start
+
+    async def _start(self) -> None:
+        await self._journal.open()
+        await self._read_latch()
+        known = await instruments.load(self._parts.pool)
+        self._engine = Engine(
+            AccountSetup(account_id=self.account.id, cash=self.account.starting_cash),
+            strategies=self._parts.catalogue.make,
+            histories=self._histories,
+            instruments=known,
+        )
+        broker, book = self._parts.broker(self.account, known)
+        found = await recovery.Recovery(
+            self._parts.pool, self.account.id, self._engine, book, self._prepare, self._warm
+        ).run()
+        self._saved_seq = found.seq
+        self._book = book
+        self._driver = Driver(
+            self._engine,
+            broker,
+            self._journal,
+            gate=self.gate,
+            clock=clock.now if self.account.dataset == "live" else None,
+            before=self._prepare,
+        )
+        log.info(
+            "recovered",
+            account_id=self.account.id,
+            checkpoint=found.seq,
+            inputs=found.inputs,
+            seq=self._journal.seq,
+            differences=found.differences,
+        )
+        await self._reconcile(found.differences)
+        await self._driver.recover(self._now())
+        await self._remember_received()
+        await self._adopt_limits()
+        await self._follow()
+
+    async def _reconcile(self, unexplained: list[str]) -> None:
+        """Nothing trades before our books were held against the broker's."""
+        book = await self._driver.broker.book()
+        found = (*unexplained, *differences(self._engine.open_orders, book))
+        held = sum(1 for ledger in self._engine.ledgers.values() for _ in ledger.positions.values())
+        event = Reconciled(
+            at=self._now(), open_orders=len(book.open_orders), positions=held, differences=found
+        )
+        await self._driver.step(event)
+        if found:
+            title = f"Account {self.account.name} does not reconcile: reduce-only"
+            await self._parts.alarm("reconciliation", title, "; ".join(found), self.account.id)
+
+    async def _remember_received(self) -> None:
+        """Commands that are journaled already, though nothing answered them yet."""
+        waiting = await commands.pending(self._parts.pool, self.account.id)
+        if not waiting:
+            return
+        async for record in journal.scan(
+            self._parts.pool, self._journal.stream, 0, {"command_received"}
+        ):
+            self._received.add(msgspec.json.decode(record.payload)["command_id"])
+
+    async def _adopt_limits(self) -> None:
+        """The stored limits, as a command: the stream alone must explain every decision."""
+        wanted = await config.limits(self._parts.pool, self.account.id)
+        engine = msgspec.to_builtins(self._engine.limits)
+        changed = {
+            key: value for key, value in msgspec.to_builtins(wanted).items() if engine[key] != value
+        }
+        if changed:
+            command_id = await commands.submit(
+                self._parts.pool,
+                self.account.id,
+                CommandKind.LIMITS_CHANGE,
+                {"limits": changed},
+                SYSTEM_ACTOR,
+            )
+            await self._receive(await commands.get(self._parts.pool, command_id))
+
+    # ------------------------------------------------------------------------------------ work
+
+    async def _work(self) -> None:
+        while not self._stop:
+            if self._asked:
+                self._asked = False
+                await self._take_commands()
+                continue
+            item = await self._inbox.next()
+            if isinstance(item, Ended):
+                await self._on_ended(item)
+            elif item is not None:
+                await self._driver.step(item)
+                await self._after(item)
+
+    async def _after(self, item: Moment) -> None:
+        is_due = self._journal.seq - self._saved_seq >= CHECKPOINT_EVENTS
+        if is_due or isinstance(item, SessionClosed):
+            await self._save_aside()
+
+    async def _on_ended(self, ended: Ended) -> None:
+        feed = self._feed_name
+        if ended.error is None:
+            self._inbox.is_over = True
+            log.info("feed_over", account_id=self.account.id, feed=feed)
+            await self._tell(FeedDisconnected(feed=feed, reason="no more bars", at=clock.now()))
+            await self._save_aside()
+            return
+        await self._tell(FeedDisconnected(feed=feed, reason=ended.error, at=clock.now()))
+        await self._inbox.again(self._position)
+
+    # -------------------------------------------------------------------------------- commands
+
+    async def _take_commands(self) -> None:
+        try:
+            waiting = await commands.pending(self._parts.pool, self.account.id)
+        except LOST_CONNECTION as error:
+            log.warning("commands_not_read", account_id=self.account.id, error=str(error))
+            return  # the poll asks again
+        for row in waiting:
+            if row["id"] not in self._received:
+                await self._receive(row)
+        await self._follow()
+
+    async def _receive(self, row: Row) -> None:
+        self._received.add(row["id"])
+        event = CommandReceived(
+            command_id=row["id"],
+            kind=row["kind"],
+            payload=row["payload"],
+            actor=row["actor"],
+            at=self._now(),
+        )
+        await self._driver.step(event)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            self.ask()
+
+    # ------------------------------------------------------------------------------------ feed
+
+    async def _follow(self) -> None:
+        """Feed what is watched, decided by, held or ordered; start anew when that grew."""
+        wanted = set(self.account.settings.symbols)
+        wanted |= {symbol for symbol, _ in self._engine.subscriptions}
+        wanted |= {order.symbol for order in self._engine.open_orders}
+        for ledger in self._engine.ledgers.values():
+            wanted |= {p.symbol for p in ledger.positions.values() if p.quantity}
+        if wanted - set(self._inbox.symbols):
+            symbols = tuple(sorted(wanted | set(self._inbox.symbols)))
+            await self._inbox.follow(symbols, self._position)
+            log.info("feed_followed", account_id=self.account.id, symbols=symbols)
+            await self._tell(FeedConnected(feed=self._feed_name, at=clock.now()))
+
+    def _open_feed(self, symbols: tuple[str, ...], position: Position) -> AsyncGenerator[Moment]:
+        ingestion = Ingestion(
+            self._parts.provider(self.account),
+            self._bars,
+            self._parts.pool,
+            self._calendar,
+            publisher=self._parts.publisher,
+            clock=clock.system if self.account.dataset == "live" else None,
+        )
+        base = self.account.settings.base
+        longer = {timeframe for _, timeframe in self._engine.subscriptions} - {base}
+        return ingestion.feed(
+            symbols,
+            base,
+            longer,
+            after=position.after,
+            open_session=position.session,
+            extended_hours=self._engine.limits.trade_extended_hours,
+        )
+
+    @property
+    def _position(self) -> Position:
+        book = self._engine.book
+        return Position(
+            self._engine.slice_end or self.account.settings.start,
+            book.session if book.is_open else None,
+        )
+
+    @property
+    def _feed_name(self) -> str:
+        return f"{self.account.dataset} ({self.account.name})"
+
+    async def _tell(self, event: FeedConnected | FeedDisconnected) -> None:
+        with suppress(*LOST_CONNECTION):
+            await self._parts.system.append([Entry(event)])
+
+    # -------------------------------------------------------------------------------- histories
+
+    async def _prepare(self, item: Item) -> None:
+        """Load what a strategy that is about to start will want to look back on."""
+        if isinstance(item, CommandReceived) and item.kind == CommandKind.DEPLOYMENT_START:
+            with suppress(InvalidInput):
+                wish = parse(item.kind, item.payload)
+                if isinstance(wish, DeploymentStart):
+                    until = self._engine.slice_end or self.account.settings.start
+                    await self._load(wish, until)
+
+    async def _warm(self, state: EngineState) -> None:
+        for deployment in recovery.running(state):
+            await self._load(deployment, state.slice_end or self.account.settings.start)
+
+    async def _load(self, wish: Any, until: datetime | None) -> None:  # noqa: ANN401 - a start or a deployment
+        try:
+            strategy = self._parts.catalogue.make(wish.strategy, wish.parameters)
+        except (InvalidInput, NotFound):
+            return  # the engine says so
+        await self._histories.load(wish.symbols, wish.timeframe, strategy.lookback, until)
+
+    async def _flush_indicators(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                while await self._histories.flush(self._parts.pool):
+                    pass
+            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+                log.warning("indicators_not_stored", error=str(error))
+
+    # -------------------------------------------------------------------------------- the rest
+
+    def _now(self) -> datetime:
+        """The account's own time: the market's, or the machine's where the market is real."""
+        if self.account.dataset == "live":
+            return clock.now()
+        return self._engine.now or self.account.settings.start or clock.now()
+
+    async def _read_latch(self) -> None:
+        await self.gate.refresh(self._parts.pool)
+
+    async def _save_aside(self) -> None:
+        """A checkpoint of this instant, written while the next steps are taken."""
+        if self._saving is not None and not self._saving.done():
+            return
+        self._saved_seq = self._journal.seq
+        write = recovery.saving(
+            self._parts.pool, self.account.id, self._saved_seq, self._engine, self._book
+        )
+        self._saving = asyncio.create_task(write, name="checkpoint")
+
+    async def _save(self) -> None:
+        if self._saving is not None:
+            await asyncio.gather(self._saving, return_exceptions=True)
+        await recovery.saving(
+            self._parts.pool, self.account.id, self._journal.seq, self._engine, self._book
+        )

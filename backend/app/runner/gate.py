@@ -1,0 +1,51 @@
+"""The wire gate: the latch of the emergency stop, held in memory so that reading it never waits."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from app.domain.deployments import TradingState
+from app.domain.orders import Leg, Order
+from app.repositories import trading_state
+from app.repositories.paging import Db
+
+ALL: Final = "all"
+
+
+class Latch(NamedTuple):
+    """One scope's row: what may be sent, and the epoch of that decision."""
+
+    state: TradingState
+    epoch: int
+
+
+class WireGate:
+    """Called right before the wire. Closed until the latch was read once."""
+
+    def __init__(self, account_id: int) -> None:
+        self._account_id = account_id
+        self._scope = f"account:{account_id}"
+        self._latches: dict[str, Latch] = {}
+
+    def __call__(self, order: Order) -> str | None:
+        """Why `order` must not be sent now; None when it may."""
+        if not self._latches:
+            return "the trading state is not known yet"
+        for scope, latch in self._latches.items():
+            if latch.state is TradingState.HALTED and order.leg is not Leg.FLATTEN:
+                return f"trading is halted ({scope})"
+            if latch.state is TradingState.REDUCING and order.leg is Leg.ENTRY:
+                return f"trading is reducing ({scope})"
+        return None
+
+    async def refresh(self, db: Db) -> None:
+        """Read the latch again, obey it from here on, and say so."""
+        rows = await trading_state.states(db)
+        latches = {row["scope"]: row for row in rows if row["scope"] in (ALL, self._scope)}
+        self._latches = {scope: _latch(row) for scope, row in latches.items()}
+        own = latches.get(self._scope)
+        if own is not None and own["confirmed_epoch"] < own["epoch"]:
+            await trading_state.confirm(db, self._account_id, own["epoch"])
+
+
+def _latch(row: Mapping[str, Any]) -> Latch:
+    return Latch(TradingState(row["state"]), row["epoch"])
