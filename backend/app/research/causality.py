@@ -44,7 +44,7 @@ class _Found(Exception):
 
 
 def check_causality(make: Callable[[], Strategy], series: Sequence[Series]) -> Causality:
-    """Try strategies fresh from `make` on these bars. What a strategy raises leaves it unchecked."""
+    """Try strategies fresh from `make` on these bars. One that raises stays unchecked."""
     cuts = 0
     try:
         for one in series:
