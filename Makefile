@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UI_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.html frontend/*.json)
 NPM := npm --prefix frontend --no-audit --no-fund --loglevel=error
 
-.PHONY: help run install test lint format types contracts test-backend test-frontend e2e bench docs torture clean
+.PHONY: help run install test lint format types contracts test-backend test-frontend e2e bench docs pages lock clean
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -39,8 +39,8 @@ $(VENV)/.installed-dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 	@touch $(VENV)/.installed $@
 
 frontend/node_modules/.installed: frontend/package-lock.json
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || \
-		{ echo "The UI needs Node 20 or newer; 'node --version' says: $$(node --version 2>&1)."; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(+!(a > 20 || (a == 20 && b >= 19)))' \
+		2>/dev/null || { echo "The UI needs Node 20.19 or newer; 'node --version' says: $$(node --version 2>&1)."; exit 1; }
 	@echo "Installing the locked npm packages…"
 	@cd frontend && npm ci --no-audit --no-fund --loglevel=error --prefer-offline
 	@touch $@
@@ -95,14 +95,20 @@ bench: $(VENV)/.installed-dev ## Measure speed and memory against their limits
 	@$(BIN)/tradewright bench
 
 docs: $(VENV)/.installed-dev ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pages: $(VENV)/.installed-dev ## Write anew every file that is made from the code
+	$(BIN)/tradewright config example > .env.example
+	$(BIN)/tradewright openapi > frontend/openapi.json
+	npm --prefix frontend run --silent api
+	for page in cli configuration limits; do $(BIN)/tradewright reference $$page > docs/$$page.md; done
+	$(BIN)/python -m app.indicators.page
+	$(BIN)/python -m app.db.documentation
 
 clean: ## Remove what make built (not .tradewright, which holds your data)
 	rm -rf $(VENV) frontend/node_modules frontend/dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
-# The lock: run after a change of the dependencies in pyproject.toml (needs uv and the network).
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
-lock:
+lock: ## Compile the locks anew after a change of dependencies in pyproject.toml (uv and a network)
 	$(COMPILE) --group build -o requirements.txt
 	$(COMPILE) --group dev -o requirements-dev.txt
-.PHONY: lock

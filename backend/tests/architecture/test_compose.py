@@ -39,5 +39,15 @@ def test_the_service_gets_the_urls_of_its_siblings(compose: dict[str, Any]) -> N
 def test_what_it_builds_exists_and_volumes_are_declared(compose: dict[str, Any]) -> None:
     build = compose["services"]["app"]["build"]
     assert (ROOT / build["context"] / build["dockerfile"]).is_file()
-    used = {v.split(":")[0] for s in compose["services"].values() for v in s.get("volumes", [])}
-    assert used == set(compose["volumes"])
+    mounts = [v.split(":") for s in compose["services"].values() for v in s.get("volumes", [])]
+    assert {source for source, *_ in mounts if source[0] != "."} == set(compose["volumes"])
+    assert all((ROOT / source).is_file() for source, *_ in mounts if source[0] == ".")
+
+
+def test_redis_starts_with_its_file_and_keeps_nothing(compose: dict[str, Any]) -> None:
+    redis = compose["services"]["redis"]
+    source, target, mode = redis["volumes"][0].split(":")
+    assert redis["command"][-1] == target
+    assert mode == "ro"
+    lines = (ROOT / source).read_text().splitlines()
+    assert {"maxmemory 2gb", "maxmemory-policy allkeys-lru", "appendonly no"} <= set(lines)
