@@ -28,7 +28,7 @@ T = TypeVar("T")
 COMPONENTS: Final = ("agents", "api", "trading", "performance")
 "Each has its own file. What names none goes to the file of the process's component."
 NAMESPACE: Final = "tradewright"
-CHATTY: Final = ("asyncio", "httpcore", "httpx", "urllib3", "websockets", "sqlalchemy", "numba")
+CHATTY: Final = ("asyncio", "httpcore", "httpx", "urllib3", "websockets", "sqlalchemy", "redis")
 "Libraries whose DEBUG lines would drown ours."
 _SAFE_KEYS: Final = frozenset({"event", "level", "logger", "timestamp", "component"})
 
@@ -60,6 +60,8 @@ def configure_logging(
     screen = logging.StreamHandler(stream)
     readable = structlog.dev.ConsoleRenderer(colors=stream.isatty())
     screen.setFormatter(_formatter(_json if settings.profile.console_is_json else readable))
+    if settings.log.level is None and not settings.profile.console_is_json:
+        screen.addFilter(_for_people)
     files = ComponentFiles(settings.log_dir, component, settings.log.retention_days)
     files.setFormatter(_formatter(_json))
     root = logging.getLogger()
@@ -67,6 +69,14 @@ def configure_logging(
     root.setLevel(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.getLevelName(level), logging.INFO))
+
+
+def _for_people(record: logging.LogRecord) -> bool:
+    """On a developer's console: no DEBUG and no line for each good request; the files have both."""
+    if record.levelno >= logging.WARNING:
+        return True
+    what = record.msg.get("event") if isinstance(record.msg, dict) else None
+    return record.levelno >= logging.INFO and what != "request"
 
 
 def reset_logging() -> None:
@@ -89,8 +99,15 @@ def _shared() -> list[Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
+        _without_markup,
         redact_secrets,
     ]
+
+
+def _without_markup(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Processor: uvicorn says every line twice, once with colours."""
+    event.pop("color_message", None)
+    return event
 
 
 def _formatter(renderer: Processor) -> logging.Formatter:

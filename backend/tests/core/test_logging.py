@@ -74,9 +74,31 @@ def test_an_error_carries_its_stack_trace(read: Read) -> None:
 
 
 def test_the_console_is_readable_in_development(read: Read, console: io.StringIO) -> None:
-    logs.get_logger("trading").debug("hello", symbol="SPY")
+    logs.get_logger("trading").info("hello", symbol="SPY")
     assert "hello" in console.getvalue()
     assert "symbol=SPY" in console.getvalue()
+
+
+def test_the_console_leaves_detail_and_good_requests_to_the_files(
+    read: Read, console: io.StringIO
+) -> None:
+    log = logs.get_logger("api")
+    log.debug("detail")
+    log.info("request", status=200)
+    log.warning("request", status=503)
+    assert [line["event"] for line in read("api")] == ["detail", "request", "request"]
+    assert "detail" not in console.getvalue()
+    assert console.getvalue().count("request") == 1
+
+
+def test_a_level_that_was_asked_for_is_shown_on_the_console(
+    read: Read, console: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    get_settings.cache_clear()
+    logs.configure_logging("api", console=console)
+    logs.get_logger("api").debug("detail")
+    assert "detail" in console.getvalue()
 
 
 def test_the_console_is_json_and_quieter_in_production(
