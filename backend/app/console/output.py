@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -31,4 +32,12 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    """As a person writes it: no padding zeros, no brackets around lists."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, Decimal):
+        plain = f"{value:f}"
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return str(value)
