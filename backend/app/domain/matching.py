@@ -344,13 +344,14 @@ class Matcher:
         )
 
 
-def _precedence(resting: Resting) -> tuple[str, int, datetime, str]:
+def _precedence(resting: Resting) -> tuple[str, int, datetime, int, str]:
     """The worse first: of a stop and a take-profit that one bar touches, the stop is assumed.
 
     Nothing depends on the order in which orders came in, which a restart may change.
     """
     order = resting.order
-    return order.symbol, _WORSE_FIRST[order.type], order.at, order.client_order_id
+    worse = _WORSE_FIRST[order.type]
+    return order.symbol, worse, order.at, order.attempt, order.client_order_id
 
 
 def execution_id_of(client_order_id: str, start: datetime, meeting: int) -> str:

@@ -86,11 +86,12 @@ class Ledger(msgspec.Struct, kw_only=True):
         position = self.position(execution.symbol)
         self.cash -= signed * execution.price + commission
         if position.quantity * signed < 0:
-            closing = (
-                max(signed, -position.quantity) if signed < 0 else min(signed, -position.quantity)
-            )
-            opening = signed - closing
-            share = (commission * closing / signed).quantize(PRECISION) if opening else commission
+            closing = -position.quantity
+            if abs(signed) < abs(closing):
+                closing = signed
+            opening, share = signed - closing, commission
+            if opening and commission:
+                share = (commission * closing / signed).quantize(PRECISION)
             position, trade = _close(position, closing, share, execution, signal_id, leg)
             signed, commission = opening, commission - share
         if signed:

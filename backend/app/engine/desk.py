@@ -6,10 +6,17 @@ from typing import Final
 
 import msgspec
 
-from app.domain.events import CancelRequested, Event, SignalExpired, SignalRaised, TargetSet
+from app.domain.events import (
+    CancelRequested,
+    Event,
+    OrderApproved,
+    SignalExpired,
+    SignalRaised,
+    TargetSet,
+)
 from app.domain.orders import Order, PendingChange
 from app.domain.signals import Signal, Target
-from app.engine.state import Standing
+from app.engine.state import Act, Standing
 from app.risk.book import Book
 from app.risk.engine import RiskEngine
 
@@ -25,9 +32,25 @@ class Desk:
         self.book, self.risk = book, risk
         self.standings: dict[Key, Standing] = {}
         self.out: list[Event] = []
+        self.outbox: list[Act] = []
+        "What the driver has to do at the broker, first come first served."
 
     def emit(self, event: Event) -> None:
         self.out.append(event)
+
+    def place(self, approved: OrderApproved) -> None:
+        """The order is made: it waits for the wire."""
+        self.emit(approved)
+        self.outbox.append(Act("submit", approved.order.client_order_id))
+
+    def done(self, client_order_id: str, kind: str | None = None) -> None:
+        """The order was submitted or is closed: there is nothing left to do about it."""
+        if self.outbox:
+            self.outbox = [
+                act
+                for act in self.outbox
+                if act.client_order_id != client_order_id or kind not in (None, act.kind)
+            ]
 
     def taken(self) -> list[Event]:
         """The events since the last time, in order."""
@@ -37,8 +60,10 @@ class Desk:
     def cancel(self, order: Order, reason: str, at: datetime) -> None:
         """Ask the broker to cancel, once."""
         if order.pending is not PendingChange.CANCEL:
+            identity = order.client_order_id
             self.book.put(msgspec.structs.replace(order, pending=PendingChange.CANCEL))
-            self.emit(CancelRequested(client_order_id=order.client_order_id, reason=reason, at=at))
+            self.emit(CancelRequested(client_order_id=identity, reason=reason, at=at))
+            self.outbox.append(Act("cancel", identity))
 
     def take_up(
         self, signal: Signal, quantity: Decimal, *, is_once: bool = False, is_flatten: bool = False

@@ -14,7 +14,6 @@ from app.domain.events import (
     CancelRequested,
     ClockTicked,
     Input,
-    OrderApproved,
     OrderCanceled,
     OrderRejected,
     OrderSubmitted,
@@ -24,9 +23,10 @@ from app.domain.events import (
     occurred_at,
 )
 from app.domain.market import SliceOpened
-from app.domain.orders import Order, OrderStatus, PendingChange
+from app.domain.orders import Order, OrderStatus
 from app.domain.ports import Broker, Entry, Journal
 from app.engine.engine import Engine
+from app.engine.state import Act
 
 Item = SliceOpened | Input
 """What a feed yields. Commands are items like any other."""
@@ -60,6 +60,9 @@ class Driver:
         self.engine, self.broker, self.journal = engine, broker, journal
         self._gate, self._clock, self._before = gate, clock, before
         self._now: datetime | None = None
+        self._asked: set[str] = set()
+        "Orders whose cancel was asked for in this life of the process."
+        self._is_working = False
 
     async def step(self, item: Item) -> None:
         """One item of the feed, or one command, with everything that follows from it."""
@@ -85,26 +88,22 @@ class Driver:
     async def recover(self, at: datetime) -> None:
         """Finish what a crash interrupted; call after the engine and the broker were restored.
 
-        An approved order was never sent: it is sent now where the book is ours (paper) or it is
-        younger than the order time-out, else it is cancelled and its target is pursued anew. A
-        submitted one without an answer is submitted again on paper, where a known id is placed
-        once; elsewhere it is unknown until reconciliation has asked. Cancels are asked for again.
+        A submitted order without an answer is submitted again on paper, where a known id is placed
+        once; elsewhere it is unknown until reconciliation has asked. Then the outbox is emptied as
+        if nothing had been: approved orders were never sent, so they are sent now, but for those
+        of a real broker that are older than the order time-out: they are cancelled, and their
+        targets pursued anew. Cancels are asked for again.
         """
         self._now = at
         for order in self.engine.open_orders:
-            if order.status is OrderStatus.APPROVED:
-                await self._recover_approved(order, at)
-            elif order.status is OrderStatus.SUBMITTED:
+            if order.status is OrderStatus.SUBMITTED:
                 await self._recover_submitted(order, at)
-            if order.pending is PendingChange.CANCEL:
-                await self._cancel(order.client_order_id)
-
-    async def _recover_approved(self, order: Order, at: datetime) -> None:
         patience = timedelta(seconds=self.engine.limits.order_timeout_seconds)
-        if self.broker.is_simulated or at - order.at <= patience:
-            await self._submit(order)
-        else:
-            await self._withdraw(order, "approved before an outage, never sent")
+        for order in self.engine.open_orders:
+            is_old = at - order.at > patience and not self.broker.is_simulated
+            if order.status is OrderStatus.APPROVED and is_old:
+                await self._withdraw(order, "approved before an outage, never sent")
+        await self._work()
 
     async def _recover_submitted(self, order: Order, at: datetime) -> None:
         if self.broker.is_simulated:
@@ -117,23 +116,38 @@ class Driver:
     # -------------------------------------------------------------------------------- inside
 
     async def _learn(self, inputs: Iterable[Input]) -> None:
-        """Journal the inputs with their consequences, in one transaction, then act on those."""
+        """Journal the inputs with their consequences, in one transaction; then empty the outbox."""
         entries: list[Entry] = []
-        acts: list[OrderApproved | CancelRequested] = []
         for event in inputs:
             cause = len(entries)
             entries.append(Entry(event))
             for fact in self.engine.handle(event):
                 entries.append(Entry(fact, cause))
-                if isinstance(fact, OrderApproved | CancelRequested):
-                    acts.append(fact)
+                if self._asked and isinstance(fact, CancelRequested):
+                    self._asked.discard(fact.client_order_id)
         if entries:
             await self.journal.append(entries)
-        for fact in acts:
-            if isinstance(fact, OrderApproved):
-                await self._submit(fact.order)
-            else:
-                await self._cancel(fact.client_order_id)
+        if not self._is_working and self.engine.outbox:
+            await self._work()
+
+    async def _work(self) -> None:
+        """Act on the outbox in order; what comes of it is learned, and may add to it."""
+        self._is_working = True
+        try:
+            while (act := self._next_act()) is not None:
+                if act.kind == "submit":
+                    await self._submit(self.engine.book.open[act.client_order_id])
+                else:
+                    await self._cancel(act.client_order_id)
+        finally:
+            self._is_working = False
+
+    def _next_act(self) -> Act | None:
+        """A cancel stays in the outbox until the order is closed, but it is asked for once."""
+        for act in self.engine.outbox:
+            if act.kind == "submit" or act.client_order_id not in self._asked:
+                return act
+        return None
 
     async def _submit(self, order: Order) -> None:
         reason = self._gate(order)
@@ -159,6 +173,7 @@ class Driver:
             return (OrderUnknown(client_order_id=identity, reason=reason, at=self._at()),)
 
     async def _cancel(self, client_order_id: str) -> None:
+        self._asked.add(client_order_id)
         try:
             reports = await self.broker.cancel(client_order_id, self._at())
         except BrokerRejected:

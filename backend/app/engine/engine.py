@@ -3,7 +3,7 @@
 Pure: no clock, no await, no I/O, no random. The same inputs give the same events, byte for byte.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -43,7 +43,7 @@ from app.engine.history import HistoryFactory
 from app.engine.protection import protect
 from app.engine.pursuit import extend, lapse_when_due, reduce
 from app.engine.requests import Requests
-from app.engine.state import FORMAT, EngineState
+from app.engine.state import FORMAT, Act, EngineState
 from app.risk.book import Book
 from app.risk.engine import RiskEngine
 
@@ -221,6 +221,11 @@ class Engine:
         return list(self.book.open.values())
 
     @property
+    def outbox(self) -> Sequence[Act]:
+        """What was decided and must still be done at the broker, first come first served."""
+        return self.desk.outbox
+
+    @property
     def deployments(self) -> dict[int, tuple[Deployment, DeploymentState]]:
         runtimes = self.runtimes.items()
         return {number: (one.deployment, one.state) for number, one in runtimes}
@@ -239,6 +244,7 @@ class Engine:
             slice_end=self.slice_end,
             book=self.book.snapshot(),
             standings=[msgspec.structs.replace(s) for s in self.desk.standings.values()],
+            outbox=list(self.desk.outbox),
             runtimes=self._deployments.snapshot(),
         )
 
@@ -253,6 +259,7 @@ class Engine:
         self.book.restore(state.book)
         standings = (msgspec.structs.replace(one) for one in state.standings)
         self.desk.standings = {(s.target.ledger, s.target.symbol): s for s in standings}
+        self.desk.outbox = list(state.outbox)
         self._deployments.restore(state.runtimes)
 
 

@@ -132,4 +132,4 @@ def _add(
         # All legs of one position are one group: of two kinds one may fill at a time.
         group_id=f"{position.ledger}-{position.symbol}-{opened:%Y%m%dT%H%M%S}",
     )
-    desk.emit(desk.risk.protect(intent, desk.book))
+    desk.place(desk.risk.protect(intent, desk.book))

@@ -150,7 +150,7 @@ def _ask(desk: Desk, standing: Standing, intent: Intent) -> None:
     answer = desk.risk.review(intent, desk.book)
     if isinstance(answer, OrderApproved):
         standing.attempt, standing.denied, standing.outcome_due = intent.attempt, None, False
-        desk.emit(answer)
+        desk.place(answer)
         if answer.limited_by and intent.adds:
             desk.retarget(standing, desk.projected(standing), intent.at)
     elif standing.denied != answer.code:

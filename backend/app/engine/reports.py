@@ -34,6 +34,7 @@ _CLOSES = {OrderCanceled: S.CANCELED, OrderExpired: S.EXPIRED, OrderRejected: S.
 
 
 def on_submitted(desk: Desk, event: OrderSubmitted) -> None:
+    desk.done(event.client_order_id, "submit")
     order = desk.book.open.get(event.client_order_id)
     if order is not None and order.status is S.APPROVED:
         desk.book.put(order.to(S.SUBMITTED))
@@ -53,6 +54,7 @@ def on_accepted(desk: Desk, event: OrderAccepted) -> None:
 
 def on_unknown(desk: Desk, event: OrderUnknown) -> None:
     """Nobody knows whether the request arrived; a cancel may be asked for again."""
+    desk.done(event.client_order_id)
     order = desk.book.open.get(event.client_order_id)
     if order is None:
         return
@@ -66,6 +68,7 @@ def on_closed(desk: Desk, event: Closing) -> None:
     order, status = desk.book.open.get(event.client_order_id), _CLOSES[type(event)]
     if order is None or status not in NEXT[order.status]:
         return
+    desk.done(order.client_order_id)
     desk.book.put(order.to(status, pending=PendingChange.NONE))
     standing = desk.standings.get((order.ledger, order.symbol))
     is_wished = order.pending is PendingChange.CANCEL
@@ -87,6 +90,8 @@ def on_filled(desk: Desk, event: OrderFilled) -> None:
     if order is not None:
         order = _with_fill(desk, order, execution)
         book.put(order)
+        if not order.is_open:
+            desk.done(order.client_order_id)
     position, trade = book.apply(execution, order)
     desk.emit(
         PositionChanged(

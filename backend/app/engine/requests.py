@@ -16,7 +16,7 @@ from app.domain.events import (
     OrderDenied,
     SignalSatisfied,
 )
-from app.domain.limits import Limits
+from app.domain.limits import Limits, out_of_bounds
 from app.domain.signals import Signal
 from app.engine import commands, controls
 from app.engine.deployments import Deployments
@@ -107,6 +107,10 @@ class Requests:
             limits = msgspec.convert(whole, Limits)
         except msgspec.ValidationError as error:
             raise InvalidInput(f"limits: {error}", field="limits") from error
+        for key in asked.limits:
+            problem = out_of_bounds(key, getattr(limits, key))
+            if problem is not None:
+                raise InvalidInput(problem, field=key)
         self.desk.book.limits = limits
         shown = msgspec.to_builtins(limits)
         self.desk.emit(LimitsChanged(limits=shown, actor=event.actor, at=event.at))

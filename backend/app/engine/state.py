@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +13,13 @@ from app.risk.book import BookSnapshot
 ZERO = Decimal(0)
 FORMAT = 1
 "Goes up when a checkpoint of before can no longer be read."
+
+
+class Act(msgspec.Struct, frozen=True):
+    """Something that was decided and must still be done at the broker."""
+
+    kind: Literal["submit", "cancel"]
+    client_order_id: str
 
 
 class Standing(msgspec.Struct, kw_only=True):
@@ -64,4 +71,5 @@ class EngineState(msgspec.Struct, kw_only=True):
     slice_end: datetime | None = None
     book: BookSnapshot
     standings: list[Standing] = []
+    outbox: list[Act] = []
     runtimes: list[RuntimeState] = []

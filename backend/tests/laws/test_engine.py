@@ -11,11 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.events import (
+    CancelRequested,
     CommandReceived,
     Event,
     OrderApproved,
+    OrderCanceled,
     OrderDenied,
     OrderFilled,
+    OrderSubmitted,
     PositionChanged,
     SignalExpired,
     SignalRaised,
@@ -88,7 +91,7 @@ cases = st.builds(
     model=st.sampled_from(MODELS),
     wild=st.sampled_from([0.003, 0.01, 0.03]),
 )
-law = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @law
@@ -212,6 +215,30 @@ def test_orders_have_one_id_each_and_move_along_the_edges(case: Case) -> None:
         elif (name := type(event).__name__.removeprefix("Order").lower()) in _MOVES:
             _move(status, event.client_order_id, name)  # type: ignore[union-attr]  # all of these have it
     assert all(filled[identity] <= wanted[identity] for identity in wanted)
+
+
+@law
+@given(cases)
+def test_what_was_decided_is_done(case: Case) -> None:
+    sent: set[str] = set()
+    asked: set[str] = set()
+    over: set[str] = set()
+    for event in case.run().journal.events:
+        match event:
+            case OrderApproved(order=order):
+                sent.add(order.client_order_id)
+            case OrderSubmitted(client_order_id=identity):
+                sent.remove(identity)
+            case CancelRequested(client_order_id=identity):
+                asked.add(identity)
+            case OrderCanceled(client_order_id=identity):
+                over.add(identity)
+            case OrderFilled(execution=one):
+                over.add(one.client_order_id)
+            case _:
+                pass
+    assert not sent
+    assert asked <= over
 
 
 @law

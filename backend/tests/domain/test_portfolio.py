@@ -1,0 +1,72 @@
+from decimal import Decimal
+
+from app.domain.portfolio import Ledger
+from tests.trading import make_execution
+
+D = Decimal
+
+
+def test_a_round_trip_is_one_trade_net_of_its_commissions() -> None:
+    ledger = Ledger(name="d1")
+    ledger.apply(make_execution(10, 100, commission=1), signal_id="s1", leg="entry")
+    position, trade = ledger.apply(
+        make_execution(-10, 103, commission=1), signal_id="s2", leg="exit"
+    )
+    assert position.quantity == 0
+    assert position.realized_pnl == 30
+    assert trade is not None
+    assert (trade.quantity, trade.entry_price, trade.exit_price) == (D(10), D(100), D(103))
+    assert (trade.pnl, trade.commission) == (D(28), D(2))
+    assert (trade.entry_signal_id, trade.exit_signal_id, trade.exit_leg) == ("s1", "s2", "exit")
+    assert ledger.cash == 28
+
+
+def test_entries_average_and_partial_exits_realize() -> None:
+    ledger = Ledger(name="d1")
+    ledger.apply(make_execution(10, 100))
+    position, _ = ledger.apply(make_execution(20, 103))
+    assert position.average_price == 102
+    position, trade = ledger.apply(make_execution(-15, 104))
+    assert trade is None
+    assert (position.quantity, position.average_price, position.realized_pnl) == (
+        D(15),
+        D(102),
+        D(30),
+    )
+    assert position.unrealized_pnl(D(101)) == -15
+    position, trade = ledger.apply(make_execution(-15, 101))
+    assert trade is not None
+    assert (trade.quantity, trade.exit_price, trade.pnl) == (D(30), D("102.5"), D(15))
+
+
+def test_a_fill_through_zero_closes_one_trade_and_opens_another() -> None:
+    ledger = Ledger(name="d1")
+    ledger.apply(make_execution(10, 100, commission=1))
+    position, trade = ledger.apply(make_execution(-30, 90, commission=3), signal_id="s2")
+    assert trade is not None
+    assert (trade.pnl, trade.commission) == (D(-102), D(2))
+    assert (position.quantity, position.average_price) == (D(-20), D(90))
+    assert (position.trip_commission, position.signal_id) == (D(2), "s2")
+    position, trade = ledger.apply(make_execution(20, 85, commission=1))
+    assert trade is not None
+    assert (trade.quantity, trade.pnl) == (D(-20), D(97))
+    assert position.commission == 5
+
+
+def test_a_buy_through_zero_closes_a_short() -> None:
+    ledger = Ledger(name="d1")
+    ledger.apply(make_execution(-10, 100))
+    position, trade = ledger.apply(make_execution(15, 99))
+    assert trade is not None
+    assert (trade.pnl, position.quantity) == (D(10), D(5))
+
+
+def test_an_average_that_has_no_end_is_rounded_but_the_money_is_not() -> None:
+    ledger = Ledger(name="d1")
+    ledger.apply(make_execution(1, "10.01"))
+    ledger.apply(make_execution(2, "10.02"))
+    position, _ = ledger.apply(make_execution(-1, "10.05"))
+    assert position.average_price == D("10.01666667")
+    position, trade = ledger.apply(make_execution(-2, "10.05"))
+    assert trade is not None
+    assert trade.pnl == D("0.10") == position.realized_pnl == ledger.cash
