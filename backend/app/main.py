@@ -77,4 +77,6 @@ def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
 
 def _own_host(settings: Settings) -> tuple[str, ...]:
     host = settings.api.host
-    return () if host in ("0.0.0.0", "::") else (f"[{host}]" if ":" in host else host,)
+    if host in ("0.0.0.0", "::"):  # nosec B104: compared, not bound
+        return ()
+    return (f"[{host}]" if ":" in host else host,)

@@ -71,7 +71,8 @@ class Plan:
 
     @property
     def reachable_host(self) -> str:
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        known = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: translated, not bound
+        return known.get(self.host, self.host)
 
     @property
     def api_url(self) -> str:

@@ -266,7 +266,8 @@ class ApiOptions(Options):
     @property
     def url(self) -> str:
         """Where a person on this machine finds it."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host
+        wildcards = ("0.0.0.0", "::", "localhost")  # nosec B104: compared, not bound
+        host = "127.0.0.1" if self.host in wildcards else self.host
         return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
 
 
