@@ -77,6 +77,6 @@ def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
 
 def _own_host(settings: Settings) -> tuple[str, ...]:
     host = settings.api.host
-    if host in ("0.0.0.0", "::"):  # nosec B104: compared, not bound
+    if host in ("0.0.0.0", "::"):
         return ()
     return (f"[{host}]" if ":" in host else host,)

@@ -71,7 +71,7 @@ class Plan:
 
     @property
     def reachable_host(self) -> str:
-        known = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: translated, not bound
+        known = {"0.0.0.0": "127.0.0.1", "::": "::1"}
         return known.get(self.host, self.host)
 
     @property

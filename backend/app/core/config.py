@@ -266,7 +266,7 @@ class ApiOptions(Options):
     @property
     def url(self) -> str:
         """Where a person on this machine finds it."""
-        wildcards = ("0.0.0.0", "::", "localhost")  # nosec B104: compared, not bound
+        wildcards = ("0.0.0.0", "::", "localhost")
         host = "127.0.0.1" if self.host in wildcards else self.host
         return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
 

@@ -78,7 +78,7 @@ class EmbeddedPostgres:
         self.data = home / "postgres"
         self.user: OsUser | None = None
         self._sockets: Path | None = None
-        self._password = ""  # nosec B105: not known yet
+        self._password = ""  # nosec B105  # not known yet
 
     @property
     def url(self) -> str:
@@ -279,7 +279,7 @@ class EmbeddedPostgres:
         self._forget_sockets()
         place = tempfile.gettempdir()
         if len(place) + len("/tw-12345678") > SOCKET_PATH_MAX:
-            place = "/tmp"  # nosec B108: a private directory is made in it
+            place = "/tmp"  # nosec B108  # a private directory is made in it
         self._sockets = Path(tempfile.mkdtemp(prefix="tw-", dir=place))
         self._own(self._sockets)
         home_folder.write(self.home / "run" / "postgres.sockets", str(self._sockets))
