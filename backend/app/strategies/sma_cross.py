@@ -1,11 +1,15 @@
 """Follows the trend: long while the fast average is above the slow one."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from app.indicators import functions as ta
 from app.strategies.base import Columns, Strategy, parameter
+
+TIE: Final = 1e-9
+"Averages closer than this (relative) are equal; only their rounding differs."
 
 
 @dataclass
@@ -40,5 +44,6 @@ class SmaCross(Strategy):
 
     def prepare(self, bars: Columns) -> Columns:
         fast, slow = ta.sma(bars["close"], self.fast), ta.sma(bars["close"], self.slow)
-        exposure = np.where(fast > slow, 1.0, -1.0 if self.short else 0.0)
+        is_above = fast - slow > TIE * np.abs(slow)
+        exposure = np.where(is_above, 1.0, -1.0 if self.short else 0.0)
         return {"fast": fast, "slow": slow, "exposure": np.where(np.isnan(slow), np.nan, exposure)}
