@@ -19,9 +19,23 @@ const teal: MantineColorsTuple = [
   '#06524a',
 ]
 
+/** Mantine's greys, as our slate. */
+const dark: MantineColorsTuple = [
+  '#eceff3',
+  '#a5afbb',
+  '#8592a0',
+  '#5c6773',
+  '#33404e',
+  '#28323e',
+  '#161c24',
+  '#11161d',
+  '#0b0e13',
+  '#07090d',
+]
+
 export const theme = createTheme({
   primaryColor: 'teal',
-  colors: { teal },
+  colors: { teal, dark },
   primaryShade: { light: 7, dark: 5 },
   autoContrast: true,
   luminanceThreshold: 0.32,
@@ -60,6 +74,9 @@ const named = {
   '--mantine-primary-color-filled-hover': 'var(--tw-accent-fill-hover)',
   '--mantine-primary-color-contrast': 'var(--tw-on-accent)',
   '--mantine-color-teal-light-color': 'var(--tw-accent)',
+  '--mantine-color-teal-outline': 'var(--tw-accent)',
+  '--mantine-color-red-outline': 'var(--tw-error)',
+  '--mantine-color-red-filled': 'var(--tw-critical-fill)',
 }
 
 export const cssVariables: CSSVariablesResolver = () => ({ variables: {}, light: named, dark: named })

@@ -2,10 +2,10 @@
 import type { Account } from '@/lib/api/types'
 import styles from './ModeBadge.module.css'
 
-export type Realness = 'live' | 'paper'
-
 /** Where the account's market comes from, when it is not the real one. */
-export function marketOf(account: Pick<Account, 'dataset' | 'is_simulated'>): string | null {
+export function marketOf(
+  account: Pick<Account, 'dataset' | 'is_simulated'>,
+): 'simulated' | 'replay' | 'imported' | null {
   if (account.dataset.startsWith('replay:')) return 'replay'
   if (account.dataset.startsWith('import:')) return 'imported'
   return account.is_simulated ? 'simulated' : null

@@ -89,6 +89,7 @@ export function formatBytes(value: Numeric): string {
 export function formatDuration(seconds: Numeric): string {
   const number = toNumber(seconds)
   if (number === null) return NONE
+  if (number === 0) return '0 s'
   if (number < 0.001) return `${formatFigure(number * 1e6, { decimals: 0 })} µs`
   if (number < 0.1) return `${formatFigure(number * 1e3, { decimals: 1 })} ms`
   if (number < 10) return `${formatFigure(number, { decimals: 1 })} s`

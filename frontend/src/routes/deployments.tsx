@@ -9,7 +9,8 @@ import { FilterChips } from '@/components/table/FilterChips'
 import { DeployForm } from '@/features/deployments/DeployForm'
 import { DeploymentsTable } from '@/features/deployments/DeploymentsTable'
 import { useAccount } from '@/lib/account'
-import { useChoices } from '@/lib/choices'
+import { firstPriced, useChoices } from '@/lib/choices'
+import { useDefaultTimeframe } from '@/lib/default-timeframe'
 import { formatName } from '@/lib/format'
 import { asText, useUrlState } from '@/lib/url-state'
 
@@ -25,7 +26,9 @@ function DeploymentsPage() {
   const change = useUrlState()
   const navigate = useNavigate()
   const { account } = useAccount()
-  const { symbols } = useChoices()
+  const { stocks, symbols } = useChoices()
+  const symbol = firstPriced(stocks)
+  const timeframe = useDefaultTimeframe(symbol, account?.dataset)
   const open = (id: number) =>
     void navigate({ to: '/deployments/$deploymentId', params: { deploymentId: String(id) } })
   const deployButton = (
@@ -63,10 +66,11 @@ function DeploymentsPage() {
         onClose={() => change({ deploy: undefined })}
         title={<b>Deploy a strategy</b>}
       >
-        {account && (
+        {account && symbol && timeframe && (
           <DeployForm
             account={account}
             symbols={symbols}
+            suggested={{ symbol, timeframe }}
             strategyName={deploy}
             onChooseStrategy={(name) => change({ deploy: name })}
             onDeployed={(deployment) => open(deployment.id)}

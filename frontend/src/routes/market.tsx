@@ -15,7 +15,8 @@ import { OrderDrawer } from '@/features/orders/OrderDrawer'
 import { OrderTicket } from '@/features/orders/OrderTicket'
 import { useAccount } from '@/lib/account'
 import { TIMEFRAMES } from '@/lib/api/types'
-import { useChoices } from '@/lib/choices'
+import { firstPriced, useChoices } from '@/lib/choices'
+import { useDefaultTimeframe } from '@/lib/default-timeframe'
 import { useUrlState } from '@/lib/url-state'
 import styles from './market.module.css'
 
@@ -24,17 +25,25 @@ const page = getRouteApi('/frame/market')
 function MarketPage() {
   const search = page.useSearch()
   const change = useUrlState()
-  const { account } = useAccount()
-  const { stocks, symbols } = useChoices()
-  const symbol = search.symbol ?? symbols[0]
-  const timeframe = search.timeframe ?? '1m'
+  const { account, isPending: isAccountPending } = useAccount()
+  const { stocks, isPending } = useChoices()
+  const symbol = search.symbol ?? firstPriced(stocks)
+  const usual = useDefaultTimeframe(symbol, account?.dataset)
+  const timeframe = search.timeframe ?? usual
   const chosen = useMemo(() => parseIndicators(search.indicators), [search.indicators])
   const stock = stocks.find((each) => each.symbol === symbol)
 
-  if (!account || symbol === undefined) {
+  if (!account || symbol === undefined || timeframe === undefined) {
+    const isWaiting = isAccountPending || (account !== null && isPending) || symbol !== undefined
     return (
       <Page title="Market">
-        {account ? <Empty title="No symbols yet">Bring data first.</Empty> : <Loading />}
+        {isWaiting ? (
+          <Loading rows={6} height={32} />
+        ) : (
+          <Empty title="Nothing to chart yet">
+            It starts with an account and the first bars of a symbol.
+          </Empty>
+        )}
       </Page>
     )
   }

@@ -52,7 +52,7 @@ function OrdersPage() {
         />
       </Panel>
       <OrderDrawer clientOrderId={search.order} onClose={() => change({ order: undefined })} />
-      {account && (
+      {account && stocks.length > 0 && (
         <OrderTicket
           account={account}
           stocks={stocks}

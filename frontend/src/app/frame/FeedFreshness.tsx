@@ -26,6 +26,8 @@ export function FeedFreshness() {
     return () => clearInterval(timer)
   }, [])
 
+  // Imported data does not move: nothing to be late.
+  if (account?.dataset.startsWith('import:')) return null
   const isStale = age === null || age > STALE_SECONDS
   const label =
     age === null

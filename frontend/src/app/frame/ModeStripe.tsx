@@ -16,6 +16,6 @@ export function ModeStripe() {
     return <div className={styles.live} role="note" aria-label="Live: real money" />
   const market = marketOf(account)
   if (market === null) return null
-  const text = SAID[market as keyof typeof SAID]
+  const text = SAID[market]
   return <div className={styles.simulated} role="note" aria-label={text} title={text} />
 }

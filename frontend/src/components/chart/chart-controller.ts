@@ -113,8 +113,9 @@ export class ChartController {
     this.setSessions(this.sessions)
   }
 
-  showNewest(count = 140): void {
+  showNewest(most = 140): void {
     const last = this.bars.length
+    const count = Math.min(most, last + 2)
     this.chart.timeScale().setVisibleLogicalRange({ from: last - count, to: last + 4 })
   }
 

@@ -147,9 +147,11 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
       >
         <div style={{ minWidth }} role="presentation">
           <TableHeader columns={shown} template={template} sorting={sorting} onSort={setSorting} />
-          {data.isPending && <SkeletonRows />}
-          {data.error !== null && rows.length === 0 && <Failed error={data.error} onRetry={data.refetch} />}
-          {!data.isPending && data.error === null && rows.length === 0 && empty}
+          <div className={styles.states} role="presentation">
+            {data.isPending && <SkeletonRows />}
+            {data.error !== null && rows.length === 0 && <Failed error={data.error} onRetry={data.refetch} />}
+            {!data.isPending && data.error === null && rows.length === 0 && empty}
+          </div>
           <div style={{ height: virtualizer.getTotalSize(), position: 'relative' }} role="rowgroup">
             {items.map((item) => {
               const row = rows[item.index]

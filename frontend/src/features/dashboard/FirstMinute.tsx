@@ -2,10 +2,18 @@
 import { Button, CloseButton } from '@mantine/core'
 import { IconChartCandle, IconDatabase, IconRocket } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
+import { marketOf } from '@/components/ModeBadge'
 import type { Account } from '@/lib/api/types'
 import { plural } from '@/lib/format'
 import { setPreferences, usePreferences } from '@/lib/preferences'
 import styles from './FirstMinute.module.css'
+
+const MARKETS = {
+  simulated: 'A simulated market is running',
+  replay: 'A market of the past is being replayed',
+  imported: 'The imported market stands still',
+  real: 'The market is connected',
+} as const
 
 export function FirstMinute({ account, symbol }: { account: Account; symbol: string | undefined }) {
   const { firstMinuteDone } = usePreferences()
@@ -23,7 +31,7 @@ export function FirstMinute({ account, symbol }: { account: Account; symbol: str
           <IconChartCandle size={20} stroke={1.5} aria-hidden />
           <h2>1. Look at the market</h2>
           <p>
-            {account.is_simulated ? 'A simulated market is running' : 'The market is running'}
+            {MARKETS[marketOf(account) ?? 'real']}
             {running > 0
               ? ` and ${plural(running, 'deployment trades', 'deployments trade')} on it.`
               : '.'}{' '}

@@ -34,6 +34,8 @@ import { DeployPreview } from './DeployPreview'
 interface DeployFormProps {
   account: Account
   symbols: readonly string[]
+  /** Filled in at first. */
+  suggested: { symbol: string; timeframe: Timeframe }
   /** Chosen already, e.g. from the strategy's page. */
   strategyName: string | undefined
   onChooseStrategy: (name: string) => void
@@ -65,11 +67,11 @@ export function DeployForm(props: DeployFormProps) {
 
 type DetailsProps = DeployFormProps & { strategy: Strategy }
 
-function Details({ account, symbols, strategy, onDeployed }: DetailsProps) {
+function Details({ account, symbols, suggested, strategy, onDeployed }: DetailsProps) {
   const client = useQueryClient()
   const [parameters, setParameters] = useState<Record<string, unknown>>(strategy.defaults)
-  const [chosen, setChosen] = useState<string[]>(symbols.slice(0, 1))
-  const [timeframe, setTimeframe] = useState<Timeframe>('1m')
+  const [chosen, setChosen] = useState<string[]>([suggested.symbol])
+  const [timeframe, setTimeframe] = useState<Timeframe>(suggested.timeframe)
   const [capital, setCapital] = useState<string | number>('')
   const [name, setName] = useState('')
   const wish = { account_id: account.id, strategy: strategy.name, parameters, symbols: chosen, timeframe }

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react'
 import { DeploymentState } from '@/components/Badge'
 import { Change } from '@/components/Change'
 import { Empty } from '@/components/States'
-import { TimeAgo } from '@/components/Time'
+import { Instant } from '@/components/Time'
 import { DataTable } from '@/components/table/DataTable'
 import type { Column } from '@/components/table/columns'
 import { deployments } from '@/lib/api/deployments'
@@ -74,9 +74,9 @@ const columns: Column<Deployment>[] = [
   {
     id: 'started_at',
     header: 'Started',
-    width: 90,
+    width: 140,
     value: (row) => row.started_at,
-    cell: (row) => <TimeAgo at={row.started_at} />,
+    cell: (row) => <Instant at={row.started_at} />,
   },
   { id: 'ledger', header: 'Ledger', width: 64, value: (row) => row.ledger },
   { id: 'state_reason', header: 'Reason', width: 160, isHidden: true, value: (row) => row.state_reason },

@@ -30,6 +30,7 @@ export function writeIndicators(chosen: readonly Chosen[]): string | undefined {
 
 /** `sma(20)`: the name with the parameters' values. */
 export function labelOf({ name, parameters }: Chosen, indicator: Indicator | undefined): string {
-  const values = Object.entries({ ...indicator?.defaults, ...parameters }).map(([, value]) => String(value))
+  const known = indicator?.defaults ?? parameters
+  const values = Object.entries(known).map(([key, value]) => parameters[key] ?? String(value))
   return values.length > 0 ? `${name}(${values.join(', ')})` : name
 }

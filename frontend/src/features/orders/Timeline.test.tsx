@@ -30,6 +30,6 @@ test('every check stands with its value, its limit and how close it came', () =>
 
 test('the signal gives its reasons and the values it saw', () => {
   renderWithProviders(<Timeline timeline={createTimeline()} />)
-  expect(screen.getByText('Because fast mean crossed above the slow one.')).toBeInTheDocument()
+  expect(screen.getByText('Fast mean crossed above the slow one.')).toBeInTheDocument()
   expect(screen.getByText('sma_fast')).toBeInTheDocument()
 })

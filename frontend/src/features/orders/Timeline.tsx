@@ -16,7 +16,7 @@ import { SignalType } from '@/components/Badge'
 import { marksOf } from '@/components/chart/chart-data'
 import { PriceChart } from '@/components/chart/lazy'
 import type { Signal, Timeline as TimelineData, TimelineStep as Step } from '@/lib/api/types'
-import { formatFigure, formatName, formatPrice, formatQuantity, plural } from '@/lib/format'
+import { formatFigure, formatName, formatPercent, formatPrice, formatQuantity, plural } from '@/lib/format'
 import { wordsOf } from '@/lib/risk'
 import { DenialCard } from './DenialCard'
 import { RiskChecks } from './RiskChecks'
@@ -109,18 +109,30 @@ function SignalStep({ signal }: { signal: Signal }) {
     >
       <p>
         {wanted === null
-          ? `Hold ${formatFigure(signal.exposure)} of the capital per symbol in ${signal.symbol}`
+          ? describeTarget(signal)
           : `Change the position in ${signal.symbol} by ${formatQuantity(wanted, true)}`}
         {signal.price ? ` at about ${formatPrice(signal.price)}` : ''}
         {signal.stop_loss ? `, stop loss ${formatPrice(signal.stop_loss)}` : ''}
         {signal.take_profit ? `, take profit ${formatPrice(signal.take_profit)}` : ''}.
       </p>
       {signal.reasons.map((reason) => (
-        <p key={reason}>Because {reason}.</p>
+        <p key={reason}>{asSentence(reason)}</p>
       ))}
       {signal.outcome === 'satisfied' && <p>No order was needed: the target was already held.</p>}
     </TimelineStep>
   )
+}
+
+function describeTarget({ exposure, symbol }: Signal): string {
+  if (exposure === 0) return `Hold nothing of ${symbol}`
+  const share = formatPercent(Math.abs(exposure), { decimals: 0 })
+  return `Hold ${share} of the symbol’s capital ${exposure > 0 ? 'long' : 'short'} in ${symbol}`
+}
+
+/** Reasons come as strategies write them: with or without a capital and a full stop. */
+const asSentence = (reason: string): string => {
+  const text = reason.charAt(0).toUpperCase() + reason.slice(1)
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function JournalStep({ step }: { step: Step }) {

@@ -1,6 +1,6 @@
 /** What the orders table shows. */
 import { OrderStatus, Side } from '@/components/Badge'
-import { TimeAgo } from '@/components/Time'
+import { Instant } from '@/components/Time'
 import { LedgerLink, SymbolLink } from '@/components/links'
 import type { Column } from '@/components/table/columns'
 import type { Order } from '@/lib/api/types'
@@ -10,9 +10,9 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'at',
     header: 'Approved',
-    width: 96,
+    width: 140,
     value: (order) => order.at,
-    cell: (order) => <TimeAgo at={order.at} />,
+    cell: (order) => <Instant at={order.at} />,
   },
   {
     id: 'symbol',

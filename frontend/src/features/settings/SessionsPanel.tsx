@@ -6,6 +6,7 @@ import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { notifyError } from '@/components/notify'
 import styles from './Settings.module.css'
+import { describeAgent } from './describe-agent'
 import { revokeSession, sessions } from './api'
 
 export function SessionsPanel() {
@@ -23,7 +24,8 @@ export function SessionsPanel() {
       {data.items.map((session) => (
         <div key={session.id} className={styles.row}>
           <span>
-            {session.user_agent ?? 'A browser'} {session.is_current && <Badge tone="good">This one</Badge>}
+            <span title={session.user_agent ?? undefined}>{describeAgent(session.user_agent)}</span>{' '}
+            {session.is_current && <Badge tone="good">This one</Badge>}
             <span className={styles.small}>
               {session.address}, last seen <TimeAgo at={session.last_seen_at} />
             </span>
