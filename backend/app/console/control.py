@@ -1,0 +1,118 @@
+"""Controls on the command line: emergency stop, reduce, resume; and why an order was made."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from app.console.connection import Connected, run
+from app.console.output import Json, show
+from app.console.words import Account, Reason, instant_of
+from app.core.clock import system
+from app.core.errors import InvalidInput
+from app.repositories.journal import SharedJournal
+from app.repositories.signals import SignalFilter, listing
+from app.services.timeline import Timeline
+from app.services.trading import Control, Trading
+
+
+def estop(
+    account: Account = None,
+    flatten: Annotated[bool, typer.Option(help="Also close every position.")] = False,
+    reason: Reason = "emergency stop from the command line",
+    as_json: Json = False,
+) -> None:
+    """Emergency stop: from here on nothing but cancels (and the flatten) reaches a broker."""
+
+    async def work(at: Connected) -> dict[str, Any]:
+        control = await _trading(at).emergency_stop(at.caller, reason, account, flatten=flatten)
+        return _control(control)
+
+    _controlled(run(work), as_json=as_json)
+
+
+def reduce(
+    account: Account = None,
+    reason: Reason = "asked for on the command line",
+    as_json: Json = False,
+) -> None:
+    """Let positions only shrink."""
+
+    async def work(at: Connected) -> dict[str, Any]:
+        return _control(await _trading(at).reduce(at.caller, reason, account))
+
+    _controlled(run(work), as_json=as_json)
+
+
+def resume(
+    account: Account = None,
+    reason: Reason = "asked for on the command line",
+    as_json: Json = False,
+) -> None:
+    """Trade again after a stop."""
+
+    async def work(at: Connected) -> dict[str, Any]:
+        return _control(await _trading(at).resume(at.caller, reason, account))
+
+    _controlled(run(work), as_json=as_json)
+
+
+def _trading(at: Connected) -> Trading:
+    journal = SharedJournal(at.pool, at.journal_key)
+    return Trading(at.pool, at.desk, at.notices, journal, at.audit_key, system)
+
+
+def _control(control: Control) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(control)
+    return found
+
+
+def _controlled(found: dict[str, Any], *, as_json: bool) -> None:
+    waiting = ", ".join(map(str, found["unconfirmed"]))
+    note = f" Not confirmed by the engine of account {waiting} yet." if waiting else ""
+    show(found, f"Trading is {found['state']}.{note}", as_json=as_json)
+
+
+def explain(
+    deployment: Annotated[int, typer.Argument(help="Id of a deployment.")],
+    symbol: Annotated[str, typer.Option(help="Of which symbol.")],
+    at_instant: Annotated[
+        str | None,
+        typer.Option("--at", help="Up to then, such as 2026-01-05T15:00Z."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say why the newest order of a deployment was, or was not, made."""
+
+    async def work(at: Connected) -> dict[str, Any]:
+        wanted = SignalFilter(
+            deployment_id=deployment, symbol=symbol.upper(), end=instant_of(at_instant)
+        )
+        found = (await listing(at.pool, wanted)(1, None)).items
+        if not found:
+            raise InvalidInput(
+                f"Deployment {deployment} raised no signal for {symbol.upper()}.",
+                field="symbol",
+                remedy="See `tradewright signals` and `tradewright deployments`.",
+            )
+        whole = await Timeline(at.pool).of_signal(
+            at.caller, found[0]["signal_id"], found[0]["account_id"]
+        )
+        whole.pop("bars", None)
+        return whole
+
+    found = run(work)
+    show(found, _explained(found), as_json=as_json)
+
+
+def _explained(found: dict[str, Any]) -> list[str]:
+    signal = found["signal"]
+    values = ", ".join(f"{name} {value:g}" for name, value in found["indicator_values"].items())
+    lines = [
+        f"{signal['at']}  {signal['symbol']}: wanted {signal['exposure']:+g} at {signal['price']}.",
+        f"Because: {'; '.join(signal['reasons'])} ({values})." if values else "",
+        *(f"{step['at']}  {step['title']}" for step in found["steps"]),
+    ]
+    if found.get("denial"):
+        lines.append(f"Denied: {found['denial_detail']}")
+    return [line for line in lines if line]
