@@ -117,7 +117,10 @@ class PaperBroker:
         )
 
     def restore(self, events: Iterable[Event], book: BookState | None = None) -> None:
-        """The book again: `book` of a checkpoint, then the events of the stream after it."""
+        """The book again: `book` of a checkpoint, then the events of the stream after it.
+
+        The checkpoint must have been taken between two steps of the driver.
+        """
         if book is not None:
             matcher = self.matcher
             matcher.resting = {k: msgspec.structs.replace(r) for k, r in book.resting.items()}
