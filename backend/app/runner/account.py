@@ -91,6 +91,7 @@ class AccountRunner:
                     task.cancel()
                 await asyncio.gather(flushing, polling, return_exceptions=True)
             await self._save()
+            await self._store_indicators()
         finally:
             await self._inbox.stop()
             if self._saving is not None:
@@ -323,11 +324,14 @@ class AccountRunner:
     async def _flush_indicators(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                while await self._histories.flush(self._parts.pool):
-                    pass
-            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
-                log.warning("indicators_not_stored", error=str(error))
+            await self._store_indicators()
+
+    async def _store_indicators(self) -> None:
+        try:
+            while await self._histories.flush(self._parts.pool):
+                pass
+        except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+            log.warning("indicators_not_stored", account_id=self.account.id, error=str(error))
 
     # -------------------------------------------------------------------------------- the rest
 
