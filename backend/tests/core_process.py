@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -33,37 +34,39 @@ class CoreProcess:
             "TRADEWRIGHT_ENV_FILE": os.devnull,
             **{name: str(value) for name, value in variables.items()},
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self) -> None:
+    def begin(self) -> None:
+        """Start it; its output goes to the log."""
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "app.cli",
-                "core",
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "core"],
                 env=self._environment,
                 stdout=log,
                 stderr=log,
             )
 
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait; the exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self._process.wait(PATIENCE_SECONDS)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.begin)
+
     async def kill(self) -> None:
         """kill -9, as a crash would."""
-        await self._end(signal.SIGKILL)
+        await asyncio.to_thread(self.end, signal.SIGKILL)
 
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
-        return await self._end(signal.SIGTERM)
-
-    async def _end(self, number: signal.Signals) -> int:
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(number)
-        return await asyncio.wait_for(self._process.wait(), PATIENCE_SECONDS)
+        return await asyncio.to_thread(self.end)
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and self._process.poll() is None
 
 
 @asynccontextmanager

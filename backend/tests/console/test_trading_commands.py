@@ -1,0 +1,178 @@
+"""Trading from the command line: lists, deploying, stopping, explaining, verifying."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import cli
+from app.core.config import get_settings
+from tests import servers
+from tests.core_process import REPLAY_OVER, SECRET, CoreProcess
+from tests.runner.conftest import waves, write_bars
+from tests.servers import TestServers
+
+Run = Callable[..., tuple[int, str, str]]
+LISTS = {
+    "accounts": ("name", "Replay waves"),
+    "deployments": ("strategy", "sma_cross"),
+    "signals": ("symbol", "AAPL"),
+    "orders": ("symbol", "AAPL"),
+    "trades": ("symbol", "AAPL"),
+    "events": ("stream", "account:1"),
+}
+
+
+@pytest.fixture(scope="module")
+def traded(
+    test_servers: TestServers,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, Path]]:
+    """A core that has replayed two hours and waits for commands: its database and its home."""
+    home = tmp_path_factory.mktemp("core")
+    bars = write_bars(home / "waves", {"AAPL": waves(120), "SPY": waves(120, 400)})
+    with servers.copied(test_servers.database_url, template_database) as url:
+        core = CoreProcess(url, home, TRADEWRIGHT_REPLAY=bars, TRADEWRIGHT_REPLAY_SPEED=0)
+        core.begin()
+        try:
+            wait_until(url, REPLAY_OVER)
+            yield url, home
+        finally:
+            core.end()
+
+
+def wait_until(url: str, question: str) -> None:
+    deadline = time.monotonic() + 60
+    with servers.administered(url) as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(question)
+            row = cursor.fetchone()
+            if row is not None and row[0]:
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"never true: {question}")
+
+
+@pytest.fixture
+def run(
+    traded: tuple[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """`run("orders", "--json")` → exit code, stdout, stderr."""
+    url, home = traded
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(home))
+    monkeypatch.setenv("TRADEWRIGHT_SECRET_KEY", SECRET)
+    get_settings.cache_clear()
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main(words)
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out, output.err
+
+    return call
+
+
+def answer(run: Run, *words: str) -> Any:
+    code, said, more = run(*words, "--json")
+    assert code == 0, said + more
+    return json.loads(said)
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_lists_answer_people_and_programs(run: Run, command: str) -> None:
+    column, value = LISTS[command]
+    assert value in [row[column] for row in answer(run, command)[command]]
+    code, said, _ = run(command)
+    assert code == 0
+    assert value in said
+
+
+def test_lists_are_narrowed(run: Run) -> None:
+    assert answer(run, "trades", "--symbol", "nope")["trades"] == []
+    orders = answer(run, "orders", "--symbol", "spy", "--status", "filled", "--limit", "2")
+    assert {row["symbol"] for row in orders["orders"]} == {"SPY"}
+    events = answer(run, "events", "--type", "order_filled", "--limit", "1")["events"]
+    assert [event["type"] for event in events] == ["order_filled"]
+    assert answer(run, "positions", "--account", "99")["positions"] == []
+
+
+def test_a_strategy_is_deployed_and_its_deployment_can_be_explained(run: Run) -> None:
+    found = answer(
+        run, "deploy", "rsi_reversion", "--symbols", "spy", "--timeframe", "5m",
+        "--capital", "5000", "--param", "length=5", "--name", "By hand",
+    )  # fmt: skip
+    assert found["status"] == "completed"
+    assert found["result"]["state"] == "running"
+    newest = answer(run, "deployments", "--limit", "1")["deployments"][0]
+    assert (newest["id"], newest["symbols"]) == (found["deployment_id"], ["SPY"])
+    explained = answer(run, "explain", "1", "--symbol", "AAPL")
+    assert explained["signal"]["symbol"] == "AAPL"
+    code, said, _ = run("explain", "1", "--symbol", "AAPL", "--at", "2024-03-01T16:00")
+    assert code == 0
+    assert "Because: sma_cross" in said
+    assert run("explain", "1", "--symbol", "TSLA")[0] == 2
+
+
+def test_stop_reduce_and_resume_are_obeyed(run: Run) -> None:
+    stopped = answer(run, "estop", "--reason", "drill")
+    assert (stopped["state"], stopped["unconfirmed"]) == ("halted", [])
+    code, said, _ = run("resume")
+    assert (code, said.strip()) == (0, "Trading is active.")
+    assert answer(run, "reduce", "--account", "1")["confirmed"] == [1]
+    assert answer(run, "resume", "--account", "1")["state"] == "active"
+
+
+def test_the_chains_are_verified(run: Run, traded: tuple[str, Path]) -> None:
+    found = answer(run, "audit", "verify")
+    assert found["ok"]
+    assert found["rows"] > 100
+    assert found["first_bad"] is None
+    with servers.administered(traded[0]) as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        change = "UPDATE trading_events SET actor = %s WHERE stream = 'account:1' AND seq = 3"
+        cursor.execute(change, ("mallory",))
+        code, said, _ = run("audit", "verify")
+        assert code == 1
+        assert "account:1 is broken at 3" in said
+        cursor.execute(change, ("first run",))
+    assert run("audit", "verify")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("deploy", "sma_crss", "--symbols", "SPY"), "Did you mean sma_cross?"),
+        (("deploy", "sma_cross", "--symbols", "SPX"), "Did you mean SPY?"),
+        (("deploy", "sma_cross", "--symbols", " , "), "at least one symbol"),
+        (("deploy", "sma_cross", "--symbols", "SPY", "--param", "fast"), "name=value"),
+        (("deploy", "sma_cross", "--symbols", "SPY", "--param", "fast=99"), "less than slow"),
+        (("deploy", "sma_cross", "--symbols", "SPY", "--param", "fsat=9"), "fast"),
+        (("deploy", "sma_cross", "--symbols", "SPY", "--timeframe", "2m"), "no timeframe"),
+        (("deploy", "sma_cross", "--symbols", "SPY", "--capital", "-1"), "above zero"),
+        (("orders", "--status", "opne"), "Did you mean open?"),
+        (("events", "--type", "order_fild"), "Did you mean order_filled?"),
+        (("explain", "1", "--symbol", "SPY", "--at", "noon"), "no instant"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_remedy(
+    run: Run, words: tuple[str, ...], sentence: str
+) -> None:
+    code, _, said = run(*words)
+    assert code == 2
+    assert sentence in said
+
+
+def test_without_a_database_the_sentence_says_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    get_settings.cache_clear()
+    code, _, said = run("orders")
+    assert code == 1
+    assert "tradewright up" in said

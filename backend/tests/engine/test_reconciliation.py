@@ -1,0 +1,51 @@
+"""What differs between our books and the broker's is said in sentences, the rest is silent."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from app.domain.orders import Leg, Order, OrderStatus, Side
+from app.domain.ports import BrokerBook
+from app.engine.reconciliation import differences
+
+
+def make_order(identity: str = "o1", filled: int = 0, **changes: object) -> Order:
+    order = Order(
+        client_order_id=identity,
+        ledger="d1",
+        signal_id="s1",
+        symbol="AAPL",
+        side=Side.BUY,
+        quantity=Decimal(10),
+        leg=Leg.ENTRY,
+        at=datetime(2024, 3, 1, tzinfo=UTC),
+        status=OrderStatus.ACCEPTED,
+        filled_quantity=Decimal(filled),
+    )
+    return msgspec.structs.replace(order, **changes)
+
+
+def book(*orders: Order) -> BrokerBook:
+    return BrokerBook(open_orders=orders, executions=())
+
+
+def test_books_that_agree_have_no_differences() -> None:
+    assert differences([make_order(filled=3)], book(make_order(filled=3))) == ()
+
+
+def test_an_order_that_only_we_think_is_open_is_a_difference() -> None:
+    assert "not open at the broker" in differences([make_order()], book())[0]
+
+
+def test_an_order_that_only_the_broker_has_is_a_difference() -> None:
+    assert "not here" in differences([], book(make_order()))[0]
+
+
+def test_other_fills_are_a_difference() -> None:
+    assert "3 filled here, 4" in differences([make_order(filled=3)], book(make_order(filled=4)))[0]
+
+
+def test_an_order_whose_answer_is_still_to_come_is_explained() -> None:
+    for status in (OrderStatus.APPROVED, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
+        assert differences([make_order(status=status)], book()) == ()

@@ -1,0 +1,74 @@
+"""Recovery reads what is there: a checkpoint, the stream without one, windows warm enough."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from app.bootstrap import Parts
+from app.domain.events import SessionOpened
+from app.domain.market import Timeframe
+from app.marketdata.batch import to_datetime
+from app.marketdata.calendar import trading_calendar
+from app.marketdata.slices import Moment
+from app.repositories import fold_check, stocks
+from app.repositories.stock_data import StockData
+from app.runner.histories import Histories, prefix_of
+from app.runner.inbox import Ended, Inbox, Position
+from app.strategies.catalog import Catalogue
+from tests.core_process import REPLAY_OVER
+from tests.factories import FRIDAY, make_batch, utc
+from tests.runner.conftest import trading, until, waves
+
+
+async def test_an_unreadable_checkpoint_means_reading_the_whole_stream(parts: Parts) -> None:
+    async with trading(parts):
+        await until(parts, REPLAY_OVER)
+    await parts.pool.execute("UPDATE engine_checkpoints SET state = $1", b"x\x9c\x03\0\0\0\0\x01")
+    async with trading(parts):
+        await until(parts, "SELECT count(*) = 2 FROM reconciliations")
+    assert await parts.pool.fetchval("SELECT bool_and(differences = '{}') FROM reconciliations")
+    assert await fold_check.differences(parts.pool, 1) == []
+
+
+async def test_a_window_begins_with_its_block_and_lookback_regular_bars(parts: Parts) -> None:
+    bars = StockData(parts.pool, "simulated")
+    await stocks.ensure(parts.pool, "AAPL")
+    batch = make_batch(waves(390 * 5), first=0)
+    await bars.store([batch], "test")
+    until_at = to_datetime(int(batch.end[390 * 4 + 99]))
+    histories = Histories(bars, trading_calendar())
+    strategy = Catalogue().make("sma_cross", {"fast": 500, "slow": 1500})
+    await histories.load(["AAPL", "NOSUCH"], Timeframe.M1, strategy.lookback, until_at)
+    history = histories(strategy, "AAPL", Timeframe.M1)
+    session = trading_calendar().session_at(int(batch.start[390 * 4]))
+    assert session is not None
+    row = history.advance(batch.bar(390 * 4 + 100), session.day)
+    assert row is not None
+    closes = batch.rows["close"][: 390 * 4 + 101]
+    assert abs(row["slow"] - closes[-1500:].mean()) < 1e-9
+    assert await histories.flush(parts.pool) == 2
+    names = await parts.pool.fetch("SELECT name FROM indicators ORDER BY name")
+    assert [one["name"] for one in names] == [
+        f"{prefix_of(strategy)}.{c}" for c in ("fast", "slow")
+    ]
+
+
+async def test_an_inbox_goes_on_after_its_feed_failed() -> None:
+    moment = SessionOpened(session=FRIDAY, at=utc("2024-03-01 14:30"))
+    opened: list[Position] = []
+
+    async def feed(symbols: tuple[str, ...], position: Position) -> AsyncGenerator[Moment]:
+        opened.append(position)
+        yield moment
+        if len(opened) == 1:
+            raise OSError("unplugged")
+
+    inbox = Inbox(feed)
+    start = Position(None, None)
+    await inbox.follow(("SPY",), start)
+    assert await inbox.next() == moment
+    assert await inbox.next() == Ended("OSError: unplugged")
+    await inbox.again(start)
+    inbox.wake()
+    found = [await asyncio.wait_for(inbox.next(), 10) for _ in range(3)]
+    assert found == [None, moment, Ended()]
+    await inbox.stop()
