@@ -15,7 +15,6 @@ import msgspec
 from app.adapters.data.simulator import SimulatorOptions
 from app.core import clock, registry
 from app.core.config import Settings, get_settings
-from app.core.environment import variable
 from app.core.errors import ConfigurationError
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
@@ -156,12 +155,3 @@ def simulator() -> DataProvider:
     """The simulated market, for its history."""
     provider: DataProvider = registry.load("data", "simulator")(ProviderSetup())
     return provider
-
-
-def replay_symbols() -> tuple[str, ...]:
-    """TRADEWRIGHT_REPLAY_SYMBOLS: trade these of the files only; empty: what shares its time."""
-    return tuple(
-        part.strip().upper()
-        for part in variable("TRADEWRIGHT_REPLAY_SYMBOLS").split(",")
-        if part.strip()
-    )

@@ -91,6 +91,17 @@ class AppOptions(Options):
         description="How many times faster than the clock replayed and simulated bars pass;"
         " 0: as fast as possible",
     )
+    replay_symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validation_alias="TRADEWRIGHT_REPLAY_SYMBOLS",
+        description="Comma-separated symbols of the replay to trade; empty: the largest group of"
+        " files whose bars share their time",
+    )
+
+    @field_validator("replay_symbols", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_list(value)
 
     @field_validator("home", "replay", mode="after")
     @classmethod

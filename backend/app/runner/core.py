@@ -153,7 +153,7 @@ class Core:
         first = FirstRun(self._parts.pool, self._parts.catalogue)
         await first.fill_strategies()
         if app.replay is not None:
-            await first.replay(app.replay, bootstrap.replay_symbols())
+            await first.replay(app.replay, app.replay_symbols)
         else:
             await first.simulation(bootstrap.simulator(), bootstrap.simulated_start())
 
