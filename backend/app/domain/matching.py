@@ -27,6 +27,7 @@ from app.domain.market import SliceOpened
 from app.domain.orders import Order, OrderType, Side, TimeInForce
 
 ZERO: Final = Decimal(0)
+_FEE: Final = Decimal("0.0001")
 _BASIS_POINT: Final = Decimal("0.0001")
 _STAMP: Final = "%Y%m%dT%H%M%S"
 _AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
@@ -54,7 +55,7 @@ class FillModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def commission(self, quantity: Decimal, value: Decimal) -> Decimal:
         """What a whole order of `quantity` shares worth `value` costs."""
         fee = max(self.commission_per_share * quantity, self.commission_minimum)
-        return min(fee, self.commission_max_fraction * value)
+        return min(fee, self.commission_max_fraction * value).quantize(_FEE)
 
 
 FREE: Final = FillModel(

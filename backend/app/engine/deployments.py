@@ -117,14 +117,15 @@ class Deployments:
 
     def warm(self, event: SliceClosed) -> None:
         """Let histories and memories see the bars; opinions are only remembered."""
-        for runtime, bar, wanted in self._looks(event):
+        for runtime, bar, wanted in self._looks(event, news_only=False):
             runtime.miss(bar.symbol, wanted, event.end)
 
     def wishes(self, event: SliceClosed) -> list[Wish]:
         """A signal for each opinion that changed, all sized on what the account is now."""
         found: list[Wish] = []
-        for runtime, bar, wanted in self._looks(event):
-            wanted = self._or_missed(runtime, bar, wanted)
+        for runtime, bar, wanted in self._looks(event, news_only=True):
+            if runtime.missed:
+                wanted = self._or_missed(runtime, bar, wanted)
             before = self._opinion(runtime, bar.symbol)
             if wanted is None or wanted.exposure == before:
                 continue
@@ -142,14 +143,18 @@ class Deployments:
             return math.nan if self.desk.book.held(runtime.ledger, symbol) else 0.0
         return found
 
-    def _looks(self, event: SliceClosed) -> Iterator[tuple[Runtime, Bar, Wanted | None]]:
+    def _looks(
+        self, event: SliceClosed, *, news_only: bool
+    ) -> Iterator[tuple[Runtime, Bar, Wanted | None]]:
         for bar in event.bars:
             for runtime in self._routes.get((bar.symbol, bar.timeframe), ()):
                 if runtime.state is not DeploymentState.RUNNING:
                     continue  # it has just failed on another symbol
                 held = self.desk.held_exposure(runtime.ledger, bar.symbol)
+                is_quick = news_only and bar.symbol not in runtime.missed
+                before = runtime.opinions.get(bar.symbol) if is_quick else None
                 try:
-                    wanted = runtime.look(bar, event.session, held)
+                    wanted = runtime.look(bar, event.session, held, before)
                 except Exception as error:  # noqa: BLE001  user code may raise anything
                     self.fail(runtime, error, event.end)
                 else:

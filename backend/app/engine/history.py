@@ -90,6 +90,7 @@ class Window:
 
     def __init__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> None:
         self.strategy, self.symbol, self.timeframe = strategy, symbol, timeframe
+        self.lookback = strategy.lookback
         self._size = 0
         self._start: Nanos = np.empty(64, np.int64)
         self._columns = {name: np.empty(64) for name in NAMES}
@@ -103,7 +104,7 @@ class Window:
     def advance(self, bar: Bar, session: date) -> Row | None:
         self._append(bar, session)
         columns = {name: column[: self._size] for name, column in self._columns.items()}
-        if self._size < self.strategy.lookback:
+        if self._size < self.lookback:
             return None
         return Row({**columns, **self.strategy.prepare(columns)}, self._size - 1)
 
@@ -131,13 +132,13 @@ class Window:
         sessions = series.columns["session"]
         block = block_key(self.timeframe, date.fromordinal(int(sessions[-1])))
         in_block = int(np.searchsorted(sessions, block.toordinal()))
-        kept = series.rows(max(in_block - self.strategy.lookback, 0), len(series))
+        kept = series.rows(max(in_block - self.lookback, 0), len(series))
         self._size, self._block = len(kept), block
         self._start = kept.start.copy()
         self._columns = {name: kept.columns[name].copy() for name in NAMES}
 
     def _trim(self) -> None:
-        first = max(self._size - self.strategy.lookback, 0)
+        first = max(self._size - self.lookback, 0)
         kept = slice(first, self._size)
         self._size -= first
         self._start = self._start[kept].copy()
@@ -183,8 +184,8 @@ class Tape:
     """Backtest: knows all bars, computes each block once, reveals one row per bar."""
 
     def __init__(self, strategy: Strategy, series: Series) -> None:
-        self.strategy, self.series = strategy, series
-        self.blocks = list(_blocks(series, strategy.lookback))
+        self.strategy, self.series, self.lookback = strategy, series, strategy.lookback
+        self.blocks = list(_blocks(series, self.lookback))
         self._firsts = [block.first for block in self.blocks]
         self._broken: set[int] = set()
         self._next = 0
@@ -195,10 +196,10 @@ class Tape:
 
     def row(self, index: int) -> Row | None:
         """The row of bar `index`; None before `lookback` bars exist."""
-        if index + 1 < self.strategy.lookback:
+        if index + 1 < self.lookback:
             return None
         block = self._block(index)
-        columns = self.columns(block)
+        columns = block.columns or self.columns(block)
         if columns is None:
             # What fails on the whole block may work up to this bar, as it does in a window.
             bars = self._given(block, index + 1)
@@ -225,7 +226,7 @@ class Tape:
                 result[block.first : block.last] = np.inf
             else:
                 result[block.first : block.last] = wanted[block.first - block.base :]
-        result[: max(self.strategy.lookback - 1, 0)] = np.nan
+        result[: max(self.lookback - 1, 0)] = np.nan
         return result
 
     def _given(self, block: Block, last: int) -> dict[str, Array]:

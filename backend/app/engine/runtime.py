@@ -53,8 +53,13 @@ class Runtime:
         """The strategy's bare answer; None without a row."""
         return None if row is None else self.strategies[symbol].decide(row, held)
 
-    def look(self, bar: Bar, session: date, held: float) -> Wanted | None:
-        """What the strategy wants at this bar; None for no opinion. Raises what it raises."""
+    def look(
+        self, bar: Bar, session: date, held: float, before: float | None = None
+    ) -> Wanted | None:
+        """What the strategy wants at this bar; None for no opinion, or still the one `before`.
+
+        Raises what it raises, and ValueError for an exposure outside -1 .. +1.
+        """
         symbol = bar.symbol
         if symbol in self.ready:
             row, answer = self.ready.pop(symbol)
@@ -63,7 +68,7 @@ class Runtime:
         else:
             row = self.histories[symbol].advance(bar, session)
             answer = self.ask(symbol, row, held)
-        if row is None or answer is None:
+        if row is None or answer is None or answer == before:
             return None
         return wanted_of(answer, row)
 

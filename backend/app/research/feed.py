@@ -23,6 +23,8 @@ from app.marketdata.batch import to_datetime, to_ns
 from app.research.market import Day, Market, Positions, Track
 from app.strategies.base import Opinion, Row
 
+_QUIET = (None, None)
+"The answer of a strategy that has nothing new to say."
 _TOLERANCE = 1e-6
 "Floats this close (relative) may be the other way round in decimals."
 
@@ -36,6 +38,10 @@ class Feed:
         self.market, self.engine, self.broker = market, engine, broker
         self.visit_all = visit_all
         self.visited = 0
+        self._readers: list[tuple[Runtime, str]] = []
+        "Those who decide by columns."
+        self._turning: dict[int, list[int]] = {}
+        "For each slice at which somebody turns, which of the readers do."
         self._turns: list[int] = []
         self._turn = 0
         self._thinkers: list[tuple[Runtime, str, Track]] = []
@@ -69,11 +75,11 @@ class Feed:
             if k >= day.last:
                 return
             if k == order_slice and not has_opened:
-                self._tell_volumes(k)
-                yield from self.market.opened(k, day)
+                yield from self.market.opened(k, day, self._tell_volumes(k))
                 has_opened = True
                 continue  # what the open filled decides whether the rest of the bar matters
             self.visited += 1
+            self._hush(k)
             yield self.market.closed(k, day)
             k, has_opened = k + 1, False
 
@@ -81,16 +87,16 @@ class Feed:
 
     def _prepare(self) -> None:
         """Find the turning points of those who decide by columns; the others must be asked."""
-        turns: list[Positions] = []
         for runtime in self.engine.runtimes.values():
             for symbol, strategy in runtime.strategies.items():
                 track, tape = self.market.tracks[symbol], runtime.histories[symbol]
                 if strategy.decides_by_row:
                     self._thinkers.append((runtime, symbol, track))
                 elif isinstance(tape, Tape):
-                    turns.append(turning_slices(tape, track))
-        if turns:
-            self._turns = np.unique(np.concatenate(turns)).tolist()
+                    for k in turning_slices(tape, track).tolist():
+                        self._turning.setdefault(k, []).append(len(self._readers))
+                    self._readers.append((runtime, symbol))
+        self._turns = sorted(self._turning)
 
     def _next(self, k: int, best: int) -> int:
         """The next slice >= k to visit, at most `best`."""
@@ -205,8 +211,11 @@ class Feed:
 
     def _pass(self, k: int, until: int) -> None:
         """Slices k <= i < until change nothing but prices."""
+        book = self.engine.book
         marks: list[tuple[str, float, datetime]] = []
-        for symbol, track in self.market.tracks.items():
+        # Nobody asks for the price of what is neither held nor ordered before its next bar.
+        for symbol in {s for s, q in book.net.items() if q} | {s for _, s in book.by_key}:
+            track = self.market.tracks[symbol]
             bar = track.bars_before(until) - 1
             if bar >= track.bars_before(k):
                 at = to_datetime(track.ended(bar))
@@ -256,16 +265,30 @@ class Feed:
         if track.is_complete:
             return track.close[track.first_bar + k : track.first_bar + until]
         bars = np.append(track.next_bar, track.last_bar)[k + 1 : until + 1] - 1
-        mark = float(self.engine.book.marks[symbol].price)
+        mark = float(self.engine.book.price(symbol) or 0)
         return np.where(bars >= track.bars_before(k), track.close[np.maximum(bars, 0)], mark)
 
-    def _tell_volumes(self, k: int) -> None:
-        """The matcher caps fills at the open by the bar before, which it may not have seen."""
-        for resting in self.broker.matcher.resting.values():
-            track = self.market.tracks[resting.order.symbol]
+    def _hush(self, k: int) -> None:
+        """Who decides by columns and does not turn at slice `k` need not be asked."""
+        turning = self._turning.get(k, ())
+        for number, (runtime, symbol) in enumerate(self._readers):
+            if number in turning:
+                runtime.ready.pop(symbol, None)
+            else:
+                runtime.ready[symbol] = _QUIET
+
+    def _tell_volumes(self, k: int) -> set[str]:
+        """The matcher caps fills at the open by the bar before, which it may not have seen.
+
+        Returns the symbols that have orders: only their opens matter.
+        """
+        symbols = {resting.order.symbol for resting in self.broker.matcher.resting.values()}
+        for symbol in symbols:
+            track = self.market.tracks[symbol]
             bar = track.bars_before(k) - 1
             if bar >= track.first_bar:
-                self.broker.matcher.volumes[track.symbol] = track.volume(bar)
+                self.broker.matcher.volumes[symbol] = track.volume(bar)
+        return symbols
 
 
 def turning_slices(tape: Tape, track: Track) -> Positions:

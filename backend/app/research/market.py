@@ -1,6 +1,6 @@
 """The market of a backtest as arrays: slices over several symbols, sessions, and their items."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -137,10 +137,11 @@ class Market:
 
     # -------------------------------------------------------------------------------- items
 
-    def opened(self, k: int, day: Day) -> list[SliceOpened]:
+    def opened(self, k: int, day: Day, symbols: Iterable[str] | None = None) -> list[SliceOpened]:
         """First prints of the bars of slice `k`: one item, unless their starts differ."""
         opens: dict[int, dict[str, float]] = {}
-        for symbol, track in self.tracks.items():
+        for symbol in self.tracks if symbols is None else symbols:
+            track = self.tracks[symbol]
             bar = track.bar_at(k)
             if bar >= 0:
                 opens.setdefault(track.starts(bar), {})[symbol] = track.opens(bar)

@@ -68,7 +68,9 @@ class Book:
         self.cash = deposit
         self.net: dict[str, Decimal] = {}
         "Signed quantity by symbol over all ledgers: what the broker should have."
-        self.marks: dict[str, Mark] = {}
+        self._marks: dict[str, Mark] = {}
+        self._closes: dict[str, tuple[float, datetime]] = {}
+        "Newer prices than the marks, not yet needed as money."
         self.records: dict[str, Record] = {}
         self.open: dict[str, Order] = {}
         self.by_key: dict[tuple[str, str], dict[str, Order]] = {}
@@ -126,8 +128,8 @@ class Book:
         self.net[symbol] = self.net.get(symbol, ZERO) + signed
         if signed < 0:
             self.unsettled -= signed * execution.price
-        if symbol not in self.marks:
-            self.marks[symbol] = Mark(execution.price, execution.at)
+        if symbol not in self._closes and symbol not in self._marks:
+            self._marks[symbol] = Mark(execution.price, execution.at)
         self._equity = None
         return result
 
@@ -135,22 +137,25 @@ class Book:
 
     def mark(self, symbol: str, value: float, at: datetime) -> None:
         """The symbol is worth `value` since `at`."""
-        self.marks[symbol] = Mark(self.instrument(symbol).price(value), at)
+        self._closes[symbol] = value, at
         self._equity = None
 
+    def last(self, symbol: str) -> Mark | None:
+        """Last price of the symbol, as money; None before it had one."""
+        if symbol in self._closes:
+            value, at = self._closes.pop(symbol)
+            self._marks[symbol] = Mark(self.instrument(symbol).price(value), at)
+        return self._marks.get(symbol)
+
     def price(self, symbol: str) -> Decimal | None:
-        mark = self.marks.get(symbol)
+        mark = self.last(symbol)
         return mark.price if mark else None
 
     @property
     def equity(self) -> Decimal:
         """Cash plus positions at their marks."""
         if self._equity is None:
-            worth = self.cash
-            for symbol, quantity in self.net.items():
-                if quantity:
-                    worth += quantity * self.marks[symbol].price
-            self._equity = worth
+            self._equity = self.worth({})
         return self._equity
 
     def worth(self, closes: Mapping[str, float]) -> Decimal:
@@ -158,11 +163,11 @@ class Book:
         worth = self.cash
         for symbol, quantity in self.net.items():
             if quantity:
-                close = closes.get(symbol)
-                mark = self.marks[symbol].price
-                worth += quantity * (
-                    mark if close is None else self.instrument(symbol).price(close)
-                )
+                if symbol in closes:
+                    price = self.instrument(symbol).price(closes[symbol])
+                else:
+                    price = self.price(symbol) or ZERO
+                worth += quantity * price
         return worth
 
     def raise_peak(self) -> None:
@@ -256,6 +261,7 @@ class Book:
 
     def snapshot(self) -> BookSnapshot:
         """This book as a value that later changes do not touch."""
+        known = {*self._marks, *self._closes}
         return BookSnapshot(
             deposit=self.deposit,
             limits=self.limits,
@@ -263,7 +269,7 @@ class Book:
                 name: Ledger(name=name, cash=one.cash, positions=dict(one.positions))
                 for name, one in self.ledgers.items()
             },
-            marks=dict(self.marks),
+            marks={symbol: mark for symbol in sorted(known) if (mark := self.last(symbol))},
             records=[
                 Record(order=record.order, executions=list(record.executions))
                 for record in self.records.values()
@@ -289,7 +295,7 @@ class Book:
         for ledger in self.ledgers.values():
             for symbol, position in ledger.positions.items():
                 self.net[symbol] = self.net.get(symbol, ZERO) + position.quantity
-        self.marks = dict(state.marks)
+        self._marks, self._closes = dict(state.marks), {}
         self.records, self.open, self.by_key = {}, {}, {}
         for record in state.records:
             self.put(record.order)

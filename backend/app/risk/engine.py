@@ -65,6 +65,8 @@ class RiskEngine:
         if not intent.adds or not book.limits.risk_checking:
             return self.always
         intent.others = {s: v for s, v in book.exposures().items() if s != intent.symbol}
+        intent.total = sum(intent.others.values(), ZERO)
+        intent.reach = book.reach(intent.symbol, intent.side)
         return self.all
 
 

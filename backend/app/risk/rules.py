@@ -31,8 +31,12 @@ class Intent(msgspec.Struct, kw_only=True):
     at: datetime
     instrument: Instrument
     price: Decimal | None
+    reach: Decimal = ZERO
+    "Shares on this side of zero once every open order on it has filled."
     others: Mapping[str, Decimal] = {}
-    "Worst-case value by symbol of everything else in the account."
+    "Worst-case value by symbol of everything else in the account,"
+    total: Decimal = ZERO
+    "and their sum."
     terms: OrderTerms = OrderTerms()
     attempt: int = 1
     group_id: str | None = None
@@ -81,7 +85,7 @@ def has_price(intent: Intent, book: Book) -> Finding | None:
 
 
 def fresh_price(intent: Intent, book: Book) -> Finding | None:
-    limit, mark = book.limits.stale_price_seconds, book.marks.get(intent.symbol)
+    limit, mark = book.limits.stale_price_seconds, book.last(intent.symbol)
     if limit is None or mark is None:
         return None
     age = int((intent.at - mark.at).total_seconds())
@@ -197,15 +201,14 @@ def sector_limit(intent: Intent, book: Book) -> Finding | None:
 
 
 def exposure_limit(intent: Intent, book: Book) -> Finding | None:
-    others = sum(intent.others.values(), ZERO)
-    return _share(Denial.EXPOSURE_LIMIT, book.limits.max_portfolio_exposure, intent, book, others)
+    ceiling = book.limits.max_portfolio_exposure
+    return _share(Denial.EXPOSURE_LIMIT, ceiling, intent, book, intent.total)
 
 
 def buying_power(intent: Intent, book: Book) -> Finding | None:
     """No borrowing, unless the exposure limit itself allows more than the equity."""
     ceiling = max(Decimal(1), book.limits.max_portfolio_exposure)
-    others = sum(intent.others.values(), ZERO)
-    return _share(Denial.BUYING_POWER, ceiling, intent, book, others)
+    return _share(Denial.BUYING_POWER, ceiling, intent, book, intent.total)
 
 
 def _share(
@@ -215,12 +218,11 @@ def _share(
     equity, price = book.equity, intent.price
     if equity <= 0 or not price:
         return Finding(code, None, ceiling, ZERO)
-    reach = book.reach(intent.symbol, intent.side)
-    worth = others + (reach + intent.quantity) * price
+    worth = others + (intent.reach + intent.quantity) * price
     share = (worth / equity).quantize(_MILLIONTH)
     if worth <= ceiling * equity:
         return Finding(code, share, ceiling, None)
-    room = (ceiling * equity - others) / price - reach
+    room = (ceiling * equity - others) / price - intent.reach
     return Finding(code, share, ceiling, max(room, ZERO))
 
 
