@@ -28,14 +28,14 @@ $(BIN)/python:
 $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the locked Python packages…"
 	@if [ -e $(VENV)/.installed-dev ]; then lock=requirements-dev.txt; else lock=requirements.txt; fi; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $$lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $$lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the locked Python packages, tests and tools included…"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.installed $@
 
 frontend/node_modules/.installed: frontend/package-lock.json
@@ -47,7 +47,7 @@ frontend/node_modules/.installed: frontend/package-lock.json
 
 frontend/dist/index.html: frontend/node_modules/.installed $(UI_SOURCES)
 	@echo "Building the UI…"
-	@cd frontend && npm run --silent build
+	@cd frontend && npm run --silent build > node_modules/.build.log 2>&1 || { cat node_modules/.build.log; exit 1; }
 	@touch $@
 
 install: $(VENV)/.installed-dev frontend/dist/index.html ## Install everything the other commands need
