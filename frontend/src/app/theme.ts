@@ -2,7 +2,9 @@
 import {
   type CSSVariablesResolver,
   type MantineColorsTuple,
+  type VariantColorsResolver,
   createTheme,
+  defaultVariantColorsResolver,
   localStorageColorSchemeManager,
 } from '@mantine/core'
 
@@ -33,8 +35,29 @@ const dark: MantineColorsTuple = [
   '#07090d',
 ]
 
+/** The accent is one colour to fill with, another to write with, and a third to write on. */
+const variantColors: VariantColorsResolver = (input) => {
+  const colors = defaultVariantColorsResolver(input)
+  if (input.color !== undefined && input.color !== 'teal') return colors
+  switch (input.variant) {
+    case 'filled':
+      return {
+        ...colors,
+        background: 'var(--tw-accent-fill)',
+        hover: 'var(--tw-accent-fill-hover)',
+        color: 'var(--tw-on-accent)',
+      }
+    case 'outline':
+    case 'subtle':
+      return { ...colors, hover: 'var(--tw-hover)', color: 'var(--tw-accent)' }
+    default:
+      return colors
+  }
+}
+
 export const theme = createTheme({
   primaryColor: 'teal',
+  variantColorResolver: variantColors,
   colors: { teal, dark },
   primaryShade: { light: 7, dark: 5 },
   autoContrast: true,

@@ -31,14 +31,10 @@ export function Header({ onMenu }: { onMenu: () => void }) {
       {isRestricted ? (
         <HaltNotice trading={trading} />
       ) : (
-        <UnstyledButton
-          className={styles.search}
-          onClick={spotlight.open}
-          aria-label="Search or run a command"
-        >
+        <UnstyledButton className={styles.search} onClick={spotlight.open} aria-keyshortcuts="Control+K">
           <IconSearch size={14} aria-hidden />
           <span>Search or run…</span>
-          <kbd>Ctrl K</kbd>
+          <kbd aria-hidden>Ctrl K</kbd>
         </UnstyledButton>
       )}
       <div className={styles.end}>

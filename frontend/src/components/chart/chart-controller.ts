@@ -52,6 +52,7 @@ export class ChartController {
   private indicators: readonly IndicatorData[] = []
   private drawnLevels: IPriceLine[] = []
   private drawnLines: DrawnLine[] = []
+  private listen: (crosshair: Crosshair) => void = () => undefined
 
   constructor(element: HTMLElement) {
     this.colors = readColors()
@@ -177,6 +178,7 @@ export class ChartController {
   }
 
   onCrosshair(listen: (crosshair: Crosshair) => void): void {
+    this.listen = listen
     this.chart.subscribeCrosshairMove((event) => listen(this.read(event)))
   }
 
@@ -215,10 +217,10 @@ export class ChartController {
       : this.chart.addSeries(LineSeries, { ...shared, lineWidth: 1, crosshairMarkerVisible: false }, pane)
   }
 
-  private read({ time, seriesData, hoveredInfo }: MouseEventParams): Crosshair {
+  private read({ time, seriesData, hoveredInfo }: Partial<MouseEventParams>): Crosshair {
     const bar = time === undefined ? null : (this.bars[indexAtOrBefore(this.times, Number(time))] ?? null)
     const values = this.drawnLines.flatMap(({ label, color, series }) => {
-      const point = time === undefined ? series.data().at(-1) : seriesData.get(series)
+      const point = time === undefined ? series.data().at(-1) : seriesData?.get(series)
       return point && 'value' in point && typeof point.value === 'number'
         ? [{ label, color, value: point.value }]
         : []

@@ -74,7 +74,7 @@ const columns: Column<Deployment>[] = [
   {
     id: 'started_at',
     header: 'Started',
-    width: 140,
+    width: 154,
     value: (row) => row.started_at,
     cell: (row) => <Instant at={row.started_at} />,
   },

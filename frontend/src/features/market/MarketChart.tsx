@@ -7,12 +7,14 @@ import { type IndicatorData, levelsOf, marksOf } from '@/components/chart/chart-
 import { PriceChart } from '@/components/chart/lazy'
 import { useBars } from '@/components/chart/use-bars'
 import { useSessions } from '@/components/chart/use-sessions'
+import { sentenceOf } from '@/lib/api/errors'
 import { orders } from '@/lib/api/orders'
 import { useRows } from '@/lib/api/pages'
 import { executions, positions } from '@/lib/api/records'
 import { BARS_AT_ONCE, type SeriesKey, indicatorCatalogue, stocks } from '@/lib/api/stocks'
 import type { Account, Bar, Indicator, IndicatorColumns, Timeframe } from '@/lib/api/types'
 import { atMostEvery } from '@/lib/live/frames'
+import styles from './MarketChart.module.css'
 import { type Chosen, labelOf } from './parse-indicators'
 
 interface MarketChartProps {
@@ -36,7 +38,7 @@ export function MarketChart({
   const key = { symbol, timeframe, accountId: account.id }
   const series = useBars(key, account.dataset)
   const sessions = useSessions(symbol, timeframe, series.bars)
-  const indicators = useIndicators(key, chosen, series.bars)
+  const { drawn, problems } = useIndicators(key, chosen, series.bars)
   const filter = { account_id: account.id, symbol, deployment_id: deploymentId }
   const { rows: filled } = useRows(useInfiniteQuery(executions.list(filter, 1000)))
   const { rows: held } = useRows(useInfiniteQuery(positions.list(filter)))
@@ -54,18 +56,25 @@ export function MarketChart({
     )
   }
   return (
-    <PriceChart
-      // A new series is a new chart: its view and its panes start afresh.
-      key={`${symbol}:${timeframe}`}
-      label={`${symbol}, bars of ${timeframe}`}
-      bars={series.bars}
-      sessions={sessions}
-      indicators={indicators}
-      marks={marks}
-      levels={levels}
-      onNearStart={series.loadOlder}
-      onOpenOrder={onOpenOrder}
-    />
+    <>
+      {problems.map((problem) => (
+        <p key={problem} className={styles.problem} role="alert">
+          {problem}
+        </p>
+      ))}
+      <PriceChart
+        // A new series is a new chart: its view and its panes start afresh.
+        key={`${symbol}:${timeframe}`}
+        label={`${symbol}, bars of ${timeframe}`}
+        bars={series.bars}
+        sessions={sessions}
+        indicators={drawn}
+        marks={marks}
+        levels={levels}
+        onNearStart={series.loadOlder}
+        onOpenOrder={onOpenOrder}
+      />
+    </>
   )
 }
 
@@ -73,11 +82,7 @@ export function MarketChart({
 const COLUMNS_EVERY_MS = 1_000
 const MOST_COLUMNS = 20_000
 
-function useIndicators(
-  key: SeriesKey,
-  chosen: readonly Chosen[],
-  bars: readonly Bar[],
-): readonly IndicatorData[] {
+function useIndicators(key: SeriesKey, chosen: readonly Chosen[], bars: readonly Bar[]) {
   const { data: catalogue } = useQuery(indicatorCatalogue())
   const client = useQueryClient()
   const { symbol, timeframe } = key
@@ -100,15 +105,22 @@ function useIndicators(
       enabled: newest !== undefined,
     })),
     combine: useCallback(
-      (results: readonly { data?: IndicatorColumns | undefined }[]) =>
-        combineIndicators(results, chosen, catalogue?.items ?? []),
+      (results: readonly IndicatorResult[]) => ({
+        drawn: combineIndicators(results, chosen, catalogue?.items ?? []),
+        problems: results.flatMap(({ error }) => (error ? [sentenceOf(error)] : [])),
+      }),
       [chosen, catalogue],
     ),
   })
 }
 
+interface IndicatorResult {
+  data?: IndicatorColumns | undefined
+  error: Error | null
+}
+
 function combineIndicators(
-  results: readonly { data?: IndicatorColumns | undefined }[],
+  results: readonly IndicatorResult[],
   chosen: readonly Chosen[],
   catalogue: readonly Indicator[],
 ): IndicatorData[] {

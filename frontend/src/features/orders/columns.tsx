@@ -10,7 +10,7 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'at',
     header: 'Approved',
-    width: 140,
+    width: 154,
     value: (order) => order.at,
     cell: (order) => <Instant at={order.at} />,
   },
@@ -118,7 +118,7 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'broker_order_id',
     header: 'Broker order id',
-    width: 140,
+    width: 154,
     isHidden: true,
     value: (order) => order.broker_order_id,
   },

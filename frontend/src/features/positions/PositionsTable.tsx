@@ -130,7 +130,7 @@ const columns: Column<Position>[] = [
   {
     id: 'opened_at',
     header: 'Opened',
-    width: 140,
+    width: 154,
     value: (row) => row.opened_at,
     cell: (row) => <Instant at={row.opened_at} />,
   },
