@@ -5,12 +5,11 @@ from typing import Any
 
 import typer
 
-from app.cli import plain_app
 from app.console.output import Json, show
 from app.core.config import settings
 from app.core.errors import ChainBroken
 
-app = plain_app(help="Hash chains: verify.", no_args_is_help=True)
+app = typer.Typer(help="Hash chains: verify.", add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

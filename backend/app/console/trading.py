@@ -179,7 +179,7 @@ def trades(
         wanted = TradeFilter(account_id=account, deployment_id=deployment, symbol=upper(symbol))
         return (await stored_trades.listing(at.pool, wanted)(limit, None)).items
 
-    columns = ("exit_at", "symbol", "quantity", "entry_price", "exit_price", "pnl", "exit_leg")
+    columns = ("exit_at", "symbol", "quantity", "entry_price", "exit_price", "pnl", "exit_reason")
     show_list("trades", run(work), columns, as_json=as_json)
 
 

@@ -12,17 +12,17 @@ import asyncpg
 from app.core import clock
 from app.core.errors import Fenced, JournalError, NotFound
 from app.core.logging import get_logger
-from app.domain.events import Event, encode, name_of, occurred_at, priority_of
+from app.domain.events import Event
 from app.domain.ports import Entry
 from app.repositories import chain
 from app.repositories.chain import GENESIS, Record
+from app.repositories.journal_batch import Batch, Notice
 
 log = get_logger("trading")
 
 SYSTEM: Final = "system"
 "The stream that any process may append to."
 
-ENGINE_ACTOR: Final = "engine"
 _PAGE: Final = 2_000
 _PATIENCE_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -38,9 +38,6 @@ LOST_CONNECTION: Final = (
     asyncpg.TooManyConnectionsError,
 )
 "PostgreSQL is away for a moment, and nothing is known about the statement that was under way."
-
-Notice = tuple[str, str]
-"Channel and payload of a NOTIFY."
 
 T = TypeVar("T")
 
@@ -87,24 +84,6 @@ class NoFolds:
         return "", b"{}", []
 
 
-_APPEND: Final = """
-WITH head AS (
-  UPDATE journal_streams SET seq = $4, hash = $5
-  WHERE stream = $1 AND seq = $2 AND ($3::bigint IS NULL OR epoch = $3)
-  RETURNING 1
-), appended AS (
-  INSERT INTO trading_events (stream, seq, event_type, priority, occurred_at, recorded_at,
-                              caused_by, correlation_id, actor, payload, hash)
-  SELECT $1, e.* FROM head, unnest($6::bigint[], $7::text[], $8::text[], $9::timestamptz[],
-    $10::timestamptz[], $11::bigint[], $12::text[], $13::text[], $14::json[], $15::bytea[]) e
-), changed AS (SELECT $16::json AS rows){folds}
-SELECT 1 / (SELECT count(*) FROM head),
-       (SELECT count(pg_notify(n.channel, n.payload))
-        FROM unnest($17::text[], $18::text[]) AS n(channel, payload))
-"""
-"""One round trip: head, events, folds and notices, or (division by zero when the head is not
-where we left it) nothing at all."""
-
 _HEAD: Final = "SELECT seq, hash, epoch FROM journal_streams WHERE stream = $1"
 _OPEN: Final = "INSERT INTO journal_streams (stream) VALUES ($1) ON CONFLICT DO NOTHING"
 _END: Final = """
@@ -119,77 +98,6 @@ FROM trading_events
 WHERE stream = $1 AND seq > $2 AND ($3::text[] IS NULL OR event_type = ANY($3))
 ORDER BY seq LIMIT $4
 """
-
-
-class Batch:
-    """Events on their way into one stream, numbered and chained from where it ends."""
-
-    def __init__(self, stream: str, seq: int, previous: bytes, recorded_at: datetime) -> None:
-        self.records: list[Record] = []
-        self.hashes: list[bytes] = []
-        self._stream = stream
-        self._before = seq
-        self._previous = previous
-        self._recorded_at = recorded_at
-
-    def add(self, key: bytes, entry: Entry, origin: tuple[int, str] | None) -> Record:
-        """Number and chain one more event; it inherits correlation and actor from its cause."""
-        event, seq = entry.event, self._before + len(self.records) + 1
-        caused_by, correlation_id, actor = self._cause(entry, seq, origin)
-        record = Record(
-            stream=self._stream,
-            seq=seq,
-            event_type=name_of(event),
-            priority=priority_of(event).name.lower(),
-            occurred_at=occurred_at(event),
-            recorded_at=self._recorded_at,
-            caused_by=caused_by,
-            correlation_id=correlation_id,
-            actor=actor,
-            payload=encode(event).decode(),
-        )
-        previous = self.hashes[-1] if self.hashes else self._previous
-        self.records.append(record)
-        self.hashes.append(chain.link(key, previous, record))
-        return record
-
-    def _cause(
-        self, entry: Entry, seq: int, origin: tuple[int, str] | None
-    ) -> tuple[int | None, str | None, str]:
-        if entry.cause is not None:
-            cause = self.records[entry.cause]
-            return cause.seq, cause.correlation_id, cause.actor
-        actor = str(getattr(entry.event, "actor", ENGINE_ACTOR))
-        return (*origin, actor) if origin else (None, f"{self._stream}:{seq}", actor)
-
-    def statement(
-        self, epoch: int | None, changes: tuple[str, bytes, list[Notice]]
-    ) -> tuple[str, tuple[Any, ...]]:
-        """The SQL that appends everything, and its arguments."""
-        folds, rows, notices = changes
-        last = self.records[-1]
-        notices = [("journal", f"{self._stream}:{last.seq}"), *notices]
-        arguments = (
-            self._stream,
-            self._before,
-            epoch,
-            last.seq,
-            self.hashes[-1],
-            [record.seq for record in self.records],
-            [record.event_type for record in self.records],
-            [record.priority for record in self.records],
-            [record.occurred_at for record in self.records],
-            [record.recorded_at for record in self.records],
-            [record.caused_by for record in self.records],
-            [record.correlation_id for record in self.records],
-            [record.actor for record in self.records],
-            [record.payload for record in self.records],
-            self.hashes,
-            rows.decode(),
-            [channel for channel, _ in notices],
-            [payload for _, payload in notices],
-        )
-        return _APPEND.format(folds=folds), arguments
 
 
 class PostgresJournal:

@@ -45,6 +45,7 @@ CHECKPOINT_EVENTS: Final = 1_000
 FLUSH_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 5.0
 SYSTEM_ACTOR: Final = "system"
+LIVE: Final = "live"
 log = get_logger("trading")
 
 
@@ -131,7 +132,7 @@ class AccountRunner:
             broker,
             self._journal,
             gate=self.gate,
-            clock=clock.now if self.account.dataset == "live" else None,
+            clock=clock.now if self.account.dataset == LIVE else None,
             before=self._prepare,
         )
         log.info(
@@ -202,6 +203,8 @@ class AccountRunner:
             elif item is not None:
                 await self._driver.step(item)
                 await self._after(item)
+            elif self.account.dataset == LIVE:
+                await self._driver.tick(clock.now())  # time-outs do not wait for the next bar
 
     async def _after(self, item: Moment) -> None:
         is_due = self._journal.seq - self._saved_seq >= CHECKPOINT_EVENTS
@@ -216,7 +219,8 @@ class AccountRunner:
             await self._tell(FeedDisconnected(feed=feed, reason="no more bars", at=clock.now()))
             await self._save_aside()
             return
-        await self._tell(FeedDisconnected(feed=feed, reason=ended.error, at=clock.now()))
+        if not self._inbox.failures:  # once for each outage, not for each attempt
+            await self._tell(FeedDisconnected(feed=feed, reason=ended.error, at=clock.now()))
         await self._inbox.again(self._position)
 
     # -------------------------------------------------------------------------------- commands
@@ -270,7 +274,7 @@ class AccountRunner:
             self._parts.pool,
             self._calendar,
             publisher=self._parts.publisher,
-            clock=clock.system if self.account.dataset == "live" else None,
+            clock=clock.system if self.account.dataset == LIVE else None,
         )
         base = self.account.settings.base
         longer = {timeframe for _, timeframe in self._engine.subscriptions} - {base}
@@ -337,7 +341,7 @@ class AccountRunner:
 
     def _now(self) -> datetime:
         """The account's own time: the market's, or the machine's where the market is real."""
-        if self.account.dataset == "live":
+        if self.account.dataset == LIVE:
             return clock.now()
         return self._engine.now or self.account.settings.start or clock.now()
 

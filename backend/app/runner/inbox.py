@@ -42,7 +42,8 @@ class Inbox:
         self._queue: asyncio.Queue[Moment | Ended | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_AHEAD)
         self._task: asyncio.Task[None] | None = None
-        self._failures = 0
+        self.failures = 0
+        "Attempts that failed since the last moment came."
 
     def wake(self) -> None:
         """Let `next` return without a moment."""
@@ -53,7 +54,7 @@ class Inbox:
         item = await self._queue.get()
         if item is not None and not isinstance(item, Ended):
             self._room.release()
-            self._failures = 0
+            self.failures = 0
         return item
 
     async def follow(self, symbols: tuple[str, ...], position: Position) -> None:
@@ -66,8 +67,8 @@ class Inbox:
 
     async def again(self, position: Position) -> None:
         """Go on after an error, a little later each time."""
-        delay = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
-        self._failures += 1
+        delay = _RETRY_SECONDS[min(self.failures, len(_RETRY_SECONDS) - 1)]
+        self.failures += 1
         await self.stop()
         self._queue, self._room = asyncio.Queue(), asyncio.Semaphore(_AHEAD)
         self._task = asyncio.create_task(

@@ -1,6 +1,9 @@
 """Trading from the command line: lists, deploying, stopping, explaining, verifying."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,6 +145,19 @@ def test_the_chains_are_verified(run: Run, traded: tuple[str, Path]) -> None:
         assert "account:1 is broken at 3" in said
         cursor.execute(change, ("first run",))
     assert run("audit", "verify")[0] == 0
+
+
+def test_events_are_followed_until_ctrl_c(run: Run, traded: tuple[str, Path]) -> None:
+    words = [sys.executable, "-m", "app.cli", "events", "--follow", "--json", "--limit", "1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["seq"] > 0
+        answer(run, "reduce")
+        types = {json.loads(following.stdout.readline())["type"] for _ in range(2)}
+        following.send_signal(signal.SIGINT)
+        assert following.wait(20) == 0
+    assert types <= {"command_received", "trading_halted", "cancel_requested", "command_completed"}
+    answer(run, "resume")
 
 
 @pytest.mark.parametrize(
