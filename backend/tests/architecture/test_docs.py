@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +74,20 @@ def test_variables_that_it_names_exist(page: Path) -> None:
     prefixes = r"TRADEWRIGHT|API|DATABASE|REDIS|LOG|SIMULATOR|IBKR|ALPACA|TWELVE_DATA|DATABENTO"
     found = set(re.findall(rf"`((?:{prefixes})_[A-Z_]*[A-Z])[=`]", page.read_text()))
     assert found - known - {"API_RETRY_CONFIG"} == set()
+
+
+def test_the_layers_of_the_architecture_page_are_those_that_lint_holds() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = config["tool"]["importlinter"]["contracts"]
+    held = next(c["layers"] for c in contracts if c["type"] == "layers")
+    block = (ROOT / "ARCHITECTURE.md").read_text().split("## Layers")[1].split("```")[1]
+    drawn = [re.split(r"\s{2,}", line)[0] for line in block.strip().splitlines()]
+    assert drawn == held
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "DEVELOPMENT.md"])
+def test_files_that_it_names_exist(name: str) -> None:
+    text = (ROOT / name).read_text()
+    named = re.findall(r"`([a-z_]+/[\w/]+(?:\.py|/))`", text)
+    places = (ROOT, ROOT / "backend", ROOT / "backend" / "app")
+    assert [path for path in named if not any((p / path).exists() for p in places)] == []
