@@ -30,7 +30,7 @@ def at_hand(purpose: str, *, makes: bool = True) -> Iterator[str]:
 def _found(purpose: str, *, makes: bool) -> AbstractContextManager[str]:
     if settings.database.is_given:
         return nullcontext(settings.database.url)
-    if not makes and not (settings.home / "postgres").exists():
+    if not makes and not (settings.home / "postgres.password").exists():
         raise ConfigurationError(
             "There is no database here yet.",
             remedy="Name files of bars with --data, or start one: tradewright up.",

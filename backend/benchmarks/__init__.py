@@ -1,0 +1,1 @@
+"""What this machine does against the figures to reach. `tradewright bench` runs them."""

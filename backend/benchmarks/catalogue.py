@@ -1,0 +1,32 @@
+"""Every benchmark by name: where it is, and what it measures."""
+
+from importlib import import_module
+from typing import NamedTuple
+
+from benchmarks.measure import Result
+
+
+class Benchmark(NamedTuple):
+    module: str
+    function: str
+    title: str
+
+    def run(self) -> list[Result]:
+        found: list[Result] = getattr(import_module(f"benchmarks.{self.module}"), self.function)()
+        return found
+
+
+BENCHMARKS = {
+    "engine": Benchmark("engine", "one_symbol", "backtest of one symbol, SMA 10/30, 1 M bars"),
+    "engine-ten": Benchmark("engine", "ten_symbols", "the same bars as ten symbols"),
+    "engine-decide": Benchmark("engine", "deciding", "a strategy that decides on every bar"),
+    "engine-stops": Benchmark("engine", "with_stops", "a protective stop on every position"),
+    "engine-visit": Benchmark("engine", "visiting_all", "every bar through the driver"),
+    "journal": Benchmark("journal", "journal", "journal events against bare COPY"),
+    "order-path": Benchmark("order_path", "order_path", "a bar until its order is durable"),
+    "import": Benchmark("imports", "imports", "bars imported against bare COPY"),
+    "schema": Benchmark("schema", "schema", "creating tables and indexes, first queries"),
+    "up": Benchmark("start", "up", "`up` to healthy, first and second; memory of all"),
+    "help": Benchmark("start", "help_text", "`tradewright --help`"),
+    "api": Benchmark("api", "api", "bars and the engine's routes over HTTP"),
+}
