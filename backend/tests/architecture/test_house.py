@@ -50,7 +50,8 @@ def commands_of(workflow: Any) -> list[str]:
         *("backend/app/__pycache__/x.pyc", ".venv/bin/python", "tradewright.egg-info/PKG-INFO"),
         *(".coverage", ".coverage.host.1", ".mypy_cache/x", ".hypothesis/x", "site/index.html"),
         *("frontend/node_modules/x/y.js", "frontend/dist/index.html", "frontend/test-results/x"),
-        *(".env", ".env.local", ".tradewright/secret.key", "logs/api.log"),
+        *(".env", ".env.local", ".tradewright/secret.key", ".tradewright-2/secret.key"),
+        *("logs/api.log",),
     ],
 )
 def test_what_is_made_or_secret_is_ignored(name: str) -> None:
