@@ -170,14 +170,15 @@ async def _read_stored(
 ) -> Source:
     stored = StockData(pool, dataset)
     stocks = [await stored.stock(symbol) for symbol in request.symbols]
-    exchanges = sorted({stock.exchange for stock in stocks})
-    if len(exchanges) > 1:
+    calendars = {id(one): one for one in (trading_calendar(s.exchange) for s in stocks)}
+    if len(calendars) > 1:
         raise InvalidInput(
-            f"The symbols trade on different exchanges: {', '.join(exchanges)}.",
+            "The symbols trade on exchanges with different sessions:"
+            f" {', '.join(sorted({stock.exchange for stock in stocks}))}.",
             field="symbols",
             remedy="Run one backtest an exchange.",
         )
-    calendar = trading_calendar(exchanges[0])
+    (calendar,) = calendars.values()
     bars = [
         await _history(stored, stock.symbol, strategy.lookback, request, calendar)
         for stock in stocks

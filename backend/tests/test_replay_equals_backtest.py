@@ -1,0 +1,102 @@
+"""The paper account that the real trading process replays, against a backtest on the same bars."""
+
+import asyncio
+import csv
+import json
+import os
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.db.session import create_pool
+from app.domain.market import Timeframe
+from app.research.report import BacktestRequest
+from app.services.backtests import run_on_database
+from app.strategies.catalog import Catalogue
+from tests import core_process
+from tests.core_process import REPLAY_OVER, running, until
+
+DAYS = tuple(f"2013-10-{day:02}" for day in (4, 7, 8, 9, 10, 11))
+REQUEST = BacktestRequest(
+    strategy="sma_cross",
+    symbols=("IBM", "SPY"),
+    timeframe=Timeframe.M1,
+    parameters={"fast": 10, "slow": 30},
+)
+EXECUTIONS = """
+SELECT e.at, i.symbol, e.side, e.quantity, e.price, e.commission
+FROM executions e JOIN instruments i ON i.id = e.instrument_id ORDER BY e.id
+"""
+TRADES = """
+SELECT i.symbol, t.quantity, t.entry_at, t.entry_price, t.exit_at, t.exit_price, t.commission,
+       t.pnl, t.exit_leg
+FROM trades t JOIN instruments i ON i.id = t.instrument_id ORDER BY t.id
+"""
+POSITIONS = """
+SELECT i.symbol, p.quantity FROM positions p JOIN instruments i ON i.id = p.instrument_id
+WHERE p.quantity <> 0 ORDER BY 1
+"""
+
+
+async def test_executions_and_trades_are_the_same_row_by_row(
+    shared_data: Path, tmp_path: Path, database_url: str
+) -> None:
+    bars = core_process.cut(shared_data / "equity_minute", tmp_path / "bars", ("SPY", "IBM"), DAYS)
+    pool = await create_pool(database_url, max_size=3)
+    try:
+        await replay(pool, database_url, tmp_path, bars)
+        report = await run_on_database(pool, Catalogue(), REQUEST, dataset="replay:bars")
+        result = report.result
+
+        assert await rows(pool, EXECUTIONS) == [
+            (x.at, x.symbol, x.side, x.quantity, x.price, x.commission) for x in result.executions
+        ]
+        assert await rows(pool, TRADES) == [
+            (t.symbol, t.quantity, t.entry_at, t.entry_price, t.exit_at, t.exit_price, t.commission,
+             t.pnl, t.exit_leg)
+            for t in result.trades
+        ]  # fmt: skip
+        assert await pool.fetchval("SELECT cash FROM accounts") == result.final_cash
+        assert await rows(pool, POSITIONS) == [
+            (one.symbol, one.quantity) for one in report.open_positions
+        ]
+        assert len(result.trades) > 90
+
+        told, listed = await command(database_url, tmp_path)
+        assert told["journal_hash"] == result.journal_hash
+        assert told["causality"] == "causal"
+        assert Decimal(told["final_equity"]) == result.final_equity
+        assert [(row["symbol"], Decimal(row["pnl"])) for row in listed] == [
+            (trade.symbol, trade.pnl) for trade in result.trades
+        ]
+    finally:
+        await pool.close()
+
+
+async def replay(pool: asyncpg.Pool, url: str, home: Path, bars: Path) -> None:
+    variables = {"TRADEWRIGHT_REPLAY": bars, "TRADEWRIGHT_REPLAY_SPEED": 0}
+    async with running(url, home, **variables) as core:
+        await until(pool, REPLAY_OVER, core=core)
+        assert await core.stop() == 0
+
+
+async def command(url: str, folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What `tradewright backtest` says, and the round trips that it writes."""
+    trades = folder / "trades.csv"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.cli", "backtest", "sma_cross", "--symbols", "IBM,SPY",
+        "--dataset", "replay:bars", "--param", "fast=10", "--param", "slow=30",
+        "--trades", str(trades), "--json",
+        env={**os.environ, "DATABASE_URL": url}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    with trades.open(newline="") as file:
+        return json.loads(output), list(csv.DictReader(file))
+
+
+async def rows(pool: asyncpg.Pool, question: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await pool.fetch(question)]
