@@ -1,5 +1,5 @@
 /** The right-hand drawer that a row opens: details without leaving the page. */
-import { Drawer } from '@mantine/core'
+import { Drawer, FocusTrap } from '@mantine/core'
 import type { ReactNode } from 'react'
 
 interface SideDrawerProps {
@@ -8,9 +8,18 @@ interface SideDrawerProps {
   title: ReactNode
   children: ReactNode
   size?: number
+  /** Something inside asks for the focus itself. */
+  hasOwnFocus?: boolean
 }
 
-export function SideDrawer({ isOpen, onClose, title, children, size = 560 }: SideDrawerProps) {
+export function SideDrawer({
+  isOpen,
+  onClose,
+  title,
+  children,
+  size = 560,
+  hasOwnFocus = false,
+}: SideDrawerProps) {
   return (
     <Drawer
       opened={isOpen}
@@ -22,6 +31,7 @@ export function SideDrawer({ isOpen, onClose, title, children, size = 560 }: Sid
       transitionProps={{ duration: 120 }}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
+      {!hasOwnFocus && <FocusTrap.InitialFocus />}
       {children}
     </Drawer>
   )

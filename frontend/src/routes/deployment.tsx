@@ -20,7 +20,7 @@ import { useAccount } from '@/lib/account'
 import { deployments } from '@/lib/api/deployments'
 import type { Deployment } from '@/lib/api/types'
 import { titleOf } from '@/lib/choices'
-import { formatMoney } from '@/lib/format'
+import { formatMoney, formatName } from '@/lib/format'
 import { useUrlState } from '@/lib/url-state'
 import styles from './deployment.module.css'
 
@@ -35,7 +35,7 @@ function DeploymentPage() {
 }
 
 function Detail({ deployment }: { deployment: Deployment }) {
-  const { order, tab = 'chart' } = page.useSearch()
+  const { order } = page.useSearch()
   const change = useUrlState()
   return (
     <Page
@@ -53,53 +53,70 @@ function Detail({ deployment }: { deployment: Deployment }) {
         <PerformancePanel deploymentId={deployment.id} />
       </Panel>
       <div className={styles.columns}>
-        <Panel title="Set-up">
-          <Facts
-            facts={[
-              ...Object.entries(deployment.parameters).map(([name, value]) => [name, String(value)] as const),
-              ['Capital', deployment.capital ? formatMoney(deployment.capital) : 'what the limits allow'],
-              ['Symbols', deployment.symbols.join(', ')],
-              ['Started', <Instant key="started" at={deployment.started_at} />],
-            ]}
-          />
-        </Panel>
-        <Panel title="Own positions" flush className={styles.positions}>
-          <OwnPositions deployment={deployment} />
-        </Panel>
-      </div>
-      <Panel flush className={styles.tabs}>
-        <Tabs
-          value={tab}
-          onChange={(next) => change({ tab: next ?? undefined })}
-          keepMounted={false}
-          classNames={{ root: styles.tabRoot, panel: styles.tabPanel }}
-        >
-          <Tabs.List>
-            <Tabs.Tab value="chart">Chart</Tabs.Tab>
-            <Tabs.Tab value="orders">Orders</Tabs.Tab>
-            <Tabs.Tab value="trades">Trades</Tabs.Tab>
-            <Tabs.Tab value="log">Log</Tabs.Tab>
-          </Tabs.List>
-          <Tabs.Panel value="chart">
-            <OwnChart deployment={deployment} />
-          </Tabs.Panel>
-          <Tabs.Panel value="orders">
-            <OrdersTable
-              filter={{ deployment_id: deployment.id }}
-              openId={order}
-              onOpen={(next) => change({ order: next })}
+        <OwnTabs deployment={deployment} />
+        <div className={styles.aside}>
+          <Panel title="Set-up">
+            <Facts
+              facts={[
+                ...Object.entries(deployment.parameters).map(
+                  ([name, value]) => [formatName(name), showParameter(value)] as const,
+                ),
+                ['Capital', deployment.capital ? formatMoney(deployment.capital) : 'what the limits allow'],
+                ['Symbols', deployment.symbols.join(', ')],
+                ['Started', <Instant key="started" at={deployment.started_at} />],
+              ]}
             />
-          </Tabs.Panel>
-          <Tabs.Panel value="trades">
-            <OwnTrades deployment={deployment} />
-          </Tabs.Panel>
-          <Tabs.Panel value="log">
-            <DeploymentLog deploymentId={deployment.id} />
-          </Tabs.Panel>
-        </Tabs>
-      </Panel>
+          </Panel>
+          <Panel title="Own positions" flush className={styles.positions}>
+            <OwnPositions deployment={deployment} />
+          </Panel>
+        </div>
+      </div>
       <OrderDrawer clientOrderId={order} onClose={() => change({ order: undefined })} />
     </Page>
+  )
+}
+
+function showParameter(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'Yes' : 'No'
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value)
+}
+
+function OwnTabs({ deployment }: { deployment: Deployment }) {
+  const { order, tab = 'chart' } = page.useSearch()
+  const change = useUrlState()
+  return (
+    <Panel flush className={styles.tabs}>
+      <Tabs
+        value={tab}
+        onChange={(next) => change({ tab: next ?? undefined })}
+        keepMounted={false}
+        classNames={{ root: styles.tabRoot, panel: styles.tabPanel }}
+      >
+        <Tabs.List>
+          <Tabs.Tab value="chart">Chart</Tabs.Tab>
+          <Tabs.Tab value="orders">Orders</Tabs.Tab>
+          <Tabs.Tab value="trades">Trades</Tabs.Tab>
+          <Tabs.Tab value="log">Log</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="chart">
+          <OwnChart deployment={deployment} />
+        </Tabs.Panel>
+        <Tabs.Panel value="orders">
+          <OrdersTable
+            filter={{ deployment_id: deployment.id }}
+            openId={order}
+            onOpen={(next) => change({ order: next })}
+          />
+        </Tabs.Panel>
+        <Tabs.Panel value="trades">
+          <OwnTrades deployment={deployment} />
+        </Tabs.Panel>
+        <Tabs.Panel value="log">
+          <DeploymentLog deploymentId={deployment.id} />
+        </Tabs.Panel>
+      </Tabs>
+    </Panel>
   )
 }
 

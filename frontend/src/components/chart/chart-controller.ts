@@ -164,7 +164,7 @@ export class ChartController {
   setSessions(sessions: readonly SessionSpan[]): void {
     this.sessions = sessions
     const shape = sessions.length > 0 ? shapeOf(this.times, sessions) : { closed: [], opens: [] }
-    this.shading.set(shape, { shade: this.colors.shade, line: this.colors.border })
+    this.shading.set(shape, { shade: this.colors.shade, line: this.colors.divider })
   }
 
   setIndicators(indicators: readonly IndicatorData[]): void {
@@ -175,6 +175,7 @@ export class ChartController {
     values.forEach(({ start, line }, index) =>
       this.drawnLines[index]?.series.setData(pointsOf(start, line.values)),
     )
+    if (!isSameShape) this.listen(this.read({}))
   }
 
   onCrosshair(listen: (crosshair: Crosshair) => void): void {

@@ -5,6 +5,7 @@ export interface ChartColors {
   surface: string
   grid: string
   border: string
+  divider: string
   text: string
   up: string
   upSoft: string
@@ -20,6 +21,7 @@ const VARIABLES: Record<keyof ChartColors, string> = {
   surface: '--tw-surface',
   grid: '--tw-grid',
   border: '--tw-border',
+  divider: '--tw-border-strong',
   text: '--tw-text-3',
   up: '--tw-candle-up',
   upSoft: '--tw-up-soft',

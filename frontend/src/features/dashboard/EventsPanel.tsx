@@ -11,6 +11,25 @@ import { formatName } from '@/lib/format'
 import styles from './EventsPanel.module.css'
 
 const SHOWN = 30
+/** The milestones; the steps between them are on the engine page. */
+const WORTH_SEEING = [
+  'signal_raised',
+  'order_denied',
+  'order_filled',
+  'order_canceled',
+  'order_rejected',
+  'order_expired',
+  'order_unknown',
+  'trade_closed',
+  'deployment_started',
+  'deployment_paused',
+  'deployment_stopped',
+  'deployment_failed',
+  'trading_halted',
+  'trading_resumed',
+  'limits_changed',
+  'bar_late',
+]
 const IS_BAD = new Set([
   'order_rejected',
   'order_denied',
@@ -24,9 +43,7 @@ const toneOf = (type: string) => (IS_BAD.has(type) ? 'bad' : IS_GOOD.has(type) ?
 
 export function EventsPanel({ account }: { account: Account }) {
   const { rows, isPending, error, refetch } = useRows(
-    useInfiniteQuery(
-      events.list({ account_id: account.id, priority: ['normal', 'high', 'critical'] }, SHOWN),
-    ),
+    useInfiniteQuery(events.list({ account_id: account.id, type: WORTH_SEEING }, SHOWN)),
   )
   if (error && rows.length === 0) return <Failed error={error} onRetry={refetch} />
   if (isPending) return <Loading rows={7} />

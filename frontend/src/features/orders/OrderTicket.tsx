@@ -33,7 +33,7 @@ interface OrderTicketProps {
 
 export function OrderTicket({ account, stocks, symbol, isOpen, onClose, onPlaced }: OrderTicketProps) {
   return (
-    <SideDrawer isOpen={isOpen} onClose={onClose} title={<b>Place an order</b>} size={440}>
+    <SideDrawer isOpen={isOpen} onClose={onClose} title={<b>Place an order</b>} size={440} hasOwnFocus>
       <TicketForm account={account} stocks={stocks} symbol={symbol} onPlaced={onPlaced} />
     </SideDrawer>
   )

@@ -35,7 +35,7 @@ const STEP_ICONS: Record<string, ReactNode> = {
 
 const BAD = new Set(['order_rejected', 'order_denied', 'order_unknown'])
 /** Told by sections of their own, so not again as journal lines. */
-const TOLD_ABOVE = new Set(['signal_raised', 'order_denied'])
+const TOLD_ABOVE = new Set(['signal_raised', 'order_denied', 'target_set'])
 
 const toneOf = (type: string) => (BAD.has(type) ? 'error' : type === 'order_filled' ? 'good' : undefined)
 
@@ -131,7 +131,9 @@ function describeTarget({ exposure, symbol }: Signal): string {
 
 /** Reasons come as strategies write them: with or without a capital and a full stop. */
 const asSentence = (reason: string): string => {
-  const text = reason.charAt(0).toUpperCase() + reason.slice(1)
+  // A name such as `sma_cross` keeps its spelling.
+  const isName = /^\w*_/.test(reason)
+  const text = isName ? reason : reason.charAt(0).toUpperCase() + reason.slice(1)
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 

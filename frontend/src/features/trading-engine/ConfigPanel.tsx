@@ -76,6 +76,7 @@ export function ConfigPanel() {
         onClose={() => setOpenKey(undefined)}
         title={<b>{formatName(openKey ?? '')}</b>}
         size={440}
+        hasOwnFocus
       >
         {entry && <ConfigForm key={entry.key} entry={entry} onDone={() => setOpenKey(undefined)} />}
       </SideDrawer>
