@@ -79,6 +79,7 @@ async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]
         )
         stack.push_async_callback(redis.aclose)
         parts = make(settings, metrics, pool, redis, system)
+        stack.push_async_callback(parts.gate.limits.close)
         _connect(parts)
         for part in (parts.listener, parts.hub, parts.prices, parts.sockets, parts.first_run):
             part.start()

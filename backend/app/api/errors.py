@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app.core.errors import InvalidInput, TooManyRequests, TradewrightError
 from app.core.logging import get_logger
+from app.repositories.journal import LOST_CONNECTION
 
 log = get_logger("api")
 
@@ -142,6 +143,18 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return problem(request, known.status_code, detail, headers=known.headers)
 
 
+async def on_database_away(request: Request, error: Exception) -> Response:
+    """PostgreSQL restarts or is gone: nothing was done, or nobody knows; ask again."""
+    log.warning("database_away", path=request.url.path, error=str(error))
+    return problem(
+        request,
+        503,
+        "The database does not answer just now.",
+        remedy="Wait a moment and try again; a POST with an Idempotency-Key is safe to repeat.",
+        headers={"Retry-After": "1"},
+    )
+
+
 def unexpected(correlation_id: str, instance: str) -> ProblemResponse:
     """500 without a word about the inside."""
     return ProblemResponse(
@@ -154,3 +167,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TradewrightError, on_tradewright_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+    for lost in LOST_CONNECTION:
+        app.add_exception_handler(lost, on_database_away)

@@ -92,6 +92,7 @@ async def get_once(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             min_length=1,
             max_length=200,
             description="Any text of yours: a repeat within 24 h gets the same answer.",

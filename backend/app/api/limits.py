@@ -6,8 +6,9 @@ from typing import Final
 
 import structlog
 from limits import RateLimitItem, parse_many
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import RateLimiter, SlidingWindowCounterRateLimiter
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.core.errors import TooManyRequests
@@ -27,6 +28,7 @@ CLASSES: Final[Mapping[str, str]] = {
 """By address where nobody is known yet, else by user. `controls` (stop, cancel) shares nothing."""
 
 _RETRY_REDIS_SECONDS: Final = 5.0
+_REDIS_SECONDS: Final = 1.0
 log: Final[structlog.stdlib.BoundLogger] = get_logger("api")
 
 
@@ -38,18 +40,24 @@ class RateLimits:
             name: parse_many(limits) for name, limits in classes.items()
         }
         self._near = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._storage: Storage | None = None
+        self._storage: RedisStorage | None = None
         self._shared: RateLimiter | None = None
         self._away_until = 0.0
         if redis_url is not None:
             self._storage = RedisStorage(
-                f"async+{redis_url}", implementation="redispy", key_prefix="limit"
+                f"async+{redis_url}",
+                implementation="redispy",
+                key_prefix="limit",
+                socket_timeout=_REDIS_SECONDS,
+                socket_connect_timeout=_REDIS_SECONDS,
             )
             self._shared = SlidingWindowCounterRateLimiter(self._storage)
 
-    def knows(self, name: str) -> bool:
-        """Whether there is a class of this name."""
-        return name in self._items
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self._storage is not None:
+            redis: Redis = self._storage.bridge.storage  # type: ignore[attr-defined]  # untyped there
+            await redis.aclose()
 
     async def admit(self, name: str, who: str) -> None:
         """Count one request. Raises TooManyRequests with `retry_after` in whole seconds."""

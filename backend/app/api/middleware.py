@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ProblemResponse, unexpected
@@ -177,7 +178,7 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > self._limit:
             await self._refuse(scope, receive, send)
             return
-        seen, begun = 0, False
+        seen = 0
 
         async def counted() -> Message:
             nonlocal seen
@@ -187,16 +188,7 @@ class BodyLimit:
                 raise _TooLarge
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, counted, watched)
-        except _TooLarge:
-            if not begun:
-                await self._refuse(scope, receive, send)
+        await self._app(scope, counted, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = ProblemResponse(
@@ -210,5 +202,8 @@ class BodyLimit:
         await answer(scope, receive, send)
 
 
-class _TooLarge(Exception):
-    """Somebody sends more than they said."""
+class _TooLarge(HTTPException):
+    """Somebody sends more than they said. FastAPI lets its own kind of exception through."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "The body is larger than 1 MiB.")

@@ -105,6 +105,6 @@ def out_of_bounds(key: str, value: object) -> str | None:
     if key not in BOUNDS or value is None or not isinstance(value, int | Decimal):
         return None
     least, most = BOUNDS[key]
-    if least <= value <= most:
+    if Decimal(value).is_finite() and least <= value <= most:
         return None
     return f"{key} must lie between {least} and {most}, not {value}."

@@ -25,7 +25,7 @@ class CommandDesk:
     ) -> None:
         self._pool = pool
         self._outcomes = outcomes
-        self._wait_seconds = wait_seconds
+        self.wait_seconds = wait_seconds
 
     async def ask(
         self,
@@ -82,4 +82,4 @@ class CommandDesk:
 
     async def _await(self, done: asyncio.Event) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(done.wait(), self._wait_seconds)
+            await asyncio.wait_for(done.wait(), self.wait_seconds)

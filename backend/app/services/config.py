@@ -103,7 +103,7 @@ def checked(key: str, value: object) -> object:
         raise InvalidInput(
             f"{key} cannot be {value!r}: {error}.", field="value", remedy=_allowed(key)
         ) from None
-    if isinstance(found, bool) != (_FIELDS[key].type is bool):
+    if isinstance(value, bool) != (_FIELDS[key].type is bool):
         raise InvalidInput(f"{key} cannot be {value!r}.", field="value", remedy=_allowed(key))
     if why := out_of_bounds(key, found):
         raise InvalidInput(why, field="value", remedy=_allowed(key))

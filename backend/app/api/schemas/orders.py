@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from app.api.schemas.base import (
     In,
@@ -86,12 +86,21 @@ class OrderIn(_Wish):
 class SignalIn(_Wish):
     """A person's opinion: a target exposure, sized by the risk engine."""
 
-    kind: Literal["signal"]
+    kind: Literal["signal"] = "signal"
     exposure: float = Field(ge=-1, le=1, description="-1 short … +1 long; 0 is flat.", examples=[0])
 
 
-OrderWish = Annotated[OrderIn | SignalIn, Field(discriminator="kind")]
-"""What a person may ask for."""
+def _kind(wish: object) -> str:
+    """An order, unless it says otherwise."""
+    if isinstance(wish, dict):
+        return str(wish.get("kind", "order"))
+    return str(getattr(wish, "kind", "order"))
+
+
+OrderWish = Annotated[
+    Annotated[OrderIn, Tag("order")] | Annotated[SignalIn, Tag("signal")], Discriminator(_kind)
+]
+"""What a person may ask for; without `kind` it is an order."""
 
 
 class TimelineStepOut(Out):

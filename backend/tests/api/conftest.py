@@ -1,0 +1,84 @@
+"""The API on a database of its own: without a server by default, with a real one where asked."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI
+
+from app.api.parts import Parts
+from app.main import create_app
+from tests.api.world import OURS, PASSWORD, World, client_of, key_of
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str, redis_url: str
+) -> pytest.MonkeyPatch:
+    """Settings of this test; change them before asking for `app`."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    return monkeypatch
+
+
+@pytest.fixture
+async def app(environment: pytest.MonkeyPatch) -> AsyncIterator[FastAPI]:
+    """The application, started."""
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def parts(app: FastAPI) -> Parts:
+    """What the application is made of."""
+    found: Parts = app.state.parts
+    return found
+
+
+@pytest.fixture
+def world(parts: Parts) -> World:
+    """Puts people, accounts and prices into the database."""
+    return World(parts.pool)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """No log lines: what the API logs is tested where it matters."""
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+    yield
+    structlog.reset_defaults()
+
+
+def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
+    raise structlog.DropEvent
+
+
+@pytest.fixture
+async def visitor(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser of somebody whom nobody knows; it sends what browsers send."""
+    async with client_of(app) as client:
+        client.headers.update(OURS)
+        yield client
+
+
+@pytest.fixture
+async def admin(app: FastAPI, parts: Parts, world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """An admin's program, with a key of every scope."""
+    user_id = await world.person("ada@example.com", "admin")
+    key = await key_of(parts, user_id, "admin", "read", "trade", "data", "admin")
+    async with client_of(app, key) as client:
+        yield client
+
+
+@pytest.fixture
+async def browser(visitor: httpx.AsyncClient, world: World) -> httpx.AsyncClient:
+    """An admin's browser, signed in."""
+    await world.person("ada@example.com", "admin")
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    answer = await visitor.post("/api/auth/sign-in", json=body)
+    assert answer.status_code == 200, answer.text
+    return visitor
