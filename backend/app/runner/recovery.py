@@ -1,5 +1,6 @@
 """Restart: the newest checkpoint, then every journaled input again, compared with what followed."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol, TypeGuard
 
@@ -19,6 +20,8 @@ from app.repositories.journal import LOST_CONNECTION
 
 Prepare = Callable[[Any], Awaitable[None]]
 _TOLD: Final = 5
+_AROUND: Final = 60
+"Characters shown on each side of the first place that differs."
 log = get_logger("trading")
 
 
@@ -117,10 +120,11 @@ class Recovery:
         decided = [encode(event).decode() for event in self._engine.handle(cause)]
         self._found.inputs += 1
         if decided != expected and len(self._found.differences) < _TOLD:
-            self._found.differences.append(_sentence(seq, expected, decided))
+            self._found.differences.append(sentence(seq, expected, decided))
 
 
-def _sentence(seq: int, expected: list[str], decided: list[str]) -> str:
+def sentence(seq: int, expected: list[str], decided: list[str]) -> str:
+    """For people: where the first decision of input `seq` differs from the journaled one."""
     longest = max(len(expected), len(decided))
     pairs = zip(
         expected + ["nothing"] * (longest - len(expected)),
@@ -128,7 +132,16 @@ def _sentence(seq: int, expected: list[str], decided: list[str]) -> str:
         strict=True,
     )
     was, now = next((was, now) for was, now in pairs if was != now)
-    return f"input {seq} of the journal: then {was[:300]}, now {now[:300]}"
+    place = next((i for i, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), 0)
+    start = max(place - _AROUND, 0)
+    return (
+        f"input {seq} of the journal led to another {_kind(was)}: "
+        f"then …{was[start : place + _AROUND]}…, now …{now[start : place + _AROUND]}…"
+    )
+
+
+def _kind(event: str) -> str:
+    return str(json.loads(event)["type"]) if event.startswith("{") else event
 
 
 def saving(

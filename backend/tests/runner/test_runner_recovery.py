@@ -11,6 +11,7 @@ from app.marketdata.calendar import trading_calendar
 from app.marketdata.slices import Moment
 from app.repositories import fold_check, stocks
 from app.repositories.stock_data import StockData
+from app.runner import recovery
 from app.runner.histories import Histories, prefix_of
 from app.runner.inbox import Ended, Inbox, Position
 from app.strategies.catalog import Catalogue
@@ -72,3 +73,18 @@ async def test_an_inbox_goes_on_after_its_feed_failed() -> None:
     found = [await asyncio.wait_for(inbox.next(), 10) for _ in range(3)]
     assert found == [None, moment, Ended()]
     await inbox.stop()
+
+
+def test_a_difference_shows_the_place_where_the_decision_changed() -> None:
+    then = '{"type":"order_approved","quantity":"27","note":"' + "x" * 500 + '"}'
+    now = then.replace('"27"', '"28"')
+    told = recovery.sentence(35, [then], [now])
+    assert "input 35" in told
+    assert "another order_approved" in told
+    assert '"quantity":"27"' in told
+    assert '"quantity":"28"' in told
+    assert len(told) < 400
+
+
+def test_a_decision_that_is_missing_is_told_as_nothing() -> None:
+    assert "now …nothing…" in recovery.sentence(1, ['{"type":"target_set"}'], [])
