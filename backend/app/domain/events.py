@@ -5,9 +5,11 @@ every other event is caused by one. Encoding is msgspec JSON with `type` as the 
 the hash chain, the WebSocket and a restart all read the same bytes.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from typing import Any, Final, get_args
 
 import msgspec
@@ -439,21 +441,22 @@ def priority_of(event: Event) -> Priority:
     return _PRIORITIES.get(type(event), Priority.NORMAL)
 
 
+_OCCURRED: Final[dict[type, Callable[[Any], datetime]]] = {
+    SliceClosed: attrgetter("end"),
+    OrderFilled: attrgetter("execution.at"),
+    SignalRaised: attrgetter("signal.at"),
+    OrderApproved: attrgetter("order.at"),
+    TradeClosed: attrgetter("trade.exit_at"),
+}
+"""Where an event keeps its time, if it is not in `at`."""
+_at: Final[Callable[[Any], datetime]] = attrgetter("at")
+
+
 def occurred_at(event: Event) -> datetime:
     """Event time: the input's own time, never the wall clock."""
-    match event:
-        case SliceClosed():
-            return event.end
-        case OrderFilled():
-            return event.execution.at
-        case SignalRaised():
-            return event.signal.at
-        case OrderApproved():
-            return event.order.at
-        case TradeClosed():
-            return event.trade.exit_at
-        case _:
-            return event.at
+    elsewhere = _OCCURRED.get(type(event))
+    at: datetime = _at(event) if elsewhere is None else elsewhere(event)
+    return at
 
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")

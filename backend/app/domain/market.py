@@ -33,6 +33,12 @@ DURATIONS: Final = {
 }
 
 
+def stamp(at: datetime) -> str:
+    """An instant in UTC for use in ids, to the second: `20240301T143000`."""
+    # isoformat takes a third of strftime's time, and every signal and fill has an id
+    return at.isoformat()[:19].replace("-", "").replace(":", "")
+
+
 class Bar(msgspec.Struct, frozen=True, gc=False):
     """OHLCV over [start, end), both UTC. Prices are raw floats, volume in shares."""
 

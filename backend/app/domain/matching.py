@@ -23,7 +23,7 @@ from app.domain.events import (
 )
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument, InstrumentKind
-from app.domain.market import SliceOpened
+from app.domain.market import SliceOpened, stamp
 from app.domain.orders import Order, OrderType, Side, TimeInForce
 
 ZERO: Final = Decimal(0)
@@ -357,7 +357,7 @@ def _precedence(resting: Resting) -> tuple[str, int, datetime, int, str]:
 
 def execution_id_of(client_order_id: str, start: datetime, meeting: int) -> str:
     """The same order, bar and meeting (0 open, 1 whole bar) give the same id: refills are seen."""
-    return f"{client_order_id}:{start:{_STAMP}}:{meeting}"
+    return f"{client_order_id}:{stamp(start)}:{meeting}"
 
 
 def meeting_of(execution_id: str) -> tuple[datetime, int]:

@@ -16,7 +16,7 @@ from app.domain.events import (
     SliceClosed,
     StrategyNoted,
 )
-from app.domain.market import Bar, Timeframe
+from app.domain.market import Bar, Timeframe, stamp
 from app.domain.orders import Leg
 from app.domain.signals import Signal
 from app.engine.desk import Desk
@@ -148,8 +148,8 @@ class Deployments:
     ) -> Iterator[tuple[Runtime, Bar, Wanted | None]]:
         for bar in event.bars:
             for runtime in self._routes.get((bar.symbol, bar.timeframe), ()):
-                if runtime.state is not DeploymentState.RUNNING:
-                    continue  # it has just failed on another symbol
+                if bar.symbol in runtime.quiet or runtime.state is not DeploymentState.RUNNING:
+                    continue  # or it has just failed on another symbol
                 held = self.desk.held_exposure(runtime.ledger, bar.symbol)
                 is_quick = news_only and bar.symbol not in runtime.missed
                 before = runtime.opinions.get(bar.symbol) if is_quick else None
@@ -188,14 +188,14 @@ class Deployments:
         budget = budget_of(deployment.capital, len(deployment.symbols), book.equity, book.limits)
         stop, profit = wanted.stop_loss, wanted.take_profit
         signal = Signal(
-            signal_id=f"{runtime.ledger}-{bar.symbol}-{at:%Y%m%dT%H%M%S}",
+            signal_id=f"{runtime.ledger}-{bar.symbol}-{stamp(at)}",
             ledger=runtime.ledger,
             deployment_id=deployment.deployment_id,
             symbol=bar.symbol,
             exposure=wanted.exposure,
             price=bar.close,
             at=at,
-            valid_until=at + deployment.timeframe.duration if wanted.exposure else None,
+            valid_until=at + runtime.patience if wanted.exposure else None,
             stop_loss=None if stop is None else instrument.price(stop),
             take_profit=None if profit is None else instrument.price(profit),
             reasons=wanted.reasons

@@ -14,7 +14,7 @@ from app.domain.events import (
     SignalRaised,
     TargetSet,
 )
-from app.domain.orders import Order, PendingChange
+from app.domain.orders import PROTECTIVE, Order, PendingChange
 from app.domain.signals import Signal, Target
 from app.engine.state import Act, Standing
 from app.risk.book import Book
@@ -119,20 +119,24 @@ class Desk:
 
     def entries(self, standing: Standing) -> list[Order]:
         """Open orders on their way for this target; protective legs are not."""
-        target = standing.target
-        working = self.book.working(target.ledger, target.symbol)
-        return [order for order in working if not order.leg.is_protective]
+        working = self.book.by_key.get((standing.target.ledger, standing.target.symbol))
+        if not working:
+            return []
+        return [order for order in working.values() if order.leg not in PROTECTIVE]
 
     def legs(self, ledger: str, symbol: str) -> list[Order]:
         """Open protective legs."""
-        return [o for o in self.book.working(ledger, symbol) if o.leg.is_protective]
+        working = self.book.by_key.get((ledger, symbol))
+        return [o for o in working.values() if o.leg in PROTECTIVE] if working else []
 
     def projected(self, standing: Standing) -> Decimal:
         """Held and on its way."""
         target = standing.target
-        quantity = self.book.held(target.ledger, target.symbol)
-        for order in self.entries(standing):
-            quantity += order.signed_remaining
+        key = target.ledger, target.symbol
+        quantity = self.book.held(*key)
+        for order in self.book.by_key.get(key, {}).values():
+            if order.leg not in PROTECTIVE:
+                quantity += order.signed_remaining
         return quantity
 
     def held_exposure(self, ledger: str, symbol: str) -> float:

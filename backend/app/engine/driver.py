@@ -67,7 +67,8 @@ class Driver:
     async def step(self, item: Item) -> None:
         """One item of the feed, or one command, with everything that follows from it."""
         at = item.at if isinstance(item, SliceOpened) else occurred_at(item)
-        await self.tick(at)
+        if self.engine.book.open:
+            await self.tick(at)
         if self._before is not None:
             await self._before(item)
         self._now = at

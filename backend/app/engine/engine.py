@@ -6,6 +6,7 @@ Pure: no clock, no await, no I/O, no random. The same inputs give the same event
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -77,7 +78,6 @@ class Engine:
         self.now: datetime | None = None
         self.slice_end: datetime | None = None
         "End of the last slice that was handled: the feed goes on after it."
-        desk = self.desk
         self._handlers: Final[dict[type, Callable[[Any], None]]] = {
             SliceClosed: self._on_slice,
             ClockTicked: self._on_clock,
@@ -86,13 +86,13 @@ class Engine:
             CommandReceived: self._requests.carry_out,
             Reconciled: self._on_reconciled,
             BarLate: _nothing,
-            OrderSubmitted: lambda event: reports.on_submitted(desk, event),
-            OrderAccepted: lambda event: reports.on_accepted(desk, event),
-            OrderUnknown: lambda event: reports.on_unknown(desk, event),
-            OrderRejected: lambda event: reports.on_closed(desk, event),
-            OrderCanceled: lambda event: reports.on_closed(desk, event),
-            OrderExpired: lambda event: reports.on_closed(desk, event),
-            OrderFilled: lambda event: reports.on_filled(desk, event),
+            OrderSubmitted: partial(reports.on_submitted, self.desk),
+            OrderAccepted: partial(reports.on_accepted, self.desk),
+            OrderUnknown: partial(reports.on_unknown, self.desk),
+            OrderRejected: partial(reports.on_closed, self.desk),
+            OrderCanceled: partial(reports.on_closed, self.desk),
+            OrderExpired: partial(reports.on_closed, self.desk),
+            OrderFilled: partial(reports.on_filled, self.desk),
         }
 
     def handle(self, event: Input) -> list[Event]:
@@ -113,7 +113,8 @@ class Engine:
         book.begin_session(event.session)
         for bar in event.bars:
             book.mark(bar.symbol, bar.close, bar.end)
-        book.raise_peak()
+        if book.limits.max_drawdown is not None:
+            book.raise_peak()
         if event.warm_up:
             self._deployments.warm(event)
             return

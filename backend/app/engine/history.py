@@ -5,6 +5,7 @@ where a process or a backtest began, and `prepare` gets `lookback` bars before i
 `prepare` on arrays with the same first bar, and every bit of a row is the same.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -235,7 +236,7 @@ class Tape:
     def _block(self, index: int) -> Block:
         block = self.blocks[self._current]
         if not block.first <= index < block.last:
-            self._current = int(np.searchsorted(self._firsts, index, side="right")) - 1
+            self._current = bisect_right(self._firsts, index) - 1
             block = self.blocks[self._current]
         return block
 

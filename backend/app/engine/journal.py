@@ -22,6 +22,8 @@ from app.domain.executions import Execution
 from app.domain.portfolio import Trade
 from app.domain.ports import Entry
 
+_BATCH: Final = 1000
+_TOLD: Final = frozenset({OrderFilled, TradeClosed, OrderDenied, DeploymentFailed})
 TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed, BarLate})
 """Inputs that only say that time went on. A backtest skips those that change nothing."""
 
@@ -42,6 +44,7 @@ class MemoryJournal:
         self.denials: Counter[str] = Counter()
         self.count = 0
         self._digest = hashlib.sha256()
+        self._unhashed: list[Event] = []
 
     async def append(self, entries: Sequence[Entry]) -> int:
         """Remember `entries`; the sequence number of the last. `cause` stays as given."""
@@ -50,18 +53,29 @@ class MemoryJournal:
             if not self.keeps_time and type(event) in TIME:
                 continue
             self.count += 1
-            self._digest.update(encode(event))
-            if isinstance(event, OrderFilled):
-                self.executions.append(event.execution)
-            elif isinstance(event, TradeClosed):
-                self.trades.append(event.trade)
-            elif isinstance(event, OrderDenied):
-                self.denials[event.code] += 1
-            elif isinstance(event, DeploymentFailed):
-                self.failures.append(event)
+            self._unhashed.append(event)
+            if type(event) in _TOLD:
+                self._tell(event)
             if self.keeps_events:
                 self.entries.append(entry)
+        if len(self._unhashed) > _BATCH:
+            self._hash()
         return self.count
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, OrderFilled):
+            self.executions.append(event.execution)
+        elif isinstance(event, TradeClosed):
+            self.trades.append(event.trade)
+        elif isinstance(event, OrderDenied):
+            self.denials[event.code] += 1
+        elif isinstance(event, DeploymentFailed):
+            self.failures.append(event)
+
+    def _hash(self) -> None:
+        # In batches: hashing many bytes at once costs far less than many times a few.
+        self._digest.update(b"".join(map(encode, self._unhashed)))
+        self._unhashed.clear()
 
     @property
     def events(self) -> list[Event]:
@@ -70,4 +84,5 @@ class MemoryJournal:
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical bytes of all remembered events, in order."""
+        self._hash()
         return self._digest.hexdigest()

@@ -33,10 +33,18 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
         return
     if desk.book.trading_state is TradingState.HALTED:
         return
+    if not legs and not _is_wanted(desk, standing):
+        return
     wanted = abs(held) - _leaving(desk, standing, held)
     for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
         mine = [leg for leg in legs if leg.leg is kind]
         _fit(desk, standing, position, kind, mine, wanted, at)
+
+
+def _is_wanted(desk: Desk, standing: Standing) -> bool:
+    target = standing.target
+    named = target.stop_loss is not None or target.take_profit is not None
+    return named or desk.book.limits.default_stop_loss is not None
 
 
 def protective_fill(desk: Desk, standing: Standing, order: Order, at: datetime) -> None:

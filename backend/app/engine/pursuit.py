@@ -86,7 +86,9 @@ def settle(desk: Desk, standing: Standing, at: datetime) -> None:
 
 def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> bool:
     """Cancel what works against the target; True while anything is in the way."""
-    waits = False
+    target, waits = standing.target, False
+    if (target.ledger, target.symbol) not in desk.book.by_key:
+        return waits
     for order in desk.entries(standing):
         if delta and (order.side is Side.BUY) != (delta > 0):
             desk.cancel(order, "target changed", at)
@@ -94,7 +96,6 @@ def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> 
         elif order.pending is PendingChange.CANCEL:
             waits = True
     # A stop that has begun to fill is at the market already: it finishes the exit itself.
-    target = standing.target
     return waits or any(
         order.leg is Leg.STOP_LOSS and order.status is OrderStatus.PARTIALLY_FILLED
         for order in desk.legs(target.ledger, target.symbol)
@@ -108,6 +109,8 @@ def _free_legs(desk: Desk, standing: Standing, room: Decimal, at: datetime) -> b
         return False  # an exit that may never fill must not cost the protection
     legs = desk.legs(standing.target.ledger, standing.target.symbol)
     waits = False
+    if not legs:
+        return waits
     for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
         waits |= shrink(desk, [leg for leg in legs if leg.leg is kind], room, "exit", at)
     return waits

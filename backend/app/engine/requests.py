@@ -111,6 +111,8 @@ class Requests:
             problem = out_of_bounds(key, getattr(limits, key))
             if problem is not None:
                 raise InvalidInput(problem, field=key)
+        if self.desk.book.limits.max_drawdown is None:
+            self.desk.book.peak = self.desk.book.equity  # measured from when it counts
         self.desk.book.limits = limits
         shown = msgspec.to_builtins(limits)
         self.desk.emit(LimitsChanged(limits=shown, actor=event.actor, at=event.at))

@@ -2,6 +2,7 @@
 
 import math
 import traceback
+from collections.abc import Collection
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Final
@@ -37,17 +38,17 @@ class Runtime:
         strategies: dict[str, Strategy],
         histories: dict[str, History],
     ) -> None:
-        self.deployment = deployment
+        self.deployment, self.ledger = deployment, deployment.ledger
+        self.patience = deployment.timeframe.duration
+        "How long an entry is tried."
         self.state = DeploymentState.RUNNING
         self.strategies, self.histories = strategies, histories
         self.opinions: dict[str, float] = {}
         self.missed: dict[str, Missed] = {}
         self.ready: dict[str, tuple[Row | None, Any]] = {}
         "Answers that were computed ahead of their bar, by a backtest."
-
-    @property
-    def ledger(self) -> str:
-        return self.deployment.ledger
+        self.quiet: Collection[str] = ()
+        "Symbols that a backtest knows to have nothing new to say at the next slice."
 
     def ask(self, symbol: str, row: Row | None, held: float) -> Any:  # noqa: ANN401 - user code's
         """The strategy's bare answer; None without a row."""
@@ -105,7 +106,8 @@ def wanted_of(answer: Any, row: Row) -> Wanted:  # noqa: ANN401 - whatever user 
         stop, profit = _optional(row, "stop_loss"), _optional(row, "take_profit")
     if not -1.0 <= exposure <= 1.0:
         raise ValueError(f"exposure must be between -1 and 1, not {exposure}")
-    values = {name: row[name] for name in row.columns if name not in _BARS}
+    at = row.index
+    values = {name: float(c[at]) for name, c in row.columns.items() if name not in _BARS}
     finite = {name: value for name, value in values.items() if math.isfinite(value)}
     return Wanted(exposure, stop, profit, reasons, finite)
 

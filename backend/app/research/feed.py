@@ -19,12 +19,11 @@ from app.engine.engine import Engine
 from app.engine.history import Tape
 from app.engine.paper import PaperBroker
 from app.engine.runtime import Runtime
-from app.marketdata.batch import to_datetime, to_ns
+from app.marketdata.batch import to_ns
 from app.research.market import Day, Market, Positions, Track
 from app.strategies.base import Opinion, Row
 
-_QUIET = (None, None)
-"The answer of a strategy that has nothing new to say."
+_NOBODY: frozenset[str] = frozenset()
 _TOLERANCE = 1e-6
 "Floats this close (relative) may be the other way round in decimals."
 
@@ -38,12 +37,13 @@ class Feed:
         self.market, self.engine, self.broker = market, engine, broker
         self.visit_all = visit_all
         self.visited = 0
-        self._readers: list[tuple[Runtime, str]] = []
+        self._readers: list[Runtime] = []
         "Those who decide by columns."
-        self._turning: dict[int, list[int]] = {}
-        "For each slice at which somebody turns, which of the readers do."
+        self._turning: dict[tuple[str, int], set[str]] = {}
+        "By ledger and slice the symbols that turn there."
         self._turns: list[int] = []
         self._turn = 0
+        self._until = market.days[0].close
         self._thinkers: list[tuple[Runtime, str, Track]] = []
         self._ready = -1
         "Slice whose answers were computed ahead."
@@ -53,6 +53,7 @@ class Feed:
         if not self.visit_all:
             self._prepare()
         for day in self.market.days:
+            self._until = day.close
             yield SessionOpened(session=day.session, at=day.open)
             for item in self._every(day) if self.visit_all else self._eventful(day):
                 yield item
@@ -89,14 +90,19 @@ class Feed:
         """Find the turning points of those who decide by columns; the others must be asked."""
         for runtime in self.engine.runtimes.values():
             for symbol, strategy in runtime.strategies.items():
-                track, tape = self.market.tracks[symbol], runtime.histories[symbol]
                 if strategy.decides_by_row:
-                    self._thinkers.append((runtime, symbol, track))
-                elif isinstance(tape, Tape):
-                    for k in turning_slices(tape, track).tolist():
-                        self._turning.setdefault(k, []).append(len(self._readers))
-                    self._readers.append((runtime, symbol))
-        self._turns = sorted(self._turning)
+                    self._thinkers.append((runtime, symbol, self.market.tracks[symbol]))
+                else:
+                    self._find_turns(runtime, symbol)
+        self._turns = sorted({k for _, k in self._turning})
+
+    def _find_turns(self, runtime: Runtime, symbol: str) -> None:
+        tape = runtime.histories[symbol]
+        if isinstance(tape, Tape):
+            for k in turning_slices(tape, self.market.tracks[symbol]).tolist():
+                self._turning.setdefault((runtime.ledger, k), set()).add(symbol)
+            if runtime not in self._readers:
+                self._readers.append(runtime)
 
     def _next(self, k: int, best: int) -> int:
         """The next slice >= k to visit, at most `best`."""
@@ -108,7 +114,7 @@ class Feed:
         if self._turn < len(turns):
             best = min(best, turns[self._turn])
         due = self.engine.deadline
-        if due is not None:
+        if due is not None and due < self._until:
             best = min(best, max(k, int(np.searchsorted(self.market.ends, to_ns(due)))))
         if not self._thinkers or self._ready == k:
             return k if self._ready == k else best
@@ -173,14 +179,8 @@ class Feed:
         return best
 
     def _changes(self, runtime: Runtime, symbol: str, bar: int, held: float) -> bool:
-        tape, row, answer = runtime.histories[symbol], None, None
-        try:
-            row = tape.row(bar) if isinstance(tape, Tape) else None
-            answer = runtime.ask(symbol, row, held)
-        except Exception as error:  # noqa: BLE001  user code: it is told when the bar is visited
-            answer = error
-        runtime.ready[symbol] = row, answer
-        return _differs(answer, self._opinion(runtime, symbol, held))
+        self._answer(runtime, symbol, bar, held)
+        return _differs(runtime.ready[symbol][1], self._opinion(runtime, symbol, held))
 
     def _ask_one(
         self, runtime: Runtime, symbol: str, track: Track, held: float, k: int, best: int
@@ -218,9 +218,9 @@ class Feed:
             track = self.market.tracks[symbol]
             bar = track.bars_before(until) - 1
             if bar >= track.bars_before(k):
-                at = to_datetime(track.ended(bar))
+                at = self.market.instant(track.ended(bar))
                 marks.append((symbol, track.closes(bar), at))
-        end = to_datetime(int(self.market.ends[until - 1]))
+        end = self.market.instant(int(self.market.ends[until - 1]))
         self.engine.pass_over(end, marks, self._peaks(k, until))
 
     def _peaks(self, k: int, until: int) -> list[dict[str, float]]:
@@ -270,12 +270,23 @@ class Feed:
 
     def _hush(self, k: int) -> None:
         """Who decides by columns and does not turn at slice `k` need not be asked."""
-        turning = self._turning.get(k, ())
-        for number, (runtime, symbol) in enumerate(self._readers):
-            if number in turning:
-                runtime.ready.pop(symbol, None)
-            else:
-                runtime.ready[symbol] = _QUIET
+        for runtime in self._readers:
+            turning = self._turning.get((runtime.ledger, k), _NOBODY)
+            runtime.quiet = runtime.strategies.keys() - turning
+            for symbol in turning:
+                if runtime.state is DeploymentState.RUNNING:
+                    held = self.engine.desk.held_exposure(runtime.ledger, symbol)
+                    self._answer(runtime, symbol, self.market.tracks[symbol].bar_at(k), held)
+
+    def _answer(self, runtime: Runtime, symbol: str, bar: int, held: float) -> None:
+        """Ask ahead of the visit, by the bar's number, which the engine would have to search."""
+        tape, row, answer = runtime.histories[symbol], None, None
+        try:
+            row = tape.row(bar) if isinstance(tape, Tape) else None
+            answer = runtime.ask(symbol, row, held)
+        except Exception as error:  # noqa: BLE001  user code: it is told when the bar is visited
+            answer = error
+        runtime.ready[symbol] = row, answer
 
     def _tell_volumes(self, k: int) -> set[str]:
         """The matcher caps fills at the open by the bar before, which it may not have seen.

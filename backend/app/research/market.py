@@ -18,6 +18,7 @@ from app.marketdata.calendar import TradingCalendar
 Nanos = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
+_REMEMBERED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Track:
     """One symbol's bars against the slices of all."""
 
     def __init__(self, series: Series, ends: Nanos, first_bar: int, last_bar: int) -> None:
-        self.series, self.symbol = series, series.symbol
+        self.series, self.symbol, self.timeframe = series, series.symbol, series.timeframe
         self.first_bar, self.last_bar = first_bar, last_bar
         "Bars first_bar <= i < last_bar are traded; earlier ones only warm the indicators."
         live = series.end[first_bar:last_bar]
@@ -82,10 +83,19 @@ class Track:
     def volume(self, bar: int) -> float:
         return float(self._values[4][bar])
 
-    def bar(self, bar: int, end: datetime) -> Bar:
-        opened, high, low, close, volume = (values[bar] for values in self._values)
-        start = to_datetime(self._start[bar])
-        return Bar(self.symbol, self.series.timeframe, start, end, opened, high, low, close, volume)
+    def bar(self, bar: int, start: datetime, end: datetime) -> Bar:
+        opens, highs, lows, closes, volumes = self._values
+        return Bar(
+            self.symbol,
+            self.timeframe,
+            start,
+            end,
+            opens[bar],
+            highs[bar],
+            lows[bar],
+            closes[bar],
+            volumes[bar],
+        )
 
 
 class Market:
@@ -113,6 +123,7 @@ class Market:
             one.symbol: Track(one, self.ends, first, last)
             for one, (first, last) in zip(series, ranges, strict=True)
         }
+        self._instants: dict[int, datetime] = {}
         self.bars = sum(last - first for first, last in ranges)
         self.days = self._days(calendar)
 
@@ -145,15 +156,26 @@ class Market:
             bar = track.bar_at(k)
             if bar >= 0:
                 opens.setdefault(track.starts(bar), {})[symbol] = track.opens(bar)
-        return [SliceOpened(to_datetime(at), day.session, opens[at]) for at in sorted(opens)]
+        return [SliceOpened(self.instant(at), day.session, opens[at]) for at in sorted(opens)]
 
     def closed(self, k: int, day: Day) -> SliceClosed:
         """Slice `k` with all its bars."""
-        end = to_datetime(int(self.ends[k]))
+        end = self.instant(int(self.ends[k]))
         bars = [
-            track.bar(bar, end) for track in self.tracks.values() if (bar := track.bar_at(k)) >= 0
+            track.bar(bar, self.instant(track.starts(bar)), end)
+            for track in self.tracks.values()
+            if (bar := track.bar_at(k)) >= 0
         ]
         return SliceClosed(end=end, session=day.session, base=self.timeframe, bars=tuple(bars))
+
+    def instant(self, ns: int) -> datetime:
+        """`to_datetime`, remembered: bars of many symbols begin and end together."""
+        found = self._instants.get(ns)
+        if found is None:
+            if len(self._instants) > _REMEMBERED:
+                self._instants.clear()
+            found = self._instants[ns] = to_datetime(ns)
+        return found
 
 
 def _view(column: NDArray[Any]) -> Any:  # noqa: ANN401 - memoryview's type cannot tell its item

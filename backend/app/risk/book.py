@@ -201,6 +201,8 @@ class Book:
             self.by_key.setdefault(key, {})[identity] = order
         elif self.open.pop(identity, None) is not None:
             del self.by_key[key][identity]
+            if not self.by_key[key]:
+                del self.by_key[key]
 
     def working(self, ledger: str, symbol: str) -> list[Order]:
         """Open orders of one ledger and symbol, oldest first; unknown ones are open."""

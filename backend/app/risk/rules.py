@@ -14,6 +14,7 @@ from app.domain.orders import Leg, OrderStatus, OrderTerms, Side
 from app.risk.book import Book
 
 ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
 _MILLIONTH: Final = Decimal("0.000001")
 
 
@@ -124,7 +125,8 @@ def unknown_order(intent: Intent, book: Book) -> Finding | None:
     """An order whose fate is unknown blocks what adds risk on its symbol."""
     return _claim(
         Denial.ORDER_UNKNOWN,
-        not any(
+        not book.open
+        or not any(
             order.status is OrderStatus.UNKNOWN and order.symbol == intent.symbol
             for order in book.open.values()
         ),
@@ -136,7 +138,8 @@ def self_crossing(intent: Intent, book: Book) -> Finding | None:
         return None
     return _claim(
         Denial.SELF_CROSSING,
-        not any(
+        not book.open
+        or not any(
             order.symbol == intent.symbol
             and order.ledger != intent.ledger
             and order.side is not intent.side
@@ -206,9 +209,10 @@ def exposure_limit(intent: Intent, book: Book) -> Finding | None:
 
 
 def buying_power(intent: Intent, book: Book) -> Finding | None:
-    """No borrowing, unless the exposure limit itself allows more than the equity."""
-    ceiling = max(Decimal(1), book.limits.max_portfolio_exposure)
-    return _share(Denial.BUYING_POWER, ceiling, intent, book, intent.total)
+    """Nothing is bought on credit: margin is not modelled. A lower exposure limit says it all."""
+    if book.limits.max_portfolio_exposure < ONE:
+        return None
+    return _share(Denial.BUYING_POWER, ONE, intent, book, intent.total)
 
 
 def _share(

@@ -149,12 +149,9 @@ def test_the_sum_of_all_positions_is_limited() -> None:
 
 def test_nothing_is_bought_on_credit() -> None:
     book = make_book()
-    book.limits = Limits(
-        max_position_size=D(1), max_portfolio_exposure=D(1), max_sector_exposure=D(2)
-    )
     answer = approved(book, 1500, symbol="IBM")
-    assert answer.order.quantity == 1000
-    assert denied(book, 1, symbol="MSFT").code == Denial.EXPOSURE_LIMIT
+    assert (answer.order.quantity, answer.limited_by) == (D(1000), ("buying_power",))
+    assert denied(book, 1, symbol="MSFT").code == Denial.BUYING_POWER
     book.limits = msgspec.structs.replace(book.limits, max_portfolio_exposure=D("0.5"))
     assert denied(book, 1, symbol="MSFT").code == Denial.EXPOSURE_LIMIT
 
@@ -180,11 +177,11 @@ def test_settled_cash_buys_and_yesterdays_sales_settle() -> None:
 
 def test_daily_loss_and_drawdown_stop_additions() -> None:
     book = make_book(max_daily_loss=D("0.03"), max_drawdown=D("0.2"))
-    hold(book, 1000)
+    hold(book, 500)
     book.begin_session(OPEN.date())
-    book.mark("AAPL", 97.5, OPEN)
+    book.mark("AAPL", 95, OPEN)
     approved(book, 1, symbol="IBM")
-    book.mark("AAPL", 97.0, OPEN)
+    book.mark("AAPL", 94, OPEN)
     denial = denied(book, 1, symbol="IBM")
     assert (denial.code, denial.value) == (Denial.DAILY_LOSS, D("0.03"))
     book.limits = msgspec.structs.replace(book.limits, max_daily_loss=None)
