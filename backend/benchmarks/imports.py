@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import numpy as np
 
-from app.db.copy import Instants, copy_in
+from app.db.copy import Instants, Value, copy_in
 from app.marketdata.batch import PRICES, BarBatch
 from app.marketdata.shapes import Hints
 from app.repositories import stocks
@@ -50,7 +50,7 @@ async def _measure() -> list[Result]:
 
 async def _bare(pool: asyncpg.Pool, bars: BarBatch, stock_id: int) -> float:
     rows = bars.rows
-    table = {
+    table: dict[str, Value | Instants] = {
         "dataset": "import:bare", "stock_id": stock_id, "timeframe": "1m",
         "start": Instants(rows["start"]), "end": Instants(rows["end"]),
         **{name: rows[name] for name in (*PRICES, "volume")}, "source": "bench",

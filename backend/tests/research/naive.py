@@ -16,8 +16,8 @@ documentation tells them:
 - What is held has a stop some percent under its average price: touched, it fills there (or at the
   open, if the bar began below), one basis point worse but not below the low; what the bar's tenth
   does not take, the next opens do. After a stop nothing is bought until the opinion has changed.
-  (Positions that were built in several fills and are stopped in several are told apart only by
-  the product; no case here has them.)
+  (Where the bars are too small for several stops of one position at once, the product says more
+  than this; no case here gets there.)
 - Orders not filled after `patience` seconds of an open exchange are taken back; day orders end
   with the session. Exits are asked for again at each bar, entries are not.
 """
