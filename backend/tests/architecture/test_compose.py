@@ -1,5 +1,6 @@
 """docker-compose.yml says what the documents ask for (no Docker engine is needed to know)."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,18 @@ def test_redis_starts_with_its_file_and_keeps_nothing(compose: dict[str, Any]) -
     assert mode == "ro"
     lines = (ROOT / source).read_text().splitlines()
     assert {"maxmemory 2gb", "maxmemory-policy allkeys-lru", "appendonly no"} <= set(lines)
+
+
+def test_the_image_is_built_in_stages_runs_as_nobody_special_and_is_asked_for_its_health() -> None:
+    lines = (ROOT / "backend" / "Dockerfile").read_text().splitlines()
+    assert len([line for line in lines if line.startswith("FROM ")]) == 3
+    assert [line for line in lines if line.startswith("USER ")] == ["USER tradewright"]
+    health = next(line for line in lines if line.startswith("HEALTHCHECK"))
+    assert "--interval=30s --timeout=10s --start-period=5s --retries=3" in health
+    assert "/health/ready" in health
+
+
+def test_what_the_image_copies_exists() -> None:
+    text = (ROOT / "backend" / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
+    assert [name for line in copied for name in line.split() if not (ROOT / name).exists()] == []
