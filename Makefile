@@ -95,7 +95,7 @@ bench: $(VENV)/.installed-dev ## Measure speed and memory against their limits
 	@$(BIN)/tradewright bench
 
 docs: $(VENV)/.installed-dev ## Build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pages: $(VENV)/.installed-dev ## Write anew every file that is made from the code
 	$(BIN)/tradewright config example > .env.example
