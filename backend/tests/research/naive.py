@@ -9,10 +9,12 @@ documentation tells them:
   a changed opinion asks for anything.
 - Shares for a long = budget / close, rounded down. The budget is the equity at that instant times
   the least of: the position limit, and the exposure limit (at most 1) shared by the symbols.
+- Nothing is bought on credit: with all that is held and ordered, a buy is cut to the equity.
 - Market orders fill at the opens of the next bars, a tenth of the bar before's volume at most in
   each, one basis point worse, on the cent.
 - What fills at one instant is booked by symbol, stops first, older orders first.
-- An order costs half a cent a share, at least a dollar, at most a hundredth of its value.
+- An order costs half a cent a share, at least a dollar, at most a hundredth of its value, on the
+  hundredth of a cent.
 - What is held has a stop some percent under its average price: touched, it fills there (or at the
   open, if the bar began below), one basis point worse but not below the low; what the bar's tenth
   does not take, the next opens do. After a stop nothing is bought until the opinion has changed.
@@ -221,6 +223,7 @@ class Naive:
         ticket.filled += quantity
         ticket.value += quantity * price
         total = min(max(Decimal("0.005") * ticket.filled, Decimal(1)), ticket.value / 100)
+        total = total.quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
         commission, ticket.charged = total - ticket.charged, total
         if not ticket.rest:
             self.tickets.remove(ticket)
@@ -342,9 +345,23 @@ class Naive:
     def enter(self, symbol: str, now: datetime) -> None:
         holding = self.holdings[symbol]
         coming = sum((one.rest for one in self.market_orders(symbol) if one.side == "buy"), ZERO)
-        quantity = holding.target - holding.held - coming
+        wanted = holding.target - holding.held - coming
+        room = (self.equity - self.others(symbol)) / holding.last - holding.held - coming
+        quantity = min(wanted, room.to_integral_value(ROUND_DOWN))
+        if 0 < quantity < wanted:
+            holding.target = holding.held + coming + quantity
         if quantity > 0:
             self.tickets.append(Ticket(symbol, "buy", quantity, now))
+
+    def others(self, symbol: str) -> Decimal:
+        """What everything else may come to be worth, at the last prices."""
+        worth = ZERO
+        for other, holding in self.holdings.items():
+            if other != symbol:
+                orders = self.market_orders(other)
+                bought = sum((one.rest for one in orders if one.side == "buy"), ZERO)
+                worth += (holding.held + bought) * holding.last
+        return worth
 
     def guard(self, symbol: str, now: datetime) -> None:
         """A stop for every share held that is not leaving."""
