@@ -2,8 +2,13 @@
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+_ONE: Final = Decimal(1)
+_POWERS: Final = frozenset(Decimal(1).scaleb(-places) for places in range(10))
+"Ticks of 1, 0.1, 0.01 and so on."
 
 
 class InstrumentKind(StrEnum):
@@ -39,12 +44,14 @@ class Instrument(msgspec.Struct, frozen=True):
 
     def quantity(self, value: Decimal) -> Decimal:
         """`value` rounded toward zero to whole lots."""
+        if self.lot == _ONE:
+            return value.to_integral_value(ROUND_DOWN)
         return (value / self.lot).to_integral_value(ROUND_DOWN) * self.lot
 
 
 def to_grid(value: float, tick: Decimal) -> Decimal:
     """`value` on the grid of `tick`, half-even; a power-of-ten tick keeps its exponent."""
     number = Decimal(repr(value))
-    if tick.as_tuple().digits == (1,):
+    if tick in _POWERS:
         return number.quantize(tick, ROUND_HALF_EVEN)
     return (number / tick).to_integral_value(ROUND_HALF_EVEN) * tick

@@ -7,6 +7,7 @@ committed before the wire is written, and what the broker answers is the next in
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
 from app.core.errors import BrokerRejected
 from app.domain.events import (
@@ -32,6 +33,7 @@ Item = SliceOpened | Input
 """What a feed yields. Commands are items like any other."""
 Gate = Callable[[Order], str | None]
 """Why this order must not be sent now; None when it may. Read synchronously before the wire."""
+_SEEN_BY_BROKERS: Final = (SliceOpened, SliceClosed, SessionClosed)
 Hook = Callable[[Item], Awaitable[None]]
 
 
@@ -72,7 +74,7 @@ class Driver:
         if self._before is not None:
             await self._before(item)
         self._now = at
-        if isinstance(item, SliceOpened | SliceClosed | SessionClosed):
+        if isinstance(item, _SEEN_BY_BROKERS):
             reports = self.broker.observe(item)
             if reports:
                 await self._learn(reports)
@@ -122,10 +124,11 @@ class Driver:
         for event in inputs:
             cause = len(entries)
             entries.append(Entry(event))
-            for fact in self.engine.handle(event):
-                entries.append(Entry(fact, cause))
-                if self._asked and isinstance(fact, CancelRequested):
-                    self._asked.discard(fact.client_order_id)
+            facts = self.engine.handle(event)
+            entries += [Entry(fact, cause) for fact in facts]
+            if self._asked:
+                wanted = {f.client_order_id for f in facts if isinstance(f, CancelRequested)}
+                self._asked -= wanted
         if entries:
             await self.journal.append(entries)
         if not self._is_working and self.engine.outbox:

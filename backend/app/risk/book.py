@@ -11,7 +11,7 @@ from app.domain.deployments import TradingState
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
-from app.domain.orders import Order, Side
+from app.domain.orders import OPEN, PROTECTIVE, Order, Side
 from app.domain.portfolio import Ledger, Position, Trade
 
 ZERO: Final = Decimal(0)
@@ -73,6 +73,8 @@ class Book:
         "Newer prices than the marks, not yet needed as money."
         self.records: dict[str, Record] = {}
         self.open: dict[str, Order] = {}
+        self.moving: dict[str, Order] = {}
+        "Open orders that change positions when all goes as wanted: all but protective legs."
         self.by_key: dict[tuple[str, str], dict[str, Order]] = {}
         self.peak = deposit
         self.day_start = deposit
@@ -196,10 +198,13 @@ class Book:
         else:
             record.order = order
         key = order.ledger, order.symbol
-        if order.is_open:
+        if order.status in OPEN:
             self.open[identity] = order
             self.by_key.setdefault(key, {})[identity] = order
+            if order.leg not in PROTECTIVE:
+                self.moving[identity] = order
         elif self.open.pop(identity, None) is not None:
+            self.moving.pop(identity, None)
             del self.by_key[key][identity]
             if not self.by_key[key]:
                 del self.by_key[key]
@@ -212,7 +217,7 @@ class Book:
     def approved(self, order: Order) -> None:
         """A new order of ours: it counts against the limits from here on."""
         self.put(order)
-        if not order.leg.is_protective:
+        if order.leg not in PROTECTIVE:
             self.approvals.append(order.at)
 
     def recent_approvals(self, at: datetime) -> int:
@@ -223,8 +228,8 @@ class Book:
     def pending(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Shares that open orders may still buy and sell, protective legs aside."""
         buys = sells = ZERO
-        for order in self.open.values():
-            if order.symbol == symbol and not order.leg.is_protective:
+        for order in self.moving.values():
+            if order.symbol == symbol:
                 if order.side is Side.BUY:
                     buys += order.remaining_quantity
                 else:
@@ -243,10 +248,11 @@ class Book:
         net, price = self.net.get(symbol, ZERO), self.price(symbol)
         return max(abs(net + buys), abs(net - sells)) * price if price is not None else ZERO
 
-    def exposures(self) -> dict[str, Decimal]:
-        """`exposure` of every symbol that is held or ordered."""
+    def exposures(self, but: str) -> dict[str, Decimal]:
+        """`exposure` of every symbol that is held or ordered, but one."""
         symbols = {symbol for symbol, quantity in self.net.items() if quantity}
-        symbols.update(order.symbol for order in self.open.values())
+        symbols.update([order.symbol for order in self.moving.values()])
+        symbols.discard(but)
         return {symbol: self.exposure(symbol) for symbol in sorted(symbols)}
 
     def _forget_closed(self) -> None:
@@ -298,7 +304,7 @@ class Book:
             for symbol, position in ledger.positions.items():
                 self.net[symbol] = self.net.get(symbol, ZERO) + position.quantity
         self._marks, self._closes = dict(state.marks), {}
-        self.records, self.open, self.by_key = {}, {}, {}
+        self.records, self.open, self.moving, self.by_key = {}, {}, {}, {}
         for record in state.records:
             self.put(record.order)
             self.records[record.order.client_order_id].executions = list(record.executions)

@@ -64,7 +64,7 @@ class RiskEngine:
     def _rules(self, intent: Intent, book: Book) -> Sequence[Rule]:
         if not intent.adds or not book.limits.risk_checking:
             return self.always
-        intent.others = {s: v for s, v in book.exposures().items() if s != intent.symbol}
+        intent.others = book.exposures(but=intent.symbol)
         intent.total = sum(intent.others.values(), ZERO)
         intent.reach = book.reach(intent.symbol, intent.side)
         return self.all

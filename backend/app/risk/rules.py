@@ -123,30 +123,20 @@ def borrow(intent: Intent, book: Book) -> Finding | None:
 
 def unknown_order(intent: Intent, book: Book) -> Finding | None:
     """An order whose fate is unknown blocks what adds risk on its symbol."""
-    return _claim(
-        Denial.ORDER_UNKNOWN,
-        not book.open
-        or not any(
-            order.status is OrderStatus.UNKNOWN and order.symbol == intent.symbol
-            for order in book.open.values()
-        ),
-    )
+    for order in book.open.values():
+        if order.status is OrderStatus.UNKNOWN and order.symbol == intent.symbol:
+            return _claim(Denial.ORDER_UNKNOWN, False)
+    return _claim(Denial.ORDER_UNKNOWN, True)
 
 
 def self_crossing(intent: Intent, book: Book) -> Finding | None:
     if not book.limits.prevent_self_crossing:
         return None
-    return _claim(
-        Denial.SELF_CROSSING,
-        not book.open
-        or not any(
-            order.symbol == intent.symbol
-            and order.ledger != intent.ledger
-            and order.side is not intent.side
-            and not order.leg.is_protective
-            for order in book.open.values()
-        ),
-    )
+    for order in book.moving.values():
+        is_other = order.ledger != intent.ledger and order.side is not intent.side
+        if is_other and order.symbol == intent.symbol:
+            return _claim(Denial.SELF_CROSSING, False)
+    return _claim(Denial.SELF_CROSSING, True)
 
 
 def price_collar(intent: Intent, book: Book) -> Finding | None:
@@ -160,8 +150,7 @@ def price_collar(intent: Intent, book: Book) -> Finding | None:
 
 def concurrent_orders(intent: Intent, book: Book) -> Finding | None:
     """Protective legs do not count: they rest as long as the position does."""
-    count = sum(not order.leg.is_protective for order in book.open.values()) + 1
-    limit = book.limits.max_concurrent_orders
+    count, limit = len(book.moving) + 1, book.limits.max_concurrent_orders
     return _at_most(Denial.CONCURRENT_ORDERS, Decimal(count), Decimal(limit))
 
 
@@ -238,8 +227,8 @@ def settled_cash(intent: Intent, book: Book) -> Finding | None:
     reserved = sum(
         (
             order.remaining_quantity * (book.price(order.symbol) or ZERO)
-            for order in book.open.values()
-            if order.side is Side.BUY and not order.leg.is_protective
+            for order in book.moving.values()
+            if order.side is Side.BUY
         ),
         ZERO,
     )

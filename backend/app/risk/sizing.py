@@ -25,6 +25,6 @@ def quantity_of(
     exposure: float, budget: Decimal, price: Decimal, instrument: Instrument
 ) -> Decimal:
     """Signed quantity worth `exposure` of `budget`, rounded toward zero to whole lots."""
-    if price <= 0:
+    if not exposure or price <= 0:
         return Decimal(0)
     return instrument.quantity(Decimal(repr(exposure)) * budget / price)
