@@ -15,6 +15,7 @@ import msgspec
 from app.adapters.data.simulator import SimulatorOptions
 from app.core import clock, registry
 from app.core.config import Settings, get_settings
+from app.core.environment import strategy_folders
 from app.core.errors import ConfigurationError
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
@@ -127,7 +128,7 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
             pool=pool,
             journal_key=key,
             system=SharedJournal(pool, key),
-            catalogue=Catalogue([settings.home / "strategies"]),
+            catalogue=Catalogue(strategy_folders()),
             publisher=publisher,
         )
     finally:

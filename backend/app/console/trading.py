@@ -26,7 +26,7 @@ from app.console.words import (
     timeframe_of,
     upper,
 )
-from app.core.config import settings
+from app.core.environment import strategy_folders
 from app.repositories import account_reports, deployment_reports
 from app.repositories import events as journaled
 from app.repositories import orders as stored_orders
@@ -66,7 +66,7 @@ def deploy(
     money = None if capital is None else money_of(capital)
 
     async def work(at: Connected) -> dict[str, Any]:
-        service = Deployments(at.pool, at.desk, Catalogue([settings.home / "strategies"]))
+        service = Deployments(at.pool, at.desk, Catalogue(strategy_folders()))
         wish = Wish(
             strategy=strategy,
             parameters=parameters,

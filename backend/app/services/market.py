@@ -171,7 +171,10 @@ class Market:
         if text is not None:
             body = orjson.loads(text)
             row = {name: body.get(name) for name in ("bid", "bid_size", "ask", "ask_size")}
-            return _quoted({**row, "at": datetime.fromisoformat(body["at"])})
+            found = _quoted({**row, "at": datetime.fromisoformat(body["at"])})
+            if found["last"] is None:  # told by a bar, which has neither side
+                found |= {"last": body["last"], "source": body["source"]}
+            return found
         stored = await quotes.last_quote(self._pool, dataset, symbol)
         return _quoted(msgspec.structs.asdict(stored)) if stored else None
 
