@@ -12,7 +12,7 @@ import type { StrategyEvent } from '@/lib/api/types'
 import { formatName } from '@/lib/format'
 
 const columns: Column<StrategyEvent>[] = [
-  { id: 'at', header: 'At', width: 154, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
+  { id: 'at', header: 'At', width: 164, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
   {
     id: 'severity',
     header: 'Severity',

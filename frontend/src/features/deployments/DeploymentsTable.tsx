@@ -74,7 +74,7 @@ const columns: Column<Deployment>[] = [
   {
     id: 'started_at',
     header: 'Started',
-    width: 154,
+    width: 164,
     value: (row) => row.started_at,
     cell: (row) => <Instant at={row.started_at} />,
   },

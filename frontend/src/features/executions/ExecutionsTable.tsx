@@ -20,7 +20,7 @@ const valueOf = (execution: Execution): number | null => {
 }
 
 const columns: Column<Execution>[] = [
-  { id: 'at', header: 'At', width: 154, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
+  { id: 'at', header: 'At', width: 164, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
   {
     id: 'symbol',
     header: 'Symbol',

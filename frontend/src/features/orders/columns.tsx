@@ -10,7 +10,7 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'at',
     header: 'Approved',
-    width: 154,
+    width: 164,
     value: (order) => order.at,
     cell: (order) => <Instant at={order.at} />,
   },
@@ -47,7 +47,7 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'average_price',
     header: 'Average price',
-    width: 96,
+    width: 108,
     align: 'right',
     value: (order) => order.average_price,
     cell: (order) => formatPrice(order.average_price),
@@ -118,7 +118,7 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'broker_order_id',
     header: 'Broker order id',
-    width: 154,
+    width: 164,
     isHidden: true,
     value: (order) => order.broker_order_id,
   },

@@ -40,7 +40,7 @@ const columns: Column<Position>[] = [
   {
     id: 'average_price',
     header: 'Average price',
-    width: 96,
+    width: 108,
     align: 'right',
     value: (row) => row.average_price,
     cell: (row) => formatPrice(row.average_price),
@@ -130,7 +130,7 @@ const columns: Column<Position>[] = [
   {
     id: 'opened_at',
     header: 'Opened',
-    width: 154,
+    width: 164,
     value: (row) => row.opened_at,
     cell: (row) => <Instant at={row.opened_at} />,
   },

@@ -15,7 +15,7 @@ import { formatQuantity } from '@/lib/format'
 import { formatRuleValue, wordsOf } from '@/lib/risk'
 
 const columns: Column<RiskViolation>[] = [
-  { id: 'at', header: 'At', width: 154, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
+  { id: 'at', header: 'At', width: 164, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
   {
     id: 'code',
     header: 'Limit',

@@ -21,7 +21,7 @@ const OUTCOME_TONES: Record<string, Tone> = {
 }
 
 const columns: Column<Signal>[] = [
-  { id: 'at', header: 'At', width: 154, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
+  { id: 'at', header: 'At', width: 164, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
   {
     id: 'symbol',
     header: 'Symbol',

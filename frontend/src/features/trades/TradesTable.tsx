@@ -18,7 +18,7 @@ const columns: Column<Trade>[] = [
   {
     id: 'exit_at',
     header: 'Exit',
-    width: 154,
+    width: 164,
     value: (row) => row.exit_at,
     cell: (row) => <Instant at={row.exit_at} />,
   },
@@ -112,7 +112,7 @@ const columns: Column<Trade>[] = [
   {
     id: 'entry_at',
     header: 'Entry',
-    width: 154,
+    width: 164,
     isHidden: true,
     value: (row) => row.entry_at,
     cell: (row) => <Instant at={row.entry_at} />,

@@ -19,14 +19,14 @@ const columns: Column<JournalEvent>[] = [
   {
     id: 'occurred_at',
     header: 'Occurred',
-    width: 154,
+    width: 164,
     value: (row) => row.occurred_at,
     cell: (row) => <Instant at={row.occurred_at} />,
   },
   {
     id: 'type',
     header: 'Event',
-    width: 154,
+    width: 164,
     value: (row) => row.type,
     cell: (row) => <b>{formatName(row.type)}</b>,
   },
@@ -44,7 +44,7 @@ const columns: Column<JournalEvent>[] = [
   {
     id: 'recorded_at',
     header: 'Recorded',
-    width: 154,
+    width: 164,
     isHidden: true,
     value: (row) => row.recorded_at,
     cell: (row) => <Instant at={row.recorded_at} />,
