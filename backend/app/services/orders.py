@@ -33,7 +33,7 @@ class OrderDesk:
         instrument = await self._instrument(wish["symbol"])
         check_prices(OrderType(wish["type"]), wish)
         check_grid(instrument, wish)
-        payload = {**wish, "symbol": instrument.symbol}
+        payload = {**given(wish), "symbol": instrument.symbol}
         return await self._desk.ask(account, CommandKind.ORDER_PLACE, payload, caller.actor, once)
 
     async def signal(
@@ -43,7 +43,7 @@ class OrderDesk:
         account = await self._account(caller, account_id)
         instrument = await self._instrument(wish["symbol"])
         check_grid(instrument, wish)
-        payload = {**wish, "symbol": instrument.symbol}
+        payload = {**given(wish), "symbol": instrument.symbol}
         return await self._desk.ask(account, CommandKind.SIGNAL_RAISE, payload, caller.actor, once)
 
     async def cancel(self, caller: Caller, client_order_id: str) -> Row:
@@ -71,6 +71,11 @@ class OrderDesk:
         if found is None:
             raise NotFound(f"{stock.symbol} cannot be traded.")
         return found
+
+
+def given(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said; the engine has its defaults for the rest."""
+    return {name: value for name, value in wish.items() if value is not None}
 
 
 async def account_for(pool: asyncpg.Pool, caller: Caller, account_id: int | None) -> int:

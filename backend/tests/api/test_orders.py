@@ -1,12 +1,15 @@
 """Orders as commands: asked for, denied, repeated, canceled."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
 from app.api.parts import Parts
+from app.domain.orders import Side
+from app.engine.commands import OrderPlace, parse
 from tests.api.world import World, engine
 from tests.factories import utc
 
@@ -33,13 +36,9 @@ async def test_an_approved_order_is_201_with_its_id(
         "side": "buy",
         "quantity": "10",
         "type": "market",
-        "limit_price": None,
-        "stop_price": None,
         "time_in_force": "day",
-        "stop_loss": None,
-        "take_profit": None,
-        "reason": None,
     }
+    assert parse("order_place", payload) == OrderPlace("AAPL", Side.BUY, Decimal(10))
     assert running.seen[0]["actor"].startswith("ada@example.com (")
 
 
