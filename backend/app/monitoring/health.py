@@ -1,0 +1,182 @@
+"""Is the whole well? One probe a component, a weighted score, and words for a person."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.core.clock import Clock
+from app.monitoring import resources
+from app.repositories import health as facts
+from app.repositories.paging import Db, Row
+
+HEALTHY: Final = "healthy"
+DEGRADED: Final = "degraded"
+UNHEALTHY: Final = "unhealthy"
+WEIGHTS: Final[Mapping[str, int]] = {
+    "database": 40,
+    "brokers": 20,
+    "market_data": 15,
+    "event_bus": 10,
+    "redis": 10,
+    "disk": 5,
+}
+"""Share of the score. Without the database nothing trades, so the whole is then unhealthy."""
+
+_PROBE_SECONDS: Final = 2.0
+_FRESH_SECONDS: Final = 1.0
+_SLOW_DATABASE_MS: Final = 100.0
+_LAG_EVENTS: Final = 1_000
+_STALE_SECONDS: Final = 120.0
+_DISK_LOW_GB: Final = 2.0
+_DISK_FULL_GB: Final = 0.2
+
+
+class Follower(Protocol):
+    """The hub, as far as health goes."""
+
+    is_current: bool
+
+    @property
+    def lag(self) -> int: ...
+
+
+class Verdict(dict[str, Any]):
+    """status, score 0-100, detail, latency_ms."""
+
+
+def verdict(status: str, detail: str, score: int | None = None) -> Verdict:
+    """A probe's answer; the score follows from the status unless it is given."""
+    scores = {HEALTHY: 100, DEGRADED: 60, UNHEALTHY: 0}
+    return Verdict(status=status, detail=detail, score=scores[status] if score is None else score)
+
+
+Probe = Callable[[], Awaitable[Verdict]]
+
+
+class HealthChecker:
+    """Asks every component at once, none for longer than two seconds; remembers for one."""
+
+    def __init__(
+        self, pool: Db, redis: "Redis | None", hub: Follower, folder: Path, clock: Clock
+    ) -> None:
+        self._pool = pool
+        self._redis = redis
+        self._hub = hub
+        self._folder = folder
+        self._clock = clock
+        self._known: tuple[float, Row] | None = None
+        self._asking = asyncio.Lock()
+
+    async def get_system_health(self) -> Row:
+        """{status, score, components, at}; the components in the order of their weight."""
+        async with self._asking:
+            if self._known is None or time.monotonic() - self._known[0] > _FRESH_SECONDS:
+                self._known = time.monotonic(), await self._ask()
+            return self._known[1]
+
+    async def is_ready(self) -> str | None:
+        """Why no traffic should come here; None when it may."""
+        found = await self._timed(self.database)
+        return str(found["detail"]) if found["status"] == UNHEALTHY else None
+
+    async def _ask(self) -> Row:
+        probes: dict[str, Probe] = {
+            "database": self.database,
+            "brokers": self.brokers,
+            "market_data": self.market_data,
+            "event_bus": self.event_bus,
+            "redis": self.redis,
+            "disk": self.disk,
+        }
+        answers = await asyncio.gather(*(self._timed(probe) for probe in probes.values()))
+        components = dict(zip(probes, answers, strict=True))
+        score = round(sum(WEIGHTS[name] * one["score"] for name, one in components.items()) / 100)
+        return {
+            "status": overall(components),
+            "score": score,
+            "components": components,
+            "at": self._clock.now(),
+        }
+
+    async def _timed(self, probe: Probe) -> Verdict:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                found = await probe()
+        except TimeoutError:
+            found = verdict(UNHEALTHY, f"No answer within {_PROBE_SECONDS:g} s.")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError) as error:
+            found = verdict(UNHEALTHY, f"Does not answer: {type(error).__name__}.")
+        found["latency_ms"] = round((time.perf_counter() - started) * 1000, 2)
+        return found
+
+    async def database(self) -> Verdict:
+        """PostgreSQL answers, soon."""
+        started = time.perf_counter()
+        version = await facts.server_version(self._pool)
+        took = (time.perf_counter() - started) * 1000
+        status = HEALTHY if took < _SLOW_DATABASE_MS else DEGRADED
+        return verdict(status, f"PostgreSQL {version} answered in {took:.1f} ms.")
+
+    async def redis(self) -> Verdict:
+        """Redis answers. Without it nothing is lost but live prices come late."""
+        if self._redis is None:
+            return verdict(DEGRADED, "No Redis is configured: no live prices.")
+        await self._redis.ping()
+        return verdict(HEALTHY, "Redis answers.")
+
+    async def event_bus(self) -> Verdict:
+        """Committed events reach subscribers."""
+        if not self._hub.is_current:
+            return verdict(UNHEALTHY, "The journal is not being followed.")
+        lag = self._hub.lag
+        status = HEALTHY if lag < _LAG_EVENTS else DEGRADED
+        return verdict(status, f"{lag} committed events wait to be sent on.")
+
+    async def brokers(self) -> Verdict:
+        """Every account is held by an engine whose heartbeat is fresh."""
+        rows = await facts.engines(self._pool)
+        if not rows:
+            return verdict(DEGRADED, "There is no account yet.")
+        away = [row["name"] for row in rows if not row["is_held"]]
+        if away:
+            status = UNHEALTHY if len(away) == len(rows) else DEGRADED
+            return verdict(status, f"No engine holds {', '.join(away)}.")
+        return verdict(HEALTHY, f"{len(rows)} accounts are held by an engine.")
+
+    async def market_data(self) -> Verdict:
+        """Slices keep coming where they should: a market that is open, with something running."""
+        rows = await facts.freshness(self._pool)
+        stale = [
+            f"{row['name']} ({row['age_seconds']:.0f} s)"
+            for row in rows
+            if row["is_expected"] and (row["age_seconds"] or 0) > _STALE_SECONDS
+        ]
+        if stale:
+            return verdict(DEGRADED, f"No new bars for {', '.join(stale)}.")
+        silent = [row["name"] for row in rows if row["age_seconds"] is None]
+        if rows and len(silent) == len(rows):
+            return verdict(DEGRADED, "No bar has come yet.", 80)
+        return verdict(HEALTHY, "Bars come in." if rows else "Nothing is subscribed.")
+
+    async def disk(self) -> Verdict:
+        """There is room for the journal."""
+        found = resources.disk(self._folder)
+        free = found["free_gb"]
+        status = HEALTHY if free > _DISK_LOW_GB else DEGRADED if free > _DISK_FULL_GB else UNHEALTHY
+        return verdict(status, f"{free:.1f} GB are free.")
+
+
+def overall(components: Mapping[str, Mapping[str, Any]]) -> str:
+    """The database decides about unhealthy; anything else that is wrong degrades."""
+    if components["database"]["status"] == UNHEALTHY:
+        return UNHEALTHY
+    if all(one["status"] == HEALTHY for one in components.values()):
+        return HEALTHY
+    return DEGRADED
