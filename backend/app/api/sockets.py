@@ -86,7 +86,8 @@ class Sockets:
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _SWEEP_SECONDS)
+                async with asyncio.timeout(_SWEEP_SECONDS):
+                    await self._wake.wait()
             users = self._revoked if self._wake.is_set() else set(self._by_user)
             self._wake.clear()
             self._revoked = set()

@@ -115,7 +115,8 @@ class Client:
         while True:
             left = deadline - loop.time() if self.caller is None else None
             try:
-                message = await asyncio.wait_for(self._socket.receive(), left)
+                async with asyncio.timeout(left):
+                    message = await self._socket.receive()
             except TimeoutError:
                 if self.caller is None:
                     self.end(TOO_LATE, "Nobody signed in within 10 s.")

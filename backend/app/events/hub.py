@@ -112,7 +112,8 @@ class Hub:
                 self.is_current = False
                 log.warning("hub_waits_for_database", error=str(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _begin(self) -> None:

@@ -78,9 +78,11 @@ class Listener:
                 catch_up()
             while not closed.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(closed.wait(), _HEARTBEAT_SECONDS)
+                    async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                        await closed.wait()
                     return
-                await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_SECONDS)
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    await connection.execute("SELECT 1")
         finally:
             self.is_connected = False
             self.connected.clear()

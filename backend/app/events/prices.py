@@ -91,7 +91,11 @@ class Prices:
             await self._wake.wait()
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             self._pubsub = pubsub
-            await pubsub.subscribe(*self._topics)
+            asked: set[str] = set()
+            while missing := self._topics.keys() - asked:
+                await pubsub.subscribe(*missing)
+                asked |= missing
+            # From here on, without an await in between, `subscribe` speaks for itself.
             self.is_connected = True
             while True:
                 if not pubsub.subscribed:

@@ -82,4 +82,5 @@ class CommandDesk:
 
     async def _await(self, done: asyncio.Event) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(done.wait(), self.wait_seconds)
+            async with asyncio.timeout(self.wait_seconds):
+                await done.wait()

@@ -199,7 +199,8 @@ class Trading:
                 changed.cancel()
                 return silent
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed, left)
+                async with asyncio.timeout(left):
+                    await changed
 
     async def _cancelable(self, account_id: int, flatten: bool) -> int:
         return await orders.count_open(self._pool, account_id, protective=flatten)
