@@ -116,15 +116,47 @@ class Trailing(Strategy):
         return 0.0 if price < self.memory.best * (1 - self.fall) else 0.5 + 0.5 * (held > 0.4)
 
 
+@dataclass
+class Fragile(Levels):
+    """Gives up on thin bars: in `prepare` below `dry`, in `decide` below `thin`."""
+
+    thin: float = 60.0
+    dry: float = 0.0
+
+    def prepare(self, bars: Columns) -> Columns:
+        if (bars["volume"] < self.dry).any():
+            raise ArithmeticError("too dry")
+        return super().prepare(bars)
+
+    def decide(self, row: Row, held: float) -> float | Opinion | None:
+        if row["volume"] < self.thin:
+            raise RuntimeError("too thin")
+        return super().decide(row, held)
+
+
+@dataclass
+class Brittle(Levels):
+    """Decides by columns, which cannot be made of bars without volume."""
+
+    def prepare(self, bars: Columns) -> Columns:
+        if (bars["volume"] < 20).any():
+            raise ArithmeticError("too dry")
+        return super().prepare(bars)
+
+
 STRATEGIES: Mapping[str, type[Strategy]] = {
     "sma_cross": SmaCross,
     "levels": Levels,
     "trailing": Trailing,
+    "fragile": Fragile,
+    "brittle": Brittle,
 }
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "sma_cross": {"fast": 2, "slow": 5, "short": True},
     "levels": {},
     "trailing": {},
+    "fragile": {},
+    "brittle": {},
 }
 
 

@@ -51,7 +51,7 @@ class Instrument(msgspec.Struct, frozen=True):
 
 def to_grid(value: float, tick: Decimal) -> Decimal:
     """`value` on the grid of `tick`, half-even; a power-of-ten tick keeps its exponent."""
-    number = Decimal(repr(value))
+    number = Decimal(repr(float(value)))  # user code may hand us numpy's floats
     if tick in _POWERS:
         return number.quantize(tick, ROUND_HALF_EVEN)
     return (number / tick).to_integral_value(ROUND_HALF_EVEN) * tick

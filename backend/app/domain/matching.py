@@ -371,7 +371,5 @@ def _beyond(order: Order, price: Decimal, stop: Decimal) -> bool:
 
 
 def _within(order: Order, price: Decimal) -> bool:
-    limit = order.limit_price
-    if limit is None:
-        return True
+    limit = order.limit_price or ZERO
     return price <= limit if order.side is Side.BUY else price >= limit

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ def block_key(timeframe: Timeframe, session: date) -> date:
             return session.replace(day=1)
         case Timeframe.D1:
             return session.replace(month=1, day=1)
+        case _:
+            assert_never(timeframe)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

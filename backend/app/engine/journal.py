@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from app.domain.events import (
     BarLate,
@@ -69,8 +69,8 @@ class MemoryJournal:
             self.trades.append(event.trade)
         elif isinstance(event, OrderDenied):
             self.denials[event.code] += 1
-        elif isinstance(event, DeploymentFailed):
-            self.failures.append(event)
+        else:
+            self.failures.append(cast("DeploymentFailed", event))
 
     def _hash(self) -> None:
         # In batches: hashing many bytes at once costs far less than many times a few.

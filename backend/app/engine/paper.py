@@ -87,9 +87,7 @@ class PaperBroker:
             reports = self.matcher.closed(seen)
         else:
             return self.matcher.session_closed(seen)
-        for report in reports:
-            if isinstance(report, OrderFilled):
-                self._executions.append(report.execution)
+        self._executions += [r.execution for r in reports if isinstance(r, OrderFilled)]
         return reports
 
     async def book(self) -> BrokerBook:

@@ -95,7 +95,7 @@ class Requests:
                 if book.trading_state is TradingState.HALTED:
                     raise Refused("trading_halted", "Trading is halted; resume it first.")
                 controls.restrict(desk, asked.reason, event.actor, event.at)
-            case commands.TradingResume():
+            case _:
                 controls.resume(desk, event.actor, event.at)
         return True, {"trading_state": book.trading_state.value}
 

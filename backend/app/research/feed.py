@@ -6,6 +6,7 @@ are constant. The searches are generous: a slice too many costs time, one too fe
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +98,10 @@ class Feed:
         self._turns = sorted({k for _, k in self._turning})
 
     def _find_turns(self, runtime: Runtime, symbol: str) -> None:
-        tape = runtime.histories[symbol]
-        if isinstance(tape, Tape):
-            for k in turning_slices(tape, self.market.tracks[symbol]).tolist():
-                self._turning.setdefault((runtime.ledger, k), set()).add(symbol)
-            if runtime not in self._readers:
-                self._readers.append(runtime)
+        for k in turning_slices(_tape(runtime, symbol), self.market.tracks[symbol]).tolist():
+            self._turning.setdefault((runtime.ledger, k), set()).add(symbol)
+        if runtime not in self._readers:
+            self._readers.append(runtime)
 
     def _next(self, k: int, best: int) -> int:
         """The next slice >= k to visit, at most `best`."""
@@ -186,14 +185,14 @@ class Feed:
         self, runtime: Runtime, symbol: str, track: Track, held: float, k: int, best: int
     ) -> int:
         """The same for one strategy that has a bar in every slice, without the detours."""
-        tape, decide = runtime.histories[symbol], runtime.strategies[symbol].decide
+        tape, decide = _tape(runtime, symbol), runtime.strategies[symbol].decide
         before = self._opinion(runtime, symbol, held)
         row: Row | None = None
         answer: object = None
         bar, last = track.first_bar + k, track.first_bar + best
         while bar < last:
             try:
-                row = tape.row(bar) if isinstance(tape, Tape) else None
+                row = tape.row(bar)
                 answer = None if row is None else decide(row, held)
             except Exception as error:  # noqa: BLE001  user code: it is told at the visit
                 answer = error
@@ -280,9 +279,9 @@ class Feed:
 
     def _answer(self, runtime: Runtime, symbol: str, bar: int, held: float) -> None:
         """Ask ahead of the visit, by the bar's number, which the engine would have to search."""
-        tape, row, answer = runtime.histories[symbol], None, None
+        row, answer = None, None
         try:
-            row = tape.row(bar) if isinstance(tape, Tape) else None
+            row = _tape(runtime, symbol).row(bar)
             answer = runtime.ask(symbol, row, held)
         except Exception as error:  # noqa: BLE001  user code: it is told when the bar is visited
             answer = error
@@ -300,6 +299,10 @@ class Feed:
             if bar >= track.first_bar:
                 self.broker.matcher.volumes[symbol] = track.volume(bar)
         return symbols
+
+
+def _tape(runtime: Runtime, symbol: str) -> Tape:
+    return cast("Tape", runtime.histories[symbol])
 
 
 def turning_slices(tape: Tape, track: Track) -> Positions:

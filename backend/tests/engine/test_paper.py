@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.events import Event, OrderAccepted, SliceClosed
+from app.domain.events import Event, OrderAccepted, OrderApproved, SliceClosed
 from app.domain.limits import UNLIMITED
 from app.domain.matching import FREE, BookState, FillModel
 from app.engine.paper import PaperBroker
@@ -74,6 +74,20 @@ def test_an_order_that_is_known_is_accepted_again_and_one_that_is_over_is_not() 
     assert len(broker.matcher.resting) == 1
     finish(broker.cancel(make_order().client_order_id, OPEN))
     assert finish(broker.submit(make_order(), OPEN)) == ()
+
+
+def test_an_old_approval_or_fill_without_its_order_changes_nothing() -> None:
+    world = World()
+    world.bar(100)
+    world.order("buy", 10)
+    world.bar(100)
+    events = [e for e in world.journal.events if not isinstance(e, OrderApproved)]
+    again = PaperBroker(FREE)
+    again.restore(events)
+    assert not again.matcher.resting
+    again.restore(world.journal.events)
+    again.restore(world.journal.events)
+    assert not again.matcher.resting
 
 
 @pytest.mark.parametrize("name", ["paper", "sandbox"])

@@ -7,7 +7,9 @@ import pytest
 
 from app.domain.events import (
     BarLate,
+    CancelRequested,
     OrderAccepted,
+    OrderApproved,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
@@ -182,6 +184,23 @@ def _slice() -> Any:
 def test_a_late_bar_is_journaled_and_not_traded(world: World) -> None:
     world.step(BarLate(bar=make_bar("AAPL", 50), at=OPEN))
     assert world.engine.book.price("AAPL") == 110
+
+
+def test_an_accepted_order_does_not_become_unknown_again(world: World) -> None:
+    world.step(accepted())
+    world.step(OrderUnknown(client_order_id=ID, reason="?", at=OPEN))
+    assert status(world) is OrderStatus.ACCEPTED
+
+
+def test_an_entry_waits_while_its_own_cancel_is_open(world: World) -> None:
+    world.command("limits_change", limits={"order_timeout_seconds": 60})
+    world.step(accepted())
+    world.step(filled(40))
+    world.bar(110)
+    world.bar(110)
+    (cancel,) = world.of(CancelRequested)
+    assert cancel.reason == "order timeout"
+    assert len(world.of(OrderApproved)) == 1
 
 
 def test_a_slice_that_is_given_again_changes_nothing(world: World) -> None:

@@ -288,6 +288,17 @@ def test_reducing_cancels_entries_and_lets_exits_pass(world: World) -> None:
     assert len(world.of(TradingHalted)) == 2
 
 
+def test_reducing_leaves_exits_and_protection_at_work(world: World) -> None:
+    world.deploy(stop=0.02)
+    world.bar(110)
+    world.bar(110)
+    world.bar(109)
+    world.command("trading_reduce")
+    assert sorted(world.working()) == [("exit", "sell", 8), ("stop_loss", "sell", 82)]
+    world.command("deployment_stop", deployment_id=1)
+    assert sorted(world.working()) == [("exit", "sell", 8), ("stop_loss", "sell", 82)]
+
+
 def test_reducing_does_not_loosen_a_halt(world: World) -> None:
     world.command("trading_halt")
     assert world.command("trading_reduce")["code"] == "trading_halted"
