@@ -1,57 +1,170 @@
-"""Health as people, load balancers and Prometheus ask for it."""
+"""Health for people, load balancers and Prometheus; the built UI; people and roles."""
+
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.api import frontend
+from app.api.parts import Parts
 from app.main import create_app
-from tests.api.world import World, client_of
-
-COMPONENTS = {"database", "redis", "event_bus", "market_data", "brokers", "disk"}
-
-
-async def test_anybody_may_ask_whether_it_lives(visitor: httpx.AsyncClient) -> None:
-    for path in ("/ping", "/health/live", "/health/ready"):
-        answer = await visitor.get(path)
-        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+from app.monitoring.health import WEIGHTS, overall
+from app.monitoring.metrics import Metrics, described
+from tests.api.world import PASSWORD, World, client_of, engine, eventually
 
 
-async def test_health_names_every_component_and_a_score(admin: httpx.AsyncClient) -> None:
-    found = (await admin.get("/health")).json()
-    assert set(found["components"]) == COMPONENTS
-    assert 0 <= found["score"] <= 100
-    assert found["components"]["database"]["status"] == "healthy"
-    assert "PostgreSQL" in found["components"]["database"]["detail"]
+async def test_health_names_the_components_and_scores_them(
+    visitor: httpx.AsyncClient, world: World, database_url: str, parts: Parts
+) -> None:
+    account = await world.account()
+    await eventually(lambda: parts.hub.is_current)
+    async with engine(database_url, account):
+        body = (await visitor.get("/health")).json()
+    assert set(body["components"]) == {
+        "database", "redis", "event_bus", "market_data", "brokers", "disk",
+    }  # fmt: skip
+    assert (body["status"], body["score"]) == ("healthy", 100)
+    assert all(one["detail"] is None for one in body["components"].values())
 
 
-async def test_a_stranger_learns_no_details(visitor: httpx.AsyncClient) -> None:
-    components = (await visitor.get("/health")).json()["components"]
-    assert {one["detail"] for one in components.values()} == {None}
+async def test_details_are_for_people_we_know(admin: httpx.AsyncClient) -> None:
+    body = (await admin.get("/health")).json()
+    assert "PostgreSQL 18" in body["components"]["database"]["detail"]
+    assert body["components"]["database"]["latency_ms"] > 0
 
 
-async def test_an_account_without_an_engine_is_noticed(
+async def test_an_account_without_an_engine_degrades(
     admin: httpx.AsyncClient, world: World
 ) -> None:
     await world.account()
-    brokers = (await admin.get("/health")).json()["components"]["brokers"]
-    assert brokers["status"] != "healthy"
+    body = (await admin.get("/health")).json()
+    assert body["status"] == "degraded"
+    assert body["components"]["brokers"]["detail"] == "No engine holds Simulation."
+    assert body["score"] == 80
 
 
-async def test_without_redis_it_is_degraded_and_still_ready(
-    environment: pytest.MonkeyPatch,
-) -> None:
+async def test_without_redis_the_api_serves_on(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    app: FastAPI = create_app()
+    app = create_app()
     async with app.router.lifespan_context(app), client_of(app) as client:
-        assert (await client.get("/health")).json()["components"]["redis"]["status"] != "healthy"
-        assert (await client.get("/health/ready")).status_code == 200
+        await World(app.state.parts.pool).person("ada@example.com")
+        body = {"email": "ada@example.com", "password": PASSWORD}
+        assert (await client.post("/api/auth/sign-in", json=body)).status_code == 200
+        assert (await client.get("/api/orders")).status_code == 200
+        health = (await client.get("/health")).json()
+        assert health["status"] == "degraded"
+        assert health["components"]["redis"]["status"] == "unhealthy"
+        ticket = await client.post(
+            "/api/auth/ws-ticket", headers={"origin": "http://127.0.0.1:8000"}
+        )
+        caller = await app.state.parts.tickets.redeem(ticket.json()["ticket"])
+        assert caller.email == "ada@example.com"
 
 
-async def test_resources_are_for_people_who_are_signed_in(
-    visitor: httpx.AsyncClient, admin: httpx.AsyncClient
-) -> None:
-    assert (await visitor.get("/system")).status_code == 401
-    system = (await admin.get("/system")).json()
-    assert 0 < system["memory"]["percent"] < 100
-    assert (await visitor.get("/metrics")).status_code == 401
-    assert "process_" in (await admin.get("/metrics")).text
+def test_the_weights_add_up_to_a_hundred() -> None:
+    assert sum(WEIGHTS.values()) == 100
+
+
+def test_the_database_alone_decides_about_unhealthy() -> None:
+    well = {name: {"status": "healthy"} for name in WEIGHTS}
+    assert overall(well) == "healthy"
+    assert overall(well | {"redis": {"status": "unhealthy"}}) == "degraded"
+    assert overall(well | {"database": {"status": "unhealthy"}}) == "unhealthy"
+
+
+async def test_the_machine_is_described(admin: httpx.AsyncClient) -> None:
+    body = (await admin.get("/system")).json()
+    assert body["cpu"]["cores"] >= 1
+    assert 0 < body["memory"]["percent"] < 100
+    assert body["process"]["memory_mb"] > 10
+
+
+def test_operations_are_timed_and_their_failures_counted() -> None:
+    metrics = Metrics()
+    with metrics.timing("reconcile"):
+        pass
+    with pytest.raises(ZeroDivisionError), metrics.timing("reconcile"):
+        raise ZeroDivisionError
+    text = metrics.exposition({"orders_open": 2}).decode()
+    assert 'tradewright_operation_seconds_count{name="reconcile"} 2.0' in text
+    assert 'tradewright_failures_total{kind="reconcile"} 1.0' in text
+    assert "tradewright_orders_open 2.0" in text
+    assert described({"orders_open": 2.0})[0]["title"] == "Open orders"
+    assert metrics.requests()["request_ms_mean"] == 0
+
+
+# -------------------------------------------------------------------------------- the page
+
+
+@pytest.fixture
+async def built(tmp_path: Path) -> httpx.AsyncClient:
+    """A UI that is built."""
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "app-1a2b.js").write_text("1")
+    (tmp_path / "index.html").write_text("<title>Tradewright</title>")
+    app = FastAPI()
+    frontend.install(app, tmp_path)
+    return client_of(app)
+
+
+@pytest.mark.parametrize("path", ["/", "/market", "/deployments/3", "/trading-engine"])
+async def test_deep_links_lead_to_the_page(built: httpx.AsyncClient, path: str) -> None:
+    answer = await built.get(path, headers={"accept": "text/html"})
+    assert "<title>Tradewright" in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_hashed_files_are_kept_for_ever(built: httpx.AsyncClient) -> None:
+    answer = await built.get("/assets/app-1a2b.js")
+    assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets/gone.js", "/api/nothing", "/..%2f..%2fetc%2fpasswd", "/assets/../../secret"]
+)
+async def test_nothing_else_is_served(built: httpx.AsyncClient, path: str) -> None:
+    answer = await built.get(path, headers={"accept": "application/json"})
+    assert answer.status_code == 404
+
+
+async def test_an_unbuilt_page_says_how_to_build_it(tmp_path: Path) -> None:
+    app = FastAPI()
+    frontend.install(app, tmp_path / "missing")
+    answer = await client_of(app).get("/", headers={"accept": "text/html"})
+    assert "npm run build" in answer.text
+
+
+async def test_the_documentation_needs_no_script(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/docs")
+    assert "/api/orders" in answer.text
+    assert "<script" not in answer.text
+    assert (await visitor.get("/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+# ------------------------------------------------------------------------------ the people
+
+
+async def test_admins_let_people_in(admin: httpx.AsyncClient, world: World) -> None:
+    account = await world.account()
+    body = {"email": "Bob@Example.com", "password": PASSWORD, "role": "trader"}
+    made = await admin.post("/api/users", json=body | {"account_ids": [account]})
+    assert made.status_code == 201
+    assert made.json()["email"] == "bob@example.com"
+    assert made.json()["account_ids"] == [account]
+    assert (await admin.post("/api/users", json=body)).status_code == 409
+    weak = body | {"email": "c@example.com", "password": "password1234"}
+    assert (await admin.post("/api/users", json=weak)).json()["field"] == "password"
+    path = f"/api/users/{made.json()['id']}"
+    changed = await admin.patch(path, json={"role": "viewer", "account_ids": []})
+    assert (changed.json()["role"], changed.json()["account_ids"]) == ("viewer", [])
+    assert (await admin.patch("/api/users/999", json={})).status_code == 404
+    rows = (await admin.get("/api/users")).json()["items"]
+    assert [row["email"] for row in rows] == ["ada@example.com", "bob@example.com"]
+    assert "password" not in str(rows)
+
+
+@pytest.mark.parametrize("change", [{"role": "trader"}, {"is_active": False}])
+async def test_the_last_admin_stays(admin: httpx.AsyncClient, change: dict[str, object]) -> None:
+    me = (await admin.get("/api/auth/me")).json()["user_id"]
+    assert (await admin.patch(f"/api/users/{me}", json=change)).status_code == 409
