@@ -131,10 +131,14 @@ class Deployments:
                 continue
             runtime.opinions[bar.symbol] = wanted.exposure
             found.append(self._wish(runtime, bar, wanted, before, event.end))
-        at_work = {runtime.ledger for runtime in self.running} if found else set()
-        found = [wish for wish in found if wish[0].ledger in at_work]
-        found.sort(key=lambda wish: (wish[0].ledger, wish[0].symbol))
-        return found
+        if len(found) > 1:
+            found.sort(key=lambda wish: (wish[0].ledger, wish[0].symbol))
+        return [wish for wish in found if self._is_at_work(wish[0])]
+
+    def _is_at_work(self, signal: Signal) -> bool:
+        """Whether its deployment has not failed on another symbol of this slice."""
+        runtime = self.runtimes[signal.deployment_id or 0]
+        return runtime.state is DeploymentState.RUNNING
 
     def _opinion(self, runtime: Runtime, symbol: str) -> float:
         """What the strategy last said; before it said anything, flat if that is what it is."""

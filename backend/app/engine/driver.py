@@ -69,7 +69,8 @@ class Driver:
     async def step(self, item: Item) -> None:
         """One item of the feed, or one command, with everything that follows from it."""
         at = item.at if isinstance(item, SliceOpened) else occurred_at(item)
-        if self.engine.book.open:
+        due = self.engine.deadline
+        if due is not None and due <= at:
             await self.tick(at)
         if self._before is not None:
             await self._before(item)

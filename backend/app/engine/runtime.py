@@ -107,8 +107,11 @@ def wanted_of(answer: Any, row: Row) -> Wanted:  # noqa: ANN401 - whatever user 
     if not -1.0 <= exposure <= 1.0:
         raise ValueError(f"exposure must be between -1 and 1, not {exposure}")
     at = row.index
-    values = {name: float(c[at]) for name, c in row.columns.items() if name not in _BARS}
-    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+    finite = {
+        name: value
+        for name, column in row.columns.items()
+        if name not in _BARS and math.isfinite(value := float(column[at]))
+    }
     return Wanted(exposure, stop, profit, reasons, finite)
 
 
