@@ -18,7 +18,8 @@ LAST_CLOSE: Final = """
 
 MARKED: Final = f"""
   SELECT p.account_id, p.ledger, p.deployment_id, p.instrument_id, i.symbol, p.quantity,
-    p.average_price, p.realized_pnl - p.commission AS realized_pnl, p.commission, p.opened_at, p.updated_at, i.multiplier,
+    p.average_price, p.realized_pnl - p.commission AS realized_pnl, p.commission, p.opened_at,
+    p.updated_at, i.multiplier,
     round(m.close::numeric, 8) AS market_price, m.at AS market_at,
     round(p.quantity * i.multiplier * m.close::numeric, 8) AS market_value,
     round(p.quantity * i.multiplier * (m.close::numeric - p.average_price), 8) AS unrealized_pnl

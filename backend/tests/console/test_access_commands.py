@@ -1,0 +1,119 @@
+"""`keys`, `users`, `openapi` and `api` from the command line."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.console import api, keys, users
+from app.console.openapi import openapi, rendered
+from app.core.config import Settings, get_settings
+from app.core.errors import ConfigurationError, Conflict, InvalidInput, NotFound
+from app.domain.users import CONSOLE
+
+PASSWORD = "seven blue herons at dawn"
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    get_settings.cache_clear()
+
+
+def run(app: object, *arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(app, arguments, input=typed)  # type: ignore[arg-type]  # a Typer app
+
+
+def made(*arguments: str) -> dict[str, object]:
+    done = run(keys.app, "create", "--name", "test", *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    found: dict[str, object] = orjson.loads(done.output)
+    return found
+
+
+def test_a_key_is_made_before_anybody_has_signed_up() -> None:
+    key = made("--scopes", "read,trade,admin")
+    assert str(key["key"]).startswith(f"tw_{key['id']}_")
+    assert key["scopes"] == ["admin", "read", "trade"]
+    assert made("--days", "30")["expires_at"] is not None
+
+
+def test_the_consoles_own_user_is_nobody() -> None:
+    made()
+    assert orjson.loads(run(users.app, "list", "--json").output) == {"users": []}
+    assert CONSOLE not in run(users.app, "list").output
+
+
+def test_keys_are_listed_and_revoked() -> None:
+    key = str(made()["id"])
+    assert key in run(keys.app, "list").output
+    assert run(keys.app, "revoke", key).exit_code == 0
+    [row] = orjson.loads(run(keys.app, "list", "--json").output)["keys"]
+    assert row["revoked_at"] is not None
+    assert isinstance(run(keys.app, "revoke", key).exception, NotFound)
+
+
+@pytest.mark.parametrize("scopes", ["reed", "", "read,everything"])
+def test_a_wrong_scope_is_named(scopes: str) -> None:
+    done = run(keys.app, "create", "--name", "n", "--scopes", scopes)
+    assert isinstance(done.exception, InvalidInput)
+    assert "trade" in str(done.exception)
+
+
+def test_people_are_added_with_a_password_from_stdin() -> None:
+    done = run(users.app, "add", "ada@example.com", "--role", "admin", typed=f"{PASSWORD}\n")
+    assert done.exit_code == 0, done.output
+    assert PASSWORD not in done.output
+    assert "ada@example.com" in run(users.app, "list").output
+    again = run(users.app, "add", "ada@example.com", typed=f"{PASSWORD}\n")
+    assert isinstance(again.exception, Conflict)
+
+
+def test_a_key_belongs_to_the_first_admin_or_whom_one_names() -> None:
+    run(users.app, "add", "ada@example.com", "--role", "admin", typed=f"{PASSWORD}\n")
+    run(users.app, "add", "eve@example.com", typed=f"{PASSWORD}\n")
+    assert made("--scopes", "admin")["scopes"] == ["admin"]
+    assert made("--email", "eve@example.com")["scopes"] == ["read"]
+    nobody = run(keys.app, "create", "--name", "n", "--email", "bob@example.com")
+    assert isinstance(nobody.exception, NotFound)
+
+
+@pytest.mark.parametrize(("email", "typed"), [("ada", PASSWORD), ("ada@example.com", "short")])
+def test_wrong_people_are_refused(email: str, typed: str) -> None:
+    assert isinstance(run(users.app, "add", email, typed=f"{typed}\n").exception, InvalidInput)
+
+
+def test_the_openapi_document_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    openapi()
+    assert capsys.readouterr().out == rendered()
+
+
+async def test_loopback_needs_nothing() -> None:
+    await api.check_binding(get_settings())
+
+
+async def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        await api.check_binding(Settings())
+    return str(caught.value)
+
+
+async def test_others_are_refused_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "without TLS" in await refused(monkeypatch, API_HOST="0.0.0.0")
+
+
+async def test_others_are_refused_before_somebody_has_signed_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    why = await refused(monkeypatch, API_HOST="0.0.0.0", API_TRUSTED_PROXIES="10.0.0.0/8")
+    assert "users add" in why
+
+
+def test_a_proxy_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TRUSTED_PROXIES", "everybody")
+    with pytest.raises(ConfigurationError, match="API_TRUSTED_PROXIES"):
+        Settings()
