@@ -86,6 +86,8 @@ export function CommandPalette() {
       shortcut={['mod + K']}
       nothingFound="Nothing by that name."
       highlightQuery
+      yOffset={88}
+      overlayProps={{ blur: 0, backgroundOpacity: 0.45 }}
       limit={30}
       scrollable
       maxHeight={420}

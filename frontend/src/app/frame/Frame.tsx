@@ -33,6 +33,7 @@ export function Frame() {
         onClose={menu.close}
         size={250}
         padding={0}
+        styles={{ header: { paddingInline: 18 } }}
         title="Tradewright"
         hiddenFrom="md"
       >

@@ -37,7 +37,7 @@ const IS_BAD = new Set([
   'deployment_failed',
   'trading_halted',
 ])
-const IS_GOOD = new Set(['order_filled', 'trade_closed', 'trading_resumed', 'deployment_started'])
+const IS_GOOD = new Set(['order_filled', 'trading_resumed', 'deployment_started'])
 
 const toneOf = (type: string) => (IS_BAD.has(type) ? 'bad' : IS_GOOD.has(type) ? 'good' : 'quiet')
 

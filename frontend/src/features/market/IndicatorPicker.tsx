@@ -16,6 +16,23 @@ interface IndicatorPickerProps {
 }
 
 const LISTED_AT_ONCE = 60
+/** What most people look for stands first; the other hundreds follow by name. */
+const COMMON = [
+  'sma',
+  'ema',
+  'wma',
+  'rsi',
+  'macd',
+  'bollinger',
+  'atr',
+  'adx',
+  'stochastic',
+  'vwap',
+  'obv',
+  'donchian',
+]
+
+const rankOf = ({ name }: Indicator): number => (COMMON.includes(name) ? COMMON.indexOf(name) : COMMON.length)
 
 export function IndicatorPicker({ chosen, onChange }: IndicatorPickerProps) {
   const { data } = useQuery(indicatorCatalogue())
@@ -42,6 +59,7 @@ function AddIndicator({ all, onAdd }: { all: readonly Indicator[]; onAdd: (name:
   const needle = wanted.trim().toLowerCase()
   const found = all
     .filter(({ name, description }) => `${name} ${description}`.toLowerCase().includes(needle))
+    .sort((a, b) => rankOf(a) - rankOf(b) || a.name.localeCompare(b.name))
     .slice(0, LISTED_AT_ONCE)
   return (
     <Popover opened={isOpen} onChange={setOpen} width={340} position="bottom-start" trapFocus>
@@ -74,7 +92,7 @@ function AddIndicator({ all, onAdd }: { all: readonly Indicator[]; onAdd: (name:
                 }}
               >
                 <b>{indicator.name}</b>
-                <span>{indicator.description}</span>
+                <span>{indicator.description || formatName(indicator.group)}</span>
               </UnstyledButton>
             </li>
           ))}

@@ -13,7 +13,8 @@ beforeEach(() => {
   asked.length = 0
   const client = new QueryClient()
   vi.spyOn(client, 'invalidateQueries').mockImplementation((filters) => {
-    asked.push(filters?.queryKey?.[0] ?? 'everything')
+    const short = { state: { data: { pages: [1] } } }
+    if (filters?.predicate?.(short as never) !== false) asked.push(filters?.queryKey?.[0] ?? 'everything')
     return Promise.resolve()
   })
   const live = new LiveSocket({ url: 'ws://test/ws' })
@@ -48,4 +49,25 @@ test('an unknown event is still part of the history', () => {
   say('something_new')
   vi.advanceTimersByTime(600)
   expect(asked).toEqual(['events'])
+})
+
+test('a list scrolled far down is fetched again less often', () => {
+  const client = new QueryClient()
+  const far = { state: { data: { pages: Array.from({ length: 12 }) } } }
+  let refetches = 0
+  vi.spyOn(client, 'invalidateQueries').mockImplementation((filters) => {
+    if (filters?.queryKey?.[0] === 'orders' && filters.predicate?.(far as never) !== false) refetches += 1
+    return Promise.resolve()
+  })
+  const live = new LiveSocket({ url: 'ws://test/ws' })
+  vi.spyOn(live, 'subscribe').mockImplementation((_topic, handler) => {
+    say = (type) => handler(message(type))
+    return () => undefined
+  })
+  syncWith(live, client)
+  for (let second = 0; second < 30; second += 1) {
+    say('order_filled')
+    vi.advanceTimersByTime(1_000)
+  }
+  expect(refetches).toBeLessThanOrEqual(3)
 })

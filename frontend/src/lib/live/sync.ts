@@ -1,5 +1,5 @@
 /** Turns what happened into which queries to ask again: the socket marks things stale, the cache stays the store. */
-import type { QueryClient } from '@tanstack/react-query'
+import type { Query, QueryClient } from '@tanstack/react-query'
 import { atMostEvery } from './frames'
 import { noteMarketData } from './freshness'
 import type { LiveMessage, LiveSocket } from './socket'
@@ -7,6 +7,9 @@ import type { LiveMessage, LiveSocket } from './socket'
 const FLUSH_EVERY_MS = 500
 /** Prices move equity and positions all the time; asking more often than this helps nobody. */
 const MARKS_EVERY_MS = 2_000
+/** A list that somebody scrolled far down is fetched again page by page: less often. */
+const LONG_LIST_PAGES = 5
+const LONG_LISTS_EVERY_MS = 15_000
 
 const ROOTS: Record<string, readonly string[]> = {
   order_approved: ['orders', 'signals', 'accounts'],
@@ -49,9 +52,24 @@ export function rootsOf(type: string): readonly string[] {
   return ROOTS[type] ?? []
 }
 
+function isLong(query: Query): boolean {
+  const data = query.state.data as { pages?: unknown[] } | undefined
+  return Array.isArray(data?.pages) && data.pages.length > LONG_LIST_PAGES
+}
+
 export function syncWith(live: LiveSocket, client: QueryClient): () => void {
   const stale = new Set<string>()
-  const invalidate = (root: string) => void client.invalidateQueries({ queryKey: [root] })
+  const staleLong = new Set<string>()
+  const refreshLong = atMostEvery(LONG_LISTS_EVERY_MS, () => {
+    const roots = [...staleLong]
+    staleLong.clear()
+    for (const root of roots) void client.invalidateQueries({ queryKey: [root], predicate: isLong })
+  })
+  const invalidate = (root: string) => {
+    void client.invalidateQueries({ queryKey: [root], predicate: (query) => !isLong(query) })
+    staleLong.add(root)
+    refreshLong()
+  }
   const flush = atMostEvery(FLUSH_EVERY_MS, () => {
     const roots = [...stale]
     stale.clear()
