@@ -170,11 +170,7 @@ class Market:
         text = await self._remembered.last(f"quote:{dataset}:{symbol}")
         if text is not None:
             body = orjson.loads(text)
-            row = {name: body.get(name) for name in ("bid", "bid_size", "ask", "ask_size")}
-            found = _quoted({**row, "at": datetime.fromisoformat(body["at"])})
-            if found["last"] is None:  # told by a bar, which has neither side
-                found |= {"last": body["last"], "source": body["source"]}
-            return found
+            return _quoted({**body, "at": datetime.fromisoformat(body["at"])})
         stored = await quotes.last_quote(self._pool, dataset, symbol)
         return _quoted(msgspec.structs.asdict(stored)) if stored else None
 
@@ -222,11 +218,13 @@ def _now(price: quotes.PriceNow | None, dataset: str) -> Row | None:
     }
 
 
-def _quoted(row: Row) -> Row:
+def _quoted(row: Row) -> Row | None:
+    """A quote with its middle; a feed without quotes says the last price instead."""
     wanted = {name: row.get(name) for name in ("at", "bid", "bid_size", "ask", "ask_size")}
     bid, ask = row.get("bid"), row.get("ask")
     middle = (bid + ask) / 2 if bid and ask else bid or ask
-    return {**wanted, "last": middle, "source": "quote"}
+    last = middle or row.get("last")
+    return {**wanted, "last": last, "source": "quote" if middle else "bar"} if last else None
 
 
 def _number(text: str) -> object:

@@ -164,9 +164,7 @@ def said(kind: str, data: dict[str, Any]) -> str:
     """One sentence about an event."""
     match kind:
         case "signal_raised":
-            signal = data["signal"]
-            reasons = "; ".join(signal.get("reasons", []))
-            return f"Hold {signal['exposure']:+g} of {signal['symbol']}. {reasons}".strip()
+            return _wanted(data["signal"])
         case "order_approved" | "order_denied":
             return _decided(kind, data)
         case "order_filled":
@@ -182,6 +180,13 @@ def said(kind: str, data: dict[str, Any]) -> str:
             return f"P&L {data['trade']['pnl']} after costs"
         case _:
             return str(data.get("reason", ""))
+
+
+def _wanted(signal: dict[str, Any]) -> str:
+    quantity, symbol = signal.get("quantity"), signal["symbol"]
+    target = f"exposure {signal['exposure']:+g} in" if quantity is None else str(quantity)
+    reasons = "; ".join(signal.get("reasons", []))
+    return f"Hold {target} {symbol}. {reasons}".strip()
 
 
 def _decided(kind: str, data: dict[str, Any]) -> str:

@@ -128,6 +128,11 @@ async def test_the_quote_is_redis_then_the_last_bar(
     body = (await admin.get("/api/stocks/AAPL/quote")).json()
     assert (body["source"], body["last"], body["bid"]) == ("quote", 1.5, 1)
     assert 2 <= body["age_seconds"] < 60
+    async with Redis.from_url(redis_url) as redis:
+        text = f'{{"at": "{at.isoformat()}", "bid": null, "ask": null, "last": 130.0}}'
+        await redis.set("quote:simulated:AAPL", text)
+    body = (await admin.get("/api/stocks/AAPL/quote")).json()
+    assert (body["source"], body["last"], body["bid"]) == ("bar", 130, None)
 
 
 @pytest.mark.usefixtures("stored")
