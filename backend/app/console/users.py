@@ -1,7 +1,7 @@
 """`tradewright users`: people and their roles, in the database itself."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import asyncpg
 import typer
@@ -12,6 +12,9 @@ from app.core.clock import system
 from app.core.config import settings
 from app.core.errors import InvalidInput
 from app.domain.users import Role
+
+if TYPE_CHECKING:
+    from app.services.users import Users
 
 app = typer.Typer(help="People and their roles.", add_completion=False, no_args_is_help=True)
 
@@ -46,15 +49,36 @@ def add(
     password = _password()
 
     async def work(pool: asyncpg.Pool) -> dict[str, Any]:
-        from app.core.security import master_key, subkey
-        from app.services.users import Users
-
-        audit_key = subkey(master_key(settings.home, settings.app.secret_key), "audit")
-        users = Users(pool, audit_key, system)
-        return await users.add("console", email, password, name, role, accounts or [])
+        return await _users(pool).add("console", email, password, name, role, accounts or [])
 
     row = run(work)
     show(row, f"{row['email']} may sign in as {row['role']}.", as_json=as_json)
+
+
+@app.command("password")
+def reset_password(
+    email: Annotated[str, typer.Argument(help="Address the person signs in with.")],
+    as_json: Json = False,
+) -> None:
+    """A new password for somebody who forgot theirs; asked for, or read from stdin.
+
+    Their sessions and tokens end; API keys stay.
+    """
+    password = _password()
+
+    async def work(pool: asyncpg.Pool) -> dict[str, Any]:
+        return await _users(pool).reset_password("console", email, password)
+
+    row = run(work)
+    show(row, f"{row['email']} may sign in with the new password.", as_json=as_json)
+
+
+def _users(pool: asyncpg.Pool) -> "Users":
+    from app.core.security import master_key, subkey
+    from app.services.users import Users
+
+    audit_key = subkey(master_key(settings.home, settings.app.secret_key), "audit")
+    return Users(pool, audit_key, system)
 
 
 def _password() -> str:

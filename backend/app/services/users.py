@@ -4,7 +4,7 @@ import anyio
 import asyncpg
 
 from app.core.clock import Clock
-from app.core.errors import Conflict, InvalidInput
+from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.security import hash_password
 from app.domain.passwords import weakness
 from app.domain.users import Caller, Role
@@ -44,6 +44,27 @@ class Users:
             await users.set_accounts(db, user_id, role, account_ids)
             found = await users.get(db, user_id)
             await self._note(db, actor, "added", user_id, None, _public(found))
+            return found
+
+    async def reset_password(self, actor: str, email: str, password: str) -> Row:
+        """A new password for somebody who forgot theirs; every session and token of theirs ends.
+
+        Raises NotFound for an unknown address, InvalidInput for a weak password.
+        """
+        if why := weakness(password, email):
+            raise InvalidInput(why, field="password", remedy="Take several words.")
+        secret = await anyio.to_thread.run_sync(hash_password, password)
+        now = self._clock.now()
+        async with self._pool.acquire() as db, db.transaction():
+            known = await users.credentials(db, email)
+            if known is None:
+                raise NotFound(f"Nobody signs in as {email}.", remedy="See tradewright users list.")
+            user_id = known["id"]
+            await users.set_password(db, user_id, secret)
+            await sessions.revoke_all(db, user_id, now)
+            await refresh_tokens.revoke_all(db, user_id, now)
+            found = await users.get(db, user_id)
+            await self._note(db, actor, "password_reset", user_id, None, _public(found))
             return found
 
     async def change(

@@ -117,3 +117,24 @@ def test_a_proxy_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("API_TRUSTED_PROXIES", "everybody")
     with pytest.raises(ConfigurationError, match="API_TRUSTED_PROXIES"):
         Settings()
+
+
+def test_a_forgotten_password_is_replaced_by_whoever_owns_the_machine() -> None:
+    run(users.app, "add", "ada@example.com", "--role", "admin", typed=f"{PASSWORD}\n")
+    done = run(users.app, "password", "ada@example.com", typed="nine grey owls at noon\n")
+    assert done.exit_code == 0, done.output
+    assert "may sign in with the new password" in done.output
+
+
+@pytest.mark.parametrize(
+    ("email", "typed", "error"),
+    [
+        ("nobody@example.com", PASSWORD, NotFound),
+        ("ada@example.com", "short", InvalidInput),
+    ],
+)
+def test_a_password_is_not_replaced_for_a_stranger_or_by_a_weak_one(
+    email: str, typed: str, error: type[Exception]
+) -> None:
+    run(users.app, "add", "ada@example.com", typed=f"{PASSWORD}\n")
+    assert isinstance(run(users.app, "password", email, typed=f"{typed}\n").exception, error)
