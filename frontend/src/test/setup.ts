@@ -22,3 +22,10 @@ class Observer {
 }
 window.ResizeObserver = Observer
 Element.prototype.scrollIntoView = vi.fn()
+
+// jsdom lays nothing out; lists that draw only what is in view need a view.
+Object.defineProperty(Element.prototype, 'clientHeight', { configurable: true, value: 640 })
+Object.defineProperty(Element.prototype, 'clientWidth', { configurable: true, value: 800 })
+
+window.scrollTo = () => undefined
+Object.defineProperty(window, 'PointerEvent', { value: MouseEvent })

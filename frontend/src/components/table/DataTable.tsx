@@ -104,8 +104,6 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: 12,
-    // Without a layout (tests, print) show the first screenful.
-    initialRect: { width: 800, height: 640 },
   })
   const items = virtualizer.getVirtualItems()
   const openRow = (index: number) => {
