@@ -1,9 +1,10 @@
 """Connections: SQLAlchemy async for requests, asyncpg for the order path, psycopg2 for tools."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import Engine
@@ -17,9 +18,12 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.core.config import bare_url, settings, with_driver
+from app.core.logging import get_logger
 from app.db.address import database_url
 
 APPLICATION_NAME = "tradewright"
+CLOSE_SECONDS: Final = 5.0
+log = get_logger()
 
 
 @cache
@@ -73,9 +77,13 @@ async def create_pool(url: str, *, min_size: int = 1, max_size: int | None = Non
 
 @asynccontextmanager
 async def opened_pool(url: str, **sizes: int) -> AsyncIterator[asyncpg.Pool]:
-    """`create_pool`, closed at the end."""
+    """`create_pool`, closed at the end; connections that nobody gives back are cut off."""
     pool = await create_pool(url, **sizes)
     try:
         yield pool
     finally:
-        await pool.close()
+        try:
+            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+        except TimeoutError:
+            log.warning("connections_cut_off", held=pool.get_size() - pool.get_idle_size())
+            pool.terminate()

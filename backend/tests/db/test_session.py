@@ -57,3 +57,12 @@ async def test_what_a_test_writes_is_rolled_back(session: AsyncSession) -> None:
 
 async def test_the_next_test_sees_nothing_of_it(session: AsyncSession) -> None:
     assert await session.scalar(text("SELECT to_regclass('ghost')")) is None
+
+
+async def test_a_connection_that_is_never_given_back_does_not_hold_up_the_end(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CLOSE_SECONDS", 0.05)
+    async with database.opened_pool(database_url) as pool:
+        kept = await pool.acquire()
+    assert kept.is_closed()
