@@ -64,6 +64,10 @@ FREE: Final = FillModel(
 """No cost, no slippage, any size."""
 
 
+Meeting = tuple[datetime, int]
+"""Start of the bar, and 0 for its open or 1 for the whole of it."""
+
+
 class Resting(msgspec.Struct, kw_only=True):
     """An order in the book with what the market did to it so far."""
 
@@ -75,8 +79,8 @@ class Resting(msgspec.Struct, kw_only=True):
     "A stop that was touched is a market order from then on, a stop-limit a limit order."
     seen_open: datetime | None = None
     "The open that had already printed when the order came; it meets only later ones."
-    last_fill: str = ""
-    "Id of the newest fill: a bar that is given again after a crash does not fill again."
+    last_fill: Meeting | None = None
+    "Bar and meeting of the newest fill: given again after a crash they do not fill again."
 
     @property
     def remaining(self) -> Decimal:
@@ -213,7 +217,7 @@ class Matcher:
         resting = self.resting.get(execution.client_order_id)
         if resting is None:
             return
-        resting.last_fill = execution.execution_id
+        resting.last_fill = start, meeting
         resting.filled += quantity
         resting.value += quantity * execution.price
         resting.charged += execution.commission
@@ -291,8 +295,7 @@ class Matcher:
         spent: dict[str, str],
     ) -> Iterator[BrokerReport]:
         order = resting.order
-        identity = execution_id_of(order.client_order_id, start, meeting)
-        if identity == resting.last_fill:
+        if resting.last_fill is not None and (start, meeting) <= resting.last_fill:
             return
         if order.group_id is not None and spent.get(order.group_id, order.leg) != order.leg:
             return  # the other leg of the group was filled at this very meeting
@@ -305,7 +308,7 @@ class Matcher:
             if order.group_id is not None:
                 spent[order.group_id] = order.leg
             self.used[order.symbol] = start, self._used(order.symbol, start) + quantity
-            yield self._fill(resting, quantity, price, identity, at)
+            yield self._fill(resting, quantity, price, (start, meeting), at)
         if order.time_in_force in _AT_ONCE and self.remove(order.client_order_id):
             yield OrderCanceled(
                 client_order_id=order.client_order_id,
@@ -314,15 +317,9 @@ class Matcher:
             )
 
     def _fill(
-        self,
-        resting: Resting,
-        quantity: Decimal,
-        price: Decimal,
-        identity: str,
-        at: datetime,
+        self, resting: Resting, quantity: Decimal, price: Decimal, meeting: Meeting, at: datetime
     ) -> OrderFilled:
-        order = resting.order
-        resting.last_fill = identity
+        order, resting.last_fill = resting.order, meeting
         resting.filled += quantity
         resting.value += quantity * price
         total = self.model.commission(resting.filled, resting.value)
@@ -331,7 +328,7 @@ class Matcher:
             del self.resting[order.client_order_id]
         return OrderFilled(
             execution=Execution(
-                execution_id=identity,
+                execution_id=execution_id_of(order.client_order_id, *meeting),
                 broker=self.broker,
                 client_order_id=order.client_order_id,
                 ledger=order.ledger,
@@ -360,7 +357,7 @@ def execution_id_of(client_order_id: str, start: datetime, meeting: int) -> str:
     return f"{client_order_id}:{stamp(start)}:{meeting}"
 
 
-def meeting_of(execution_id: str) -> tuple[datetime, int]:
+def meeting_of(execution_id: str) -> Meeting:
     """Start of the bar and meeting that an execution id tells of."""
     _, start, meeting = execution_id.rsplit(":", 2)
     return datetime.strptime(start, _STAMP).replace(tzinfo=UTC), int(meeting)

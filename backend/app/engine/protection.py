@@ -21,7 +21,10 @@ ZERO: Final = Decimal(0)
 
 
 def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
-    """Make the resting legs fit the position. While halted only needless ones are cancelled."""
+    """Make the resting legs fit the position.
+
+    While halted, or while an exit waits for its way, they are only made fewer.
+    """
     legs = desk.legs(ledger, symbol)
     position = desk.book.position(ledger, symbol)
     held = position.quantity
@@ -29,16 +32,18 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
         if not held or (leg.side is Side.BUY) == (held > 0):
             desk.cancel(leg, "position closed", at)
     standing = desk.standings.get((ledger, symbol))
-    if not held or standing is None or standing.waits or not standing.is_guarded:
-        return
-    if desk.book.trading_state is TradingState.HALTED:
+    if not held or standing is None:
         return
     if not legs and not _is_wanted(desk, standing):
         return
     wanted = abs(held) - _leaving(desk, standing, held)
+    is_halted = desk.book.trading_state is TradingState.HALTED
     for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
         mine = [leg for leg in legs if leg.leg is kind]
-        _fit(desk, standing, position, kind, mine, wanted, at)
+        if shrink(desk, mine, max(wanted, ZERO), "resized", at):
+            continue
+        if standing.is_guarded and not standing.waits and not is_halted:
+            _fit(desk, standing, position, kind, mine, wanted, at)
 
 
 def _is_wanted(desk: Desk, standing: Standing) -> bool:
@@ -84,7 +89,7 @@ def _fit(
         for leg in mine:
             if price not in (leg.stop_price, leg.limit_price):
                 desk.cancel(leg, "protection moved", at)
-    if shrink(desk, mine, max(wanted, ZERO), "resized", at) or price is None:
+    if price is None:
         return
     mine = [desk.book.open[leg.client_order_id] for leg in mine]
     missing = wanted - sum((leg.remaining_quantity for leg in mine), ZERO)

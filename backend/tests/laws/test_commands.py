@@ -129,7 +129,7 @@ def _books_are_true(world: World) -> None:
     net: dict[str, Decimal] = {}
     for position in book.positions():
         net[position.symbol] = net.get(position.symbol, D(0)) + position.quantity
-    assert net == {symbol: quantity for symbol, quantity in book.net.items() if quantity}
+    assert {s: q for s, q in net.items() if q} == {s: q for s, q in book.net.items() if q}
     for position in book.positions():
         legs = world.engine.desk.legs(position.ledger, position.symbol)
         for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
