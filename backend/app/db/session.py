@@ -85,5 +85,5 @@ async def opened_pool(url: str, **sizes: int) -> AsyncIterator[asyncpg.Pool]:
         try:
             await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
         except TimeoutError:
-            log.warning("connections_cut_off", held=pool.get_size() - pool.get_idle_size())
+            log.warning("connections_cut_off", seconds=CLOSE_SECONDS)
             pool.terminate()

@@ -65,4 +65,5 @@ async def test_a_connection_that_is_never_given_back_does_not_hold_up_the_end(
     monkeypatch.setattr(database, "CLOSE_SECONDS", 0.05)
     async with database.opened_pool(database_url) as pool:
         kept = await pool.acquire()
-    assert kept.is_closed()
+    with pytest.raises(asyncpg.InterfaceError):
+        await kept.fetchval("SELECT 1")
