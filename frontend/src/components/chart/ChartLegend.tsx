@@ -1,13 +1,12 @@
 /** The figures under the crosshair, or the newest ones. */
 import { formatBothTimes, formatCompact, formatPercent, formatPrice, formatTime } from '@/lib/format'
-import type { Bar } from '@/lib/api/types'
 import { usePreferences } from '@/lib/preferences'
 import styles from './PriceChart.module.css'
 import type { Crosshair } from './chart-controller'
-import type { Mark } from './chart-data'
+import type { ChartBar, Mark } from './chart-data'
 
 interface ChartLegendProps {
-  bar: Bar | null
+  bar: ChartBar | null
   values: Crosshair['values']
   mark: Mark | null
 }

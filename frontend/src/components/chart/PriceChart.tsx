@@ -1,17 +1,16 @@
 /** Candles with everything we did and would do drawn on them; the same in Market, Deployments and timelines. */
 import { useMantineColorScheme } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
-import type { Bar } from '@/lib/api/types'
 import { usePreferences } from '@/lib/preferences'
 import { ChartLegend } from './ChartLegend'
 import styles from './PriceChart.module.css'
 import { ChartController, type Crosshair } from './chart-controller'
-import type { IndicatorData, Level, Mark } from './chart-data'
+import type { ChartBar, IndicatorData, Level, Mark } from './chart-data'
 import type { SessionSpan } from './session-shading'
 
 export interface PriceChartProps {
   label: string
-  bars: readonly Bar[]
+  bars: readonly ChartBar[]
   indicators?: readonly IndicatorData[]
   marks?: readonly Mark[]
   levels?: readonly Level[]

@@ -15,15 +15,14 @@ import {
   createChart,
   createSeriesMarkers,
 } from 'lightweight-charts'
-import type { Bar } from '@/lib/api/types'
 import { type TimeZone, formatTime } from '@/lib/format'
-import { type IndicatorData, type Level, type Mark, firstChange } from './chart-data'
+import { type ChartBar, type IndicatorData, type Level, type Mark, firstChange } from './chart-data'
 import { type ChartColors, chartOptions, lineColor, readColors } from './chart-theme'
 import { indexAtOrBefore, tickText, toChartTime } from './chart-time'
 import { type SessionSpan, SessionShading, shapeOf } from './session-shading'
 
 export interface Crosshair {
-  bar: Bar | null
+  bar: ChartBar | null
   values: { label: string; color: string; value: number }[]
   markId: string | null
 }
@@ -44,7 +43,7 @@ export class ChartController {
   private readonly arrows: ISeriesMarkersPluginApi<Time>
   private readonly shading = new SessionShading()
   private colors: ChartColors
-  private bars: readonly Bar[] = []
+  private bars: readonly ChartBar[] = []
   private times: number[] = []
   private marks: readonly Mark[] = []
   private levels: readonly Level[] = []
@@ -93,7 +92,7 @@ export class ChartController {
     this.setSessions(this.sessions)
   }
 
-  setBars(bars: readonly Bar[]): void {
+  setBars(bars: readonly ChartBar[]): void {
     const from = firstChange(this.bars, bars)
     const view = this.chart.timeScale().getVisibleRange()
     const wasEmpty = this.bars.length === 0
@@ -240,7 +239,7 @@ export class ChartController {
     })
   }
 
-  private volumeOf(bar: Bar) {
+  private volumeOf(bar: ChartBar) {
     return {
       time: toChartTime(bar.start),
       value: bar.volume,
@@ -249,7 +248,7 @@ export class ChartController {
   }
 }
 
-const prices = ({ open, high, low, close }: Bar) => ({ open, high, low, close })
+const prices = ({ open, high, low, close }: ChartBar) => ({ open, high, low, close })
 
 const shapeOfLines = (indicators: readonly IndicatorData[]): string =>
   JSON.stringify(indicators.map(({ label, pane, lines }) => [label, pane, lines.map(({ name }) => name)]))

@@ -2,6 +2,9 @@
 import type { Bar, Execution, Order, Position, Timeframe } from '@/lib/api/types'
 import { formatPrice, formatQuantity, toNumber } from '@/lib/format'
 
+/** What a candle needs of a bar. */
+export type ChartBar = Pick<Bar, 'start' | 'open' | 'high' | 'low' | 'close' | 'volume'>
+
 /** An execution as an arrow. */
 export interface Mark {
   id: string
@@ -69,7 +72,7 @@ export function levelsOf(positions: readonly Position[], orders: readonly Order[
 }
 
 /** How the newer array follows from the older: replaced, or only its end moved. */
-export function firstChange(before: readonly Bar[], after: readonly Bar[]): number | 'all' {
+export function firstChange(before: readonly ChartBar[], after: readonly ChartBar[]): number | 'all' {
   const lastKnown = before.length - 1
   const isContinued =
     before.length > 0 &&
@@ -80,7 +83,7 @@ export function firstChange(before: readonly Bar[], after: readonly Bar[]): numb
 }
 
 /** A live bar put where it belongs: replacing the one that started with it, or at the end. Late ones are left out. */
-export function withBar(bars: readonly Bar[], bar: Bar): readonly Bar[] {
+export function withBar(bars: readonly ChartBar[], bar: ChartBar): readonly ChartBar[] {
   const last = bars.at(-1)
   if (!last || bar.start > last.start) return [...bars, bar]
   if (bar.start === last.start) return [...bars.slice(0, -1), bar]

@@ -2,15 +2,14 @@
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo } from 'react'
 import { type SeriesKey, fetchBars } from '@/lib/api/stocks'
-import type { Bar } from '@/lib/api/types'
 import { live } from '@/lib/live/connection'
 import { oncePerFrame } from '@/lib/live/frames'
-import { withBar } from './chart-data'
+import { type ChartBar, withBar } from './chart-data'
 
 const number = (value: unknown): number => Number(value ?? 0)
 
 /** A bar as the socket sends it. */
-export function toBar(data: Record<string, unknown>): Bar | null {
+export function toBar(data: Record<string, unknown>): ChartBar | null {
   if (typeof data.start !== 'string') return null
   return {
     start: data.start,
@@ -23,7 +22,7 @@ export function toBar(data: Record<string, unknown>): Bar | null {
 }
 
 export interface BarSeries {
-  bars: readonly Bar[]
+  bars: readonly ChartBar[]
   isPending: boolean
   error: Error | null
   loadOlder: () => void
@@ -31,7 +30,7 @@ export interface BarSeries {
 }
 
 interface BarPages {
-  pages: { items: Bar[] }[]
+  pages: { items: ChartBar[] }[]
 }
 
 export function useBars(series: SeriesKey | null, dataset: string | undefined): BarSeries {
@@ -49,13 +48,13 @@ export function useBars(series: SeriesKey | null, dataset: string | undefined): 
 
   useEffect(() => {
     if (symbol === '' || dataset === undefined) return
-    const waiting: Bar[] = []
+    const waiting: ChartBar[] = []
     const flush = oncePerFrame(() => {
       const arrived = waiting.splice(0)
       client.setQueryData<BarPages>(queryKey, (old) => {
         const [newest, ...older] = old?.pages ?? []
         if (!old || !newest) return old
-        const items = arrived.reduce<readonly Bar[]>(withBar, newest.items)
+        const items = arrived.reduce<readonly ChartBar[]>(withBar, newest.items)
         return { ...old, pages: [{ ...newest, items: [...items] }, ...older] }
       })
     })

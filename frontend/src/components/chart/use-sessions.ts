@@ -2,7 +2,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { stocks } from '@/lib/api/stocks'
-import type { Bar, Timeframe } from '@/lib/api/types'
+import type { Timeframe } from '@/lib/api/types'
+import type { ChartBar } from './chart-data'
 import { toChartTime } from './chart-time'
 import type { SessionSpan } from './session-shading'
 
@@ -16,7 +17,7 @@ const day = (at: string, shift: number): string =>
 export function useSessions(
   symbol: string,
   timeframe: Timeframe,
-  bars: readonly Bar[],
+  bars: readonly ChartBar[],
 ): readonly SessionSpan[] {
   const first = bars[0]?.start
   const last = bars.at(-1)?.start

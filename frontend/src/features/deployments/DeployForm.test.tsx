@@ -10,6 +10,8 @@ import { DeployForm } from './DeployForm'
 const smaCross: Strategy = {
   id: 1,
   name: 'sma_cross',
+  title: 'Sma cross',
+  origin: 'built in',
   description: 'Long while the fast mean stands above the slow one.',
   active: true,
   parameters_schema: {

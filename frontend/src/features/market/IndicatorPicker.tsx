@@ -92,7 +92,7 @@ function AddIndicator({ all, onAdd }: { all: readonly Indicator[]; onAdd: (name:
                 }}
               >
                 <b>{indicator.name}</b>
-                <span>{indicator.description || formatName(indicator.group)}</span>
+                <span>{indicator.description || indicator.title || formatName(indicator.group)}</span>
               </UnstyledButton>
             </li>
           ))}

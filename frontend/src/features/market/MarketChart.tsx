@@ -3,7 +3,7 @@ import { useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstac
 import { IconChartCandle } from '@tabler/icons-react'
 import { useCallback, useEffect, useMemo } from 'react'
 import { Empty, Failed, Loading } from '@/components/States'
-import { type IndicatorData, levelsOf, marksOf } from '@/components/chart/chart-data'
+import { type ChartBar, type IndicatorData, levelsOf, marksOf } from '@/components/chart/chart-data'
 import { PriceChart } from '@/components/chart/lazy'
 import { useBars } from '@/components/chart/use-bars'
 import { useSessions } from '@/components/chart/use-sessions'
@@ -12,7 +12,7 @@ import { orders } from '@/lib/api/orders'
 import { useRows } from '@/lib/api/pages'
 import { executions, positions } from '@/lib/api/records'
 import { BARS_AT_ONCE, type SeriesKey, indicatorCatalogue, stocks } from '@/lib/api/stocks'
-import type { Account, Bar, Indicator, IndicatorColumns, Timeframe } from '@/lib/api/types'
+import type { Account, Indicator, IndicatorColumns, Timeframe } from '@/lib/api/types'
 import { atMostEvery } from '@/lib/live/frames'
 import styles from './MarketChart.module.css'
 import { type Chosen, labelOf } from './parse-indicators'
@@ -82,7 +82,7 @@ export function MarketChart({
 const COLUMNS_EVERY_MS = 1_000
 const MOST_COLUMNS = 20_000
 
-function useIndicators(key: SeriesKey, chosen: readonly Chosen[], bars: readonly Bar[]) {
+function useIndicators(key: SeriesKey, chosen: readonly Chosen[], bars: readonly ChartBar[]) {
   const { data: catalogue } = useQuery(indicatorCatalogue())
   const client = useQueryClient()
   const { symbol, timeframe } = key

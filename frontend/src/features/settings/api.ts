@@ -16,7 +16,7 @@ export const apiKeys = () =>
 
 export const createApiKey = (body: { name: string; scopes: Scope[] }) =>
   api
-    .POST('/api/api-keys', { params: { header: { 'idempotency-key': newIdempotencyKey() } }, body })
+    .POST('/api/api-keys', { params: { header: { 'Idempotency-Key': newIdempotencyKey() } }, body })
     .then(unwrap)
 
 export const revokeApiKey = (id: string) =>

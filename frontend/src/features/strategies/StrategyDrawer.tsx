@@ -45,8 +45,10 @@ function Detail({ strategy, onDeploy }: { strategy: StrategyDetail; onDeploy: (n
   const properties = (strategy.parameters_schema.properties ?? {}) as Record<string, ParameterSchema>
   return (
     <>
-      <p style={{ marginTop: 0 }}>{strategy.description}</p>
-      <p className="dim">First opinion after {plural(strategy.lookback, 'bar')} with the defaults.</p>
+      <p className={styles.documentation}>{strategy.documentation || strategy.description}</p>
+      <p className="dim">
+        First opinion after {plural(strategy.lookback, 'bar')} with the defaults. From: {strategy.origin}.
+      </p>
       <Button leftSection={<IconRocket size={14} />} onClick={() => onDeploy(strategy.name)}>
         Deploy {strategy.name}
       </Button>
@@ -71,6 +73,21 @@ function Detail({ strategy, onDeploy }: { strategy: StrategyDetail; onDeploy: (n
           ))}
         </tbody>
       </table>
+      {Object.keys(strategy.columns ?? {}).length > 0 && (
+        <>
+          <h3 className={styles.section}>What it computes</h3>
+          <table className={styles.parameters}>
+            <tbody>
+              {Object.entries(strategy.columns ?? {}).map(([name, meaning]) => (
+                <tr key={name}>
+                  <td>{name}</td>
+                  <td className="dim">{meaning}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
       {strategy.source && (
         <>
           <h3 className={styles.section}>Source</h3>

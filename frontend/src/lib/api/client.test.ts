@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, expect, test, vi } from 'vitest'
 import { http, HttpResponse, page, problem, serve } from '@/test/server'
 import { api, newIdempotencyKey, onSignedOut, unwrap } from './client'

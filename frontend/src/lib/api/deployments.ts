@@ -42,7 +42,7 @@ export const deployments = {
 }
 
 export const deploy = (body: DeploymentWish, key = newIdempotencyKey()) =>
-  api.POST('/api/deployments', { params: { header: { 'idempotency-key': key } }, body }).then(unwrap)
+  api.POST('/api/deployments', { params: { header: { 'Idempotency-Key': key } }, body }).then(unwrap)
 
 export const startDeployment = (id: number) =>
   api.POST('/api/deployments/{deployment_id}/start', { params: path(id) }).then(unwrap)

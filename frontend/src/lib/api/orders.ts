@@ -23,7 +23,7 @@ export const orders = {
 }
 
 export const placeOrder = (body: OrderWish, key = newIdempotencyKey()) =>
-  api.POST('/api/orders', { params: { header: { 'idempotency-key': key } }, body }).then(unwrap)
+  api.POST('/api/orders', { params: { header: { 'Idempotency-Key': key } }, body }).then(unwrap)
 
 export const cancelOrder = (clientOrderId: string) =>
   api

@@ -333,7 +333,7 @@ export interface paths {
         };
         /**
          * Get Account Equity
-         * @description The equity curve, rebuilt from executions and stored bars, thinned to `limit` points.
+         * @description The equity curve, rebuilt from executions and stored bars, `limit` points of it.
          */
         get: operations["getAccountEquity"];
         put?: never;
@@ -1443,7 +1443,7 @@ export interface paths {
         head?: never;
         /**
          * Change User
-         * @description Change role or name, or deactivate; the last admin stays one.
+         * @description Change role, name or accounts, or deactivate; the last admin stays one.
          */
         patch: operations["changeUser"];
         trace?: never;
@@ -1720,12 +1720,22 @@ export interface components {
             context?: {
                 [key: string]: unknown;
             };
+            /** Account Id */
+            account_id?: number | null;
+            /** Deployment Id */
+            deployment_id?: number | null;
             /**
              * Raised At
              * Format: date-time
              * @example 2026-11-20T14:30:00Z
              */
             raised_at: string;
+            /**
+             * Last Seen At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            last_seen_at: string;
             /** Acknowledged At */
             acknowledged_at?: string | null;
             /** Acknowledged By */
@@ -1844,7 +1854,7 @@ export interface components {
         };
         /**
          * BarOut
-         * @description OHLCV over [start, start + timeframe), or shorter at a session's end.
+         * @description OHLCV over [start, end); a session's last bar may be shorter than the timeframe.
          */
         BarOut: {
             /**
@@ -1853,6 +1863,12 @@ export interface components {
              * @example 2026-11-20T14:30:00Z
              */
             start: string;
+            /**
+             * End
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            end: string;
             /**
              * Open
              * @example 187.1
@@ -2811,7 +2827,7 @@ export interface components {
             /**
              * Parameters
              * @example {
-             *       "period": 20
+             *       "length": 20
              *     }
              */
             parameters: {
@@ -2853,6 +2869,11 @@ export interface components {
              */
             name: string;
             /**
+             * Title
+             * @example MACD
+             */
+            title: string;
+            /**
              * Description
              * @example Difference of two exponential means, and its signal
              */
@@ -2885,6 +2906,17 @@ export interface components {
              * @example own
              */
             pane: string;
+            /**
+             * Lookback
+             * @description Bars before the first value, with the defaults.
+             */
+            lookback: number;
+            /**
+             * Source
+             * @description talib or pandas-ta.
+             * @example talib
+             */
+            source: string;
             /**
              * Memory
              * @description finite, decaying or cumulative.
@@ -3179,8 +3211,9 @@ export interface components {
              */
             reason?: string | null;
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Kind
+             * @default order
+             * @constant
              */
             kind: "order";
             side: components["schemas"]["Side"];
@@ -3534,14 +3567,14 @@ export interface components {
              * Current Password
              * Format: password
              * @description At least 12 characters; common passwords are refused.
-             * @example correct horse battery staple
+             * @example seven blue herons at dawn
              */
             current_password: string;
             /**
              * New Password
              * Format: password
              * @description At least 12 characters; common passwords are refused.
-             * @example correct horse battery staple
+             * @example seven blue herons at dawn
              */
             new_password: string;
         };
@@ -4123,7 +4156,7 @@ export interface components {
              * Password
              * Format: password
              * @description At least 12 characters; common passwords are refused.
-             * @example correct horse battery staple
+             * @example seven blue herons at dawn
              */
             password: string;
             /**
@@ -4162,7 +4195,7 @@ export interface components {
              * Password
              * Format: password
              * @description At least 12 characters; common passwords are refused.
-             * @example correct horse battery staple
+             * @example seven blue herons at dawn
              */
             password: string;
             /**
@@ -4203,8 +4236,9 @@ export interface components {
              */
             reason?: string | null;
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Kind
+             * @default signal
+             * @constant
              */
             kind: "signal";
             /**
@@ -4445,7 +4479,7 @@ export interface components {
         };
         /**
          * StrategyDetailOut
-         * @description A strategy with its source.
+         * @description A strategy with its whole description, columns and source.
          */
         StrategyDetailOut: {
             /**
@@ -4458,6 +4492,11 @@ export interface components {
              * @example sma_cross
              */
             name: string;
+            /**
+             * Title
+             * @example Sma cross
+             */
+            title: string;
             /**
              * Description
              * @example Long while the fast mean stands above the slow one
@@ -4501,6 +4540,24 @@ export interface components {
              * @example 30
              */
             lookback: number;
+            /**
+             * Origin
+             * @description `built in`, `package NAME`, or the file's path.
+             * @example built in
+             */
+            origin: string;
+            /**
+             * Documentation
+             * @default
+             */
+            documentation: string;
+            /**
+             * Columns
+             * @description What it computes, by column, for panes of the chart.
+             */
+            columns?: {
+                [key: string]: string;
+            };
             /**
              * Source
              * @example class SmaCross(Strategy): …
@@ -4551,6 +4608,13 @@ export interface components {
         StrategyListOut: {
             /** Items */
             items: components["schemas"]["StrategyOut"][];
+            /**
+             * Problems
+             * @description Files or packages that cannot be used, and why.
+             */
+            problems?: {
+                [key: string]: string;
+            };
             /** Next Cursor */
             next_cursor?: null;
         };
@@ -4569,6 +4633,11 @@ export interface components {
              * @example sma_cross
              */
             name: string;
+            /**
+             * Title
+             * @example Sma cross
+             */
+            title: string;
             /**
              * Description
              * @example Long while the fast mean stands above the slow one
@@ -4612,6 +4681,12 @@ export interface components {
              * @example 30
              */
             lookback: number;
+            /**
+             * Origin
+             * @description `built in`, `package NAME`, or the file's path.
+             * @example built in
+             */
+            origin: string;
         };
         /**
          * SystemOut
@@ -4909,6 +4984,8 @@ export interface components {
             is_active?: boolean | null;
             /** Name */
             name?: string | null;
+            /** Account Ids */
+            account_ids?: number[] | null;
         };
         /**
          * UserIn
@@ -4925,7 +5002,7 @@ export interface components {
              * Password
              * Format: password
              * @description At least 12 characters; common passwords are refused.
-             * @example correct horse battery staple
+             * @example seven blue herons at dawn
              */
             password: string;
             /**
@@ -4935,6 +5012,12 @@ export interface components {
             name?: string | null;
             /** @default viewer */
             role: components["schemas"]["Role"];
+            /**
+             * Account Ids
+             * @description Accounts to see and trade; an admin has all.
+             * @default []
+             */
+            account_ids: number[];
         };
         /**
          * UserOut
@@ -4962,6 +5045,14 @@ export interface components {
              * @default true
              */
             is_active: boolean;
+            /**
+             * Account Ids
+             * @description Accounts to see and trade; an admin has all.
+             * @example [
+             *       1
+             *     ]
+             */
+            account_ids?: number[];
             /**
              * Created At
              * Format: date-time
@@ -6317,7 +6408,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "idempotency-key"?: string | null;
+                /** @description Any text of yours: a repeat within 24 h gets the same answer. */
+                "Idempotency-Key"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6433,11 +6525,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["DeploymentChangeIn"] | null;
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
@@ -6680,7 +6768,10 @@ export interface operations {
     };
     getSignal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Needed only where several accounts have one of this name. */
+                account_id?: number | null;
+            };
             header?: never;
             path: {
                 signal_id: string;
@@ -6712,7 +6803,10 @@ export interface operations {
     };
     getSignalTimeline: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Needed only where several accounts have one of this name. */
+                account_id?: number | null;
+            };
             header?: never;
             path: {
                 signal_id: string;
@@ -6793,7 +6887,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "idempotency-key"?: string | null;
+                /** @description Any text of yours: a repeat within 24 h gets the same answer. */
+                "Idempotency-Key"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -6804,7 +6899,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description No order: denied (see `denial`) or not needed. */
+            /** @description No order: denied (see `denial`), not needed, or refused (`state` failed). */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7946,7 +8041,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "idempotency-key"?: string | null;
+                /** @description Any text of yours: a repeat within 24 h gets the same answer. */
+                "Idempotency-Key"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -8150,7 +8246,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                "idempotency-key"?: string | null;
+                /** @description Any text of yours: a repeat within 24 h gets the same answer. */
+                "Idempotency-Key"?: string | null;
             };
             path?: never;
             cookie?: never;
