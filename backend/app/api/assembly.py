@@ -70,16 +70,18 @@ class JournalReads:
 @asynccontextmanager
 async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]:
     """Everything that answers requests. Needs neither Redis nor an engine; waits for PostgreSQL."""
-    address = database_url()
+    database, cache = database_url(), redis_url()
     async with AsyncExitStack() as stack:
-        pool = await create_pool(address, min_size=0)
+        pool = await create_pool(database, min_size=0)
         stack.callback(pool.terminate)
         redis = Redis.from_url(
-            redis_url(), socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+            cache, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
         )
         stack.push_async_callback(redis.aclose)
-        parts = make(settings, metrics, pool, redis, system)
-        stack.push_async_callback(parts.gate.limits.close)
+        listener = Listener(lambda: asyncpg.connect(database))
+        limits = RateLimits(cache)
+        parts = make(settings, metrics, pool, redis, listener, limits, system)
+        stack.push_async_callback(limits.close)
         _connect(parts)
         for part in (parts.listener, parts.hub, parts.prices, parts.sockets, parts.first_run):
             part.start()
@@ -93,7 +95,13 @@ async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]
 
 
 def make(
-    settings: Settings, metrics: Metrics, pool: asyncpg.Pool, redis: Redis, clock: Clock
+    settings: Settings,
+    metrics: Metrics,
+    pool: asyncpg.Pool,
+    redis: Redis,
+    listener: Listener,
+    limits: RateLimits,
+    clock: Clock,
 ) -> Parts:
     """All parts, nothing started."""
     master = master_key(settings.home, settings.app.secret_key)
@@ -105,7 +113,6 @@ def make(
     auth = Auth(pool, jwt_key, audit_key, clock)
     desk = CommandDesk(pool, outcomes)
     catalogue = Catalogue(strategy_folders())
-    listener = Listener(lambda: asyncpg.connect(database_url()))
     listener.on("trading_state", changes.heard)
     supervised = home_folder.is_held(settings.home)
     return Parts(
@@ -118,7 +125,7 @@ def make(
         hub=hub,
         prices=prices,
         outcomes=outcomes,
-        gate=Gate(access, RateLimits(redis_url()), frozenset(settings.api.cors_origins)),
+        gate=Gate(access, limits, frozenset(settings.api.cors_origins)),
         first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
         sockets=Sockets(access),
         access=access,

@@ -10,7 +10,9 @@ from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.main import create_app
-from tests.api.world import OURS, PASSWORD, World, client_of, key_of
+from tests import servers
+from tests.api.world import OURS, PASSWORD, World, client_of, key_of, started
+from tests.servers import TestServers
 
 
 @pytest.fixture
@@ -82,3 +84,48 @@ async def browser(visitor: httpx.AsyncClient, world: World) -> httpx.AsyncClient
     answer = await visitor.post("/api/auth/sign-in", json=body)
     assert answer.status_code == 200, answer.text
     return visitor
+
+
+# A database costs more than most tests: those that store nothing share one, and one application.
+
+
+@pytest.fixture(scope="session")
+async def calm_app(
+    test_servers: TestServers,
+    template_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[FastAPI]:
+    """An application for tests that leave everything as it is: one account, 30 bars of AAPL."""
+    home = tmp_path_factory.mktemp("calm")
+    with servers.copied(test_servers.database_url, template_database) as url:
+        async with started(url, test_servers, home) as app:
+            world = World(app.state.parts.pool)
+            await world.account()
+            await world.bars([100.0 + number for number in range(30)])
+            user_id = await world.person("ada@example.com", "admin")
+            scopes = ("read", "trade", "data", "admin")
+            app.state.key = await key_of(app.state.parts, user_id, "admin", *scopes)
+            yield app
+
+
+@pytest.fixture
+async def calm_admin(calm_app: FastAPI, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """An admin's program that changes nothing."""
+    async with client_of(calm_app, calm_app.state.key) as client:
+        yield client
+
+
+@pytest.fixture
+async def calm_visitor(calm_app: FastAPI, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A visitor's browser that changes nothing."""
+    async with client_of(calm_app) as client:
+        client.headers.update(OURS)
+        yield client
+
+
+@pytest.fixture
+async def calm_browser(calm_visitor: httpx.AsyncClient) -> httpx.AsyncClient:
+    """An admin's browser, signed in, that changes nothing but its own sessions."""
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await calm_visitor.post("/api/auth/sign-in", json=body)).status_code == 200
+    return calm_visitor

@@ -36,12 +36,13 @@ class Live:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Live]:
-    """uvicorn as `tradewright api` runs it, in this event loop."""
-    app = create_app()
+async def serving(started: FastAPI | None = None) -> AsyncIterator[Live]:
+    """uvicorn as `tradewright api` runs it, in this event loop; on an app that runs already."""
+    app = started or create_app()
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws_max_size=MOST_MESSAGE,
-        ws_per_message_deflate=False, timeout_graceful_shutdown=1, lifespan="on",
+        ws_per_message_deflate=False, timeout_graceful_shutdown=1,
+        lifespan="off" if started else "on",
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test's own stay

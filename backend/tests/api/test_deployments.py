@@ -90,10 +90,9 @@ async def test_a_repeated_deploy_makes_one(
     ],
 )
 async def test_what_is_wrong_is_named(
-    admin: httpx.AsyncClient, world: World, change: dict[str, Any], field: str, remedy: str
+    calm_admin: httpx.AsyncClient, change: dict[str, Any], field: str, remedy: str
 ) -> None:
-    await world.account()
-    answer = await admin.post("/api/deployments", json=WISH | change)
+    answer = await calm_admin.post("/api/deployments", json=WISH | change)
     assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
     assert remedy in answer.json().get("remedy", "")
 

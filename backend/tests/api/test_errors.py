@@ -12,8 +12,8 @@ from app.main import create_app
 from tests.api.world import ADDRESS, client_of
 
 
-async def test_an_unknown_path_is_a_problem_document(visitor: httpx.AsyncClient) -> None:
-    answer = await visitor.get("/api/nothing")
+async def test_an_unknown_path_is_a_problem_document(calm_visitor: httpx.AsyncClient) -> None:
+    answer = await calm_visitor.get("/api/nothing")
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert (body["status"], body["code"]) == (404, "not_found")
@@ -21,67 +21,71 @@ async def test_an_unknown_path_is_a_problem_document(visitor: httpx.AsyncClient)
     assert body["correlation_id"] == answer.headers["x-correlation-id"]
 
 
-async def test_a_wrong_method_is_a_problem_document(visitor: httpx.AsyncClient) -> None:
-    answer = await visitor.delete("/api/accounts")
+async def test_a_wrong_method_is_a_problem_document(calm_visitor: httpx.AsyncClient) -> None:
+    answer = await calm_visitor.delete("/api/accounts")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
-async def test_the_callers_correlation_id_is_kept(visitor: httpx.AsyncClient) -> None:
+async def test_the_callers_correlation_id_is_kept(calm_visitor: httpx.AsyncClient) -> None:
     headers = {"x-correlation-id": "my-request.1"}
-    assert (await visitor.get("/ping", headers=headers)).headers[
+    assert (await calm_visitor.get("/ping", headers=headers)).headers[
         "x-correlation-id"
     ] == "my-request.1"
-    bad = await visitor.get("/ping", headers={"x-correlation-id": "a b\tc"})
+    bad = await calm_visitor.get("/ping", headers={"x-correlation-id": "a b\tc"})
     assert bad.headers["x-correlation-id"] != "a b\tc"
 
 
-async def test_every_wrong_field_is_named(admin: httpx.AsyncClient) -> None:
+async def test_every_wrong_field_is_named(calm_admin: httpx.AsyncClient) -> None:
     body = {"symbol": "AAPL", "side": "up", "quantity": "-1", "colour": "red"}
-    answer = await admin.post("/api/orders", json=body | {"kind": "order"})
+    answer = await calm_admin.post("/api/orders", json=body | {"kind": "order"})
     assert answer.status_code == 422
     assert {one["field"] for one in answer.json()["errors"]} == {"side", "quantity", "colour"}
     assert "red" not in answer.text
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[]", b'"x"', b"\xff\xfe", b"null"])
-async def test_a_body_that_is_no_object_is_refused(admin: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_body_that_is_no_object_is_refused(
+    calm_admin: httpx.AsyncClient, body: bytes
+) -> None:
     headers = {"content-type": "application/json"}
-    answer = await admin.post("/api/orders", content=body, headers=headers)
+    answer = await calm_admin.post("/api/orders", content=body, headers=headers)
     assert answer.status_code in (400, 422)
     assert answer.json()["remedy"]
 
 
-async def test_a_declared_oversize_body_is_refused_unread(admin: httpx.AsyncClient) -> None:
-    answer = await admin.post("/api/orders", content=b"x" * (MAX_BODY + 1))
+async def test_a_declared_oversize_body_is_refused_unread(calm_admin: httpx.AsyncClient) -> None:
+    answer = await calm_admin.post("/api/orders", content=b"x" * (MAX_BODY + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-async def test_an_undeclared_oversize_body_is_refused_on_the_way(admin: httpx.AsyncClient) -> None:
+async def test_an_undeclared_oversize_body_is_refused_on_the_way(
+    calm_admin: httpx.AsyncClient,
+) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b"x" * 65_536
 
     headers = {"content-type": "application/json"}
-    answer = await admin.post("/api/orders", content=endless(), headers=headers)
+    answer = await calm_admin.post("/api/orders", content=endless(), headers=headers)
     assert answer.status_code == 413
 
 
-async def test_a_deeply_nested_body_does_no_harm(admin: httpx.AsyncClient) -> None:
+async def test_a_deeply_nested_body_does_no_harm(calm_admin: httpx.AsyncClient) -> None:
     body = b'{"a":' * 20_000 + b"1" + b"}" * 20_000
     headers = {"content-type": "application/json"}
-    answer = await admin.post("/api/orders", content=body, headers=headers)
+    answer = await calm_admin.post("/api/orders", content=body, headers=headers)
     assert 400 <= answer.status_code < 500
 
 
-async def test_an_unknown_host_is_refused(app: FastAPI) -> None:
-    transport = httpx.ASGITransport(app)
+async def test_an_unknown_host_is_refused(calm_app: FastAPI) -> None:
+    transport = httpx.ASGITransport(calm_app)
     async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
         answer = await client.get("/ping")
         assert (answer.status_code, answer.json()["code"]) == (400, "unknown_host")
 
 
-async def test_headers_protect_the_page(visitor: httpx.AsyncClient) -> None:
-    headers = (await visitor.get("/ping")).headers
+async def test_headers_protect_the_page(calm_visitor: httpx.AsyncClient) -> None:
+    headers = (await calm_visitor.get("/ping")).headers
     assert headers["content-security-policy"] == CSP
     assert "'unsafe-eval'" not in CSP
     assert "script-src 'self'" in CSP

@@ -30,15 +30,15 @@ from tests.api.world import ADDRESS, OURS, PASSWORD, World, client_of, key_of
     ],
 )
 async def test_only_our_own_pages_change_things_with_the_cookie(
-    browser: httpx.AsyncClient, headers: dict[str, str], status: int
+    calm_browser: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
     for name in OURS:
-        del browser.headers[name]
-    assert (await browser.delete("/api/sessions", headers=headers)).status_code == status
+        del calm_browser.headers[name]
+    assert (await calm_browser.delete("/api/sessions", headers=headers)).status_code == status
 
 
-async def test_reading_is_open_to_any_navigation(browser: httpx.AsyncClient) -> None:
-    answer = await browser.get("/api/auth/me", headers={"sec-fetch-site": "cross-site"})
+async def test_reading_is_open_to_any_navigation(calm_browser: httpx.AsyncClient) -> None:
+    answer = await calm_browser.get("/api/auth/me", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 200
 
 
@@ -66,8 +66,8 @@ async def test_cors_answers_listed_origins_only(environment: pytest.MonkeyPatch)
         assert "access-control-allow-origin" not in refused.headers
 
 
-async def test_without_listed_origins_no_other_may_read(visitor: httpx.AsyncClient) -> None:
-    answer = await visitor.get("/ping", headers={"origin": "https://evil.example"})
+async def test_without_listed_origins_no_other_may_read(calm_visitor: httpx.AsyncClient) -> None:
+    answer = await calm_visitor.get("/ping", headers={"origin": "https://evil.example"})
     assert "access-control-allow-origin" not in answer.headers
 
 
@@ -85,16 +85,15 @@ async def test_without_listed_origins_no_other_may_read(visitor: httpx.AsyncClie
     ],
 )
 async def test_a_key_reaches_as_far_as_its_scopes(
-    app: FastAPI,
-    parts: Parts,
-    world: World,
+    calm_app: FastAPI,
+    redis_url: str,
     scopes: tuple[str, ...],
     method: str,
     path: str,
     status: int,
 ) -> None:
-    user_id = await world.person("ada@example.com")
-    async with client_of(app, await key_of(parts, user_id, "admin", *scopes)) as client:
+    key = await key_of(calm_app.state.parts, 1, "admin", *scopes)
+    async with client_of(calm_app, key) as client:
         answer = await client.request(method, path, json={} if method != "GET" else None)
         assert answer.status_code == status, answer.text
 
@@ -172,29 +171,33 @@ async def test_a_key_may_be_bound_to_addresses(app: FastAPI, parts: Parts, world
         assert (await client.get("/api/auth/me")).status_code == 200
 
 
-async def test_sign_in_is_limited_by_address(visitor: httpx.AsyncClient) -> None:
+async def test_sign_in_is_limited_by_address(calm_visitor: httpx.AsyncClient) -> None:
     body = {"email": "ada@example.com", "password": "x" * 12}
-    codes = [(await visitor.post("/api/auth/sign-in", json=body)).status_code for _ in range(6)]
+    codes = [
+        (await calm_visitor.post("/api/auth/sign-in", json=body)).status_code for _ in range(6)
+    ]
     assert codes == [401] * 5 + [429]
-    answer = await visitor.post("/api/auth/sign-in", json=body)
+    answer = await calm_visitor.post("/api/auth/sign-in", json=body)
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json()["code"] == "too_many_requests"
 
 
-async def test_forwarded_addresses_do_not_dodge_the_limit(visitor: httpx.AsyncClient) -> None:
+async def test_forwarded_addresses_do_not_dodge_the_limit(calm_visitor: httpx.AsyncClient) -> None:
     body = {"email": "ada@example.com", "password": "x" * 12}
     codes = []
     for number in range(6):
         headers = {"x-forwarded-for": f"10.0.0.{number}"}
         codes.append(
-            (await visitor.post("/api/auth/sign-in", json=body, headers=headers)).status_code
+            (await calm_visitor.post("/api/auth/sign-in", json=body, headers=headers)).status_code
         )
     assert codes[-1] == 429
 
 
-async def test_guessing_tokens_is_limited(visitor: httpx.AsyncClient) -> None:
+async def test_guessing_tokens_is_limited(calm_visitor: httpx.AsyncClient) -> None:
     headers = {"authorization": "Bearer tw_guess_guess"}
-    codes = {(await visitor.get("/api/auth/me", headers=headers)).status_code for _ in range(61)}
+    codes = {
+        (await calm_visitor.get("/api/auth/me", headers=headers)).status_code for _ in range(61)
+    }
     assert codes == {401, 429}
 
 

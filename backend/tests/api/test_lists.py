@@ -3,47 +3,46 @@
 import csv
 import io
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from app.api.tables import cell
 from app.core.clock import now
 from app.core.security import subkey
 from app.db.session import opened_pool
-from app.main import create_app
 from app.repositories.paging import decode_cursor, encode_cursor
 from app.services import sample
 from tests import servers
-from tests.api.world import client_of, key_of
+from tests.api.world import client_of, key_of, started
 from tests.servers import TestServers
 
 
 @pytest.fixture(scope="module")
-async def sampled(
+async def sampled_app(
     test_servers: TestServers,
     template_database: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A reader of the sample data; one database for the whole file, since nothing writes."""
-    home: Path = tmp_path_factory.mktemp("sampled")
-    with (
-        servers.copied(test_servers.database_url, template_database) as url,
-        pytest.MonkeyPatch.context() as environment,
-    ):
-        environment.setenv("DATABASE_URL", url)
-        environment.setenv("REDIS_URL", test_servers.redis_url)
-        environment.setenv("TRADEWRIGHT_HOME", str(home))
+) -> AsyncIterator[FastAPI]:
+    """The sample data; one database for the whole file, since nothing writes."""
+    with servers.copied(test_servers.database_url, template_database) as url:
         async with opened_pool(url) as pool:
             await sample.fill(pool, subkey(b"k" * 32, "journal"))
             await pool.execute("UPDATE accounts SET active = true")
-        app = create_app()
-        async with app.router.lifespan_context(app):
+        home = tmp_path_factory.mktemp("sampled")
+        async with started(url, test_servers, home) as app:
             parts = app.state.parts
             user_id = await parts.pool.fetchval("SELECT min(id) FROM users")
-            async with client_of(app, await key_of(parts, user_id, "admin", "read")) as client:
-                yield client
+            app.state.key = await key_of(parts, user_id, "admin", "read")
+            yield app
+
+
+@pytest.fixture
+async def sampled(sampled_app: FastAPI, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A reader of the sample data."""
+    async with client_of(sampled_app, sampled_app.state.key) as client:
+        yield client
 
 
 TABLES = ["orders", "executions", "trades", "signals", "risk-violations", "events", "deployments"]

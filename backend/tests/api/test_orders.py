@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.domain.orders import Side
@@ -79,12 +80,11 @@ async def test_no_outcome_after_two_seconds_is_202_with_an_address(
 
 
 async def test_without_an_engine_nothing_is_asked(
-    admin: httpx.AsyncClient, world: World, parts: Parts
+    calm_admin: httpx.AsyncClient, calm_app: FastAPI
 ) -> None:
-    await world.account()
-    answer = await admin.post("/api/orders", json=BUY)
+    answer = await calm_admin.post("/api/orders", json=BUY)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert await parts.pool.fetchval("SELECT count(*) FROM commands") == 0
+    assert await calm_app.state.parts.pool.fetchval("SELECT count(*) FROM commands") == 0
 
 
 @pytest.mark.parametrize(
@@ -108,24 +108,22 @@ async def test_without_an_engine_nothing_is_asked(
     ],
 )
 async def test_what_is_wrong_with_an_order_is_named(
-    admin: httpx.AsyncClient, world: World, change: dict[str, Any], field: str, remedy: str
+    calm_admin: httpx.AsyncClient, change: dict[str, Any], field: str, remedy: str
 ) -> None:
-    await world.account()
-    answer = await admin.post("/api/orders", json=BUY | change)
+    answer = await calm_admin.post("/api/orders", json=BUY | change)
     assert answer.status_code == 422, answer.text
     assert answer.json()["field"] == field
     assert remedy in answer.json()["remedy"]
 
 
-async def test_an_unknown_kind_of_wish_is_refused(admin: httpx.AsyncClient) -> None:
-    answer = await admin.post("/api/orders", json=BUY | {"kind": "bet"})
+async def test_an_unknown_kind_of_wish_is_refused(calm_admin: httpx.AsyncClient) -> None:
+    answer = await calm_admin.post("/api/orders", json=BUY | {"kind": "bet"})
     assert answer.status_code == 422
 
 
-async def test_an_exposure_beyond_one_is_refused(admin: httpx.AsyncClient, world: World) -> None:
-    await world.account()
+async def test_an_exposure_beyond_one_is_refused(calm_admin: httpx.AsyncClient) -> None:
     wish = {"kind": "signal", "symbol": "SPY", "exposure": 1.5}
-    assert (await admin.post("/api/orders", json=wish)).json()["field"] == "exposure"
+    assert (await calm_admin.post("/api/orders", json=wish)).json()["field"] == "exposure"
 
 
 async def test_with_several_accounts_one_must_be_named(
@@ -225,9 +223,9 @@ async def test_an_open_order_can_be_canceled(
     assert running.seen[0]["payload"] == {"client_order_id": name}
 
 
-async def test_an_unknown_order_is_404(admin: httpx.AsyncClient) -> None:
+async def test_an_unknown_order_is_404(calm_admin: httpx.AsyncClient) -> None:
     for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/timeline")):
-        answer = await admin.request(method, f"/api/orders/none{path}")
+        answer = await calm_admin.request(method, f"/api/orders/none{path}")
         assert answer.status_code == 404
 
 

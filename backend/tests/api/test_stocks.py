@@ -24,9 +24,8 @@ async def stored(world: World) -> None:
     await world.bars([100.0 + number for number in range(30)])
 
 
-@pytest.mark.usefixtures("stored")
-async def test_the_newest_bars_come_without_a_start(admin: httpx.AsyncClient) -> None:
-    body = (await admin.get(f"{BARS}?limit=2")).json()
+async def test_the_newest_bars_come_without_a_start(calm_admin: httpx.AsyncClient) -> None:
+    body = (await calm_admin.get(f"{BARS}?limit=2")).json()
     assert body["dataset"] == "simulated"
     assert [bar["close"] for bar in body["items"]] == [128, 129]
     assert body["items"][1] == {
@@ -41,7 +40,6 @@ async def test_the_newest_bars_come_without_a_start(admin: httpx.AsyncClient) ->
     }
 
 
-@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize(
     ("query", "closes"),
     [
@@ -55,20 +53,18 @@ async def test_the_newest_bars_come_without_a_start(admin: httpx.AsyncClient) ->
     ],
 )
 async def test_a_part_of_the_bars(
-    admin: httpx.AsyncClient, query: str, closes: list[float]
+    calm_admin: httpx.AsyncClient, query: str, closes: list[float]
 ) -> None:
-    items = (await admin.get(f"{BARS}?{query}")).json()["items"]
+    items = (await calm_admin.get(f"{BARS}?{query}")).json()["items"]
     assert [bar["close"] for bar in items] == closes
 
 
-@pytest.mark.usefixtures("stored")
-async def test_bars_come_as_csv(admin: httpx.AsyncClient) -> None:
-    lines = (await admin.get(f"{BARS}?limit=1&format=csv")).text.splitlines()
+async def test_bars_come_as_csv(calm_admin: httpx.AsyncClient) -> None:
+    lines = (await calm_admin.get(f"{BARS}?limit=1&format=csv")).text.splitlines()
     assert lines[0] == "start,end,open,high,low,close,volume,vwap"
     assert lines[1].startswith("2024-03-01T14:59:00Z,2024-03-01T15:00:00Z,128.0,129.0")
 
 
-@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize(
     ("path", "status", "remedy"),
     [
@@ -87,51 +83,48 @@ async def test_bars_come_as_csv(admin: httpx.AsyncClient) -> None:
     ],
 )
 async def test_wrong_questions_are_answered_with_a_remedy(
-    admin: httpx.AsyncClient, path: str, status: int, remedy: str
+    calm_admin: httpx.AsyncClient, path: str, status: int, remedy: str
 ) -> None:
-    answer = await admin.get(path)
+    answer = await calm_admin.get(path)
     assert answer.status_code == status, answer.text
     assert remedy in answer.json().get("remedy", "")
 
 
-@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("parameter", ["length", "parameters[length]"])
 async def test_an_indicator_runs_parallel_to_the_bars(
-    admin: httpx.AsyncClient, parameter: str
+    calm_admin: httpx.AsyncClient, parameter: str
 ) -> None:
     query = {"name": "sma", parameter: 3, "limit": 4}
-    body = (await admin.get("/api/stocks/AAPL/indicators", params=query)).json()
+    body = (await calm_admin.get("/api/stocks/AAPL/indicators", params=query)).json()
     assert body["start"][0] == "2024-03-01T14:56:00Z"
     assert body["columns"] == {"sma": [125, 126, 127, 128]}
     assert body["parameters"] == {"length": 3}
     first = query | {"start": "2024-03-01T14:30:00Z"}
-    body = (await admin.get("/api/stocks/AAPL/indicators", params=first)).json()
+    body = (await calm_admin.get("/api/stocks/AAPL/indicators", params=first)).json()
     assert body["columns"] == {"sma": [None, None, 101, 102]}
 
 
-@pytest.mark.usefixtures("stored")
-async def test_an_indicator_over_nothing_is_empty(admin: httpx.AsyncClient) -> None:
-    body = (await admin.get("/api/stocks/SPY/indicators?name=sma&length=3")).json()
+async def test_an_indicator_over_nothing_is_empty(calm_admin: httpx.AsyncClient) -> None:
+    body = (await calm_admin.get("/api/stocks/SPY/indicators?name=sma&length=3")).json()
     assert (body["start"], body["columns"]) == ([], {})
 
 
-@pytest.mark.usefixtures("stored")
 async def test_the_quote_is_redis_then_the_last_bar(
-    admin: httpx.AsyncClient, redis_url: str
+    calm_admin: httpx.AsyncClient, redis_url: str
 ) -> None:
-    body = (await admin.get("/api/stocks/AAPL/quote")).json()
+    body = (await calm_admin.get("/api/stocks/AAPL/quote")).json()
     assert (body["source"], body["last"]) == ("bar", 129)
     at = datetime.now(UTC) - timedelta(seconds=2)
     async with Redis.from_url(redis_url) as redis:
         text = f'{{"symbol": "AAPL", "at": "{at.isoformat()}", "bid": 1.0, "ask": 2.0}}'
         await redis.set("quote:simulated:AAPL", text)
-    body = (await admin.get("/api/stocks/AAPL/quote")).json()
+    body = (await calm_admin.get("/api/stocks/AAPL/quote")).json()
     assert (body["source"], body["last"], body["bid"]) == ("quote", 1.5, 1)
     assert 2 <= body["age_seconds"] < 60
     async with Redis.from_url(redis_url) as redis:
         text = f'{{"at": "{at.isoformat()}", "bid": null, "ask": null, "last": 130.0}}'
         await redis.set("quote:simulated:AAPL", text)
-    body = (await admin.get("/api/stocks/AAPL/quote")).json()
+    body = (await calm_admin.get("/api/stocks/AAPL/quote")).json()
     assert (body["source"], body["last"], body["bid"]) == ("bar", 130, None)
 
 
@@ -147,9 +140,8 @@ async def test_the_watch_list_has_prices(admin: httpx.AsyncClient, world: World)
     assert plain[0]["now"] is None
 
 
-@pytest.mark.usefixtures("stored")
-async def test_a_stock_says_what_is_stored(admin: httpx.AsyncClient) -> None:
-    body = (await admin.get("/api/stocks/aapl")).json()
+async def test_a_stock_says_what_is_stored(calm_admin: httpx.AsyncClient) -> None:
+    body = (await calm_admin.get("/api/stocks/aapl")).json()
     assert body["series"] == [
         {
             "dataset": "simulated",
@@ -161,9 +153,9 @@ async def test_a_stock_says_what_is_stored(admin: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_sessions_shade_the_chart(admin: httpx.AsyncClient) -> None:
+async def test_sessions_shade_the_chart(calm_admin: httpx.AsyncClient) -> None:
     query = "start=2024-03-01T00:00:00Z&end=2024-03-05T00:00:00Z"
-    items = (await admin.get(f"/api/stocks/AAPL/sessions?{query}")).json()["items"]
+    items = (await calm_admin.get(f"/api/stocks/AAPL/sessions?{query}")).json()["items"]
     assert [one["session"] for one in items] == ["2024-03-01", "2024-03-04"]
     assert items[0]["open"] == "2024-03-01T14:30:00Z"
 
@@ -197,29 +189,29 @@ def test_instants_show_fractions_only_where_there_are_some() -> None:
     assert columns.instants(np.array([whole, half]))[1] == "2024-03-01T14:30:00.500000Z"
 
 
-async def test_the_indicator_catalogue(admin: httpx.AsyncClient) -> None:
-    items = (await admin.get("/api/indicators")).json()["items"]
+async def test_the_indicator_catalogue(calm_admin: httpx.AsyncClient) -> None:
+    items = (await calm_admin.get("/api/indicators")).json()["items"]
     names = {one["name"] for one in items}
     assert {"sma", "ema", "rsi", "macd", "bollinger", "atr", "vwap", "donchian"} <= names
-    one = (await admin.get("/api/indicators/macd")).json()
+    one = (await calm_admin.get("/api/indicators/macd")).json()
     assert one["parameters_schema"]["properties"]
-    assert (await admin.get("/api/indicators/macdd")).status_code == 404
+    assert (await calm_admin.get("/api/indicators/macdd")).status_code == 404
 
 
-async def test_the_strategy_catalogue(admin: httpx.AsyncClient) -> None:
-    items = (await admin.get("/api/strategies")).json()["items"]
+async def test_the_strategy_catalogue(calm_admin: httpx.AsyncClient) -> None:
+    items = (await calm_admin.get("/api/strategies")).json()["items"]
     assert {"sma_cross", "rsi_reversion", "breakout", "buy_and_hold"} <= {
         one["name"] for one in items
     }
-    one = (await admin.get("/api/strategies/sma_cross")).json()
+    one = (await calm_admin.get("/api/strategies/sma_cross")).json()
     assert "class SmaCross" in one["source"]
-    checked = await admin.post(
+    checked = await calm_admin.post(
         "/api/strategies/sma_cross/parameters", json={"parameters": {"fast": 3}}
     )
     assert checked.json()["parameters"]["fast"] == 3
     assert checked.json()["lookback"] > 3
-    wrong = await admin.post(
+    wrong = await calm_admin.post(
         "/api/strategies/sma_cross/parameters", json={"parameters": {"fast": 0}}
     )
     assert (wrong.status_code, wrong.json()["field"]) == (422, "fast")
-    assert "sma_cross" in (await admin.get("/api/strategies/sma_crss")).json()["remedy"]
+    assert "sma_cross" in (await calm_admin.get("/api/strategies/sma_crss")).json()["remedy"]

@@ -8,6 +8,7 @@ import httpx
 import jwt
 import orjson
 import pytest
+from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.core import access_tokens
@@ -123,18 +124,18 @@ ATTACKS = {
 @pytest.mark.parametrize("attack", sorted(ATTACKS))
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 async def test_forged_tokens_are_refused(
-    visitor: httpx.AsyncClient, tokens: dict[str, str], parts: Parts, attack: str
+    calm_visitor: httpx.AsyncClient, calm_app: FastAPI, attack: str
 ) -> None:
+    tokens = (await calm_visitor.post("/api/auth/sign-in", json=GRANT)).json()["tokens"]
     head, body = parts_of(tokens["access_token"])
-    kid = {"kid": head["kid"]}
-    forged = ATTACKS[attack](kid, body, secret(parts))
-    assert await status(visitor, forged) == 401
+    forged = ATTACKS[attack]({"kid": head["kid"]}, body, secret(calm_app.state.parts))
+    assert await status(calm_visitor, forged) == 401
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "tw_", "tw_x", "tw_a_b", "..", "twr_x", "ÿ"])
-async def test_nonsense_is_refused(visitor: httpx.AsyncClient, token: str) -> None:
+async def test_nonsense_is_refused(calm_visitor: httpx.AsyncClient, token: str) -> None:
     headers = {"authorization": f"Bearer {token}".encode("latin-1")}
-    answer = await visitor.get("/api/auth/me", headers=headers)
+    answer = await calm_visitor.get("/api/auth/me", headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
 

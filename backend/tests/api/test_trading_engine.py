@@ -157,9 +157,9 @@ async def test_a_limit_is_checked_stored_and_told_to_the_engines(
     ],
 )
 async def test_a_wrong_value_is_refused_with_the_bounds(
-    admin: httpx.AsyncClient, key: str, value: object
+    calm_admin: httpx.AsyncClient, key: str, value: object
 ) -> None:
-    answer = await admin.put(f"/api/config/{key}", json={"value": value})
+    answer = await calm_admin.put(f"/api/config/{key}", json={"value": value})
     assert (answer.status_code, answer.json()["field"]) == (422, "value"), answer.text
     assert answer.json()["remedy"]
 
@@ -182,14 +182,14 @@ async def test_right_values_are_stored_as_json(
     assert (await admin.get(f"/api/config/{key}")).json()["value"] == stored
 
 
-async def test_an_unknown_setting_suggests_the_nearest(admin: httpx.AsyncClient) -> None:
-    answer = await admin.put("/api/config/max_position", json={"value": 1})
+async def test_an_unknown_setting_suggests_the_nearest(calm_admin: httpx.AsyncClient) -> None:
+    answer = await calm_admin.put("/api/config/max_position", json={"value": 1})
     assert answer.status_code == 404
     assert "max_position_size" in answer.json()["remedy"]
 
 
-async def test_every_setting_has_a_description_and_a_schema(admin: httpx.AsyncClient) -> None:
-    items = (await admin.get("/api/trading-engine/config")).json()["items"]
+async def test_every_setting_has_a_description_and_a_schema(calm_admin: httpx.AsyncClient) -> None:
+    items = (await calm_admin.get("/api/trading-engine/config")).json()["items"]
     assert len(items) >= 9
     assert all(one["description"] and one["value_schema"] for one in items)
 

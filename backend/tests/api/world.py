@@ -1,25 +1,31 @@
 """Small worlds for the API's tests, made by SQL, and an engine that answers as it is told."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import orjson
+import pytest
 from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.core.clock import now
+from app.core.config import get_settings
 from app.core.security import hash_password
 from app.domain.market import Timeframe
 from app.domain.users import Role, Scope
+from app.main import create_app
 from app.repositories import leases, trading_state, users
 from app.repositories.stock_data import StockData
 from tests.factories import make_batch
+from tests.servers import TestServers
 
 PASSWORD = "seven blue herons at dawn"
 _HASHED = hash_password(PASSWORD)
@@ -41,6 +47,25 @@ async def key_of(parts: Parts, user_id: int, role: str, *scopes: str) -> str:
         "test", user_id, Role(role), "test", frozenset(map(Scope, scopes))
     )
     return key
+
+
+@asynccontextmanager
+async def started(url: str, test_servers: TestServers, home: Path) -> AsyncIterator[FastAPI]:
+    """An application that outlives one test; its Redis is what `redis_url` empties."""
+    with pytest.MonkeyPatch.context() as environment:
+        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+        redis = f"{test_servers.redis_url.rpartition('/')[0]}/{number % 16}"
+        environment.setenv("DATABASE_URL", url)
+        environment.setenv("REDIS_URL", redis)
+        environment.setenv("TRADEWRIGHT_HOME", str(home))
+        get_settings.cache_clear()
+        app = create_app()
+        running = app.router.lifespan_context(app)
+        await running.__aenter__()
+    try:
+        yield app
+    finally:
+        await running.__aexit__(None, None, None)
 
 
 class World:
