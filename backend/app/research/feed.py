@@ -232,9 +232,11 @@ class Feed:
             symbol, quantity = held[0]
             track = self.market.tracks[symbol]
             closes = track.close[track.bars_before(k) : track.bars_before(until)]
-            if not len(closes):
-                return []
-            return [{symbol: float(closes.max() if quantity > 0 else closes.min())}]
+            # Before its first bar in these slices it is still worth its mark.
+            peaks: list[dict[str, float]] = [{}] if track.bar_at(k) < 0 else []
+            if len(closes):
+                peaks.append({symbol: float(closes.max() if quantity > 0 else closes.min())})
+            return peaks
         return self._joint_peaks(held, k, until)
 
     def _joint_peaks(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.events import (
@@ -96,6 +96,12 @@ law = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 
 @law
 @given(cases)
+@example(
+    Case(291, "trailing", Timeframe.M1, 102, 3, LIMITS[0], MODELS[0], 0.01)
+)  # the only symbol held has no bar in slices that a fill made richer
+@example(
+    Case(345, "sma_cross", Timeframe.M1, 118, 2, LIMITS[0], MODELS[0], 0.003)
+)  # two slices that raw closes rank otherwise than money does
 def test_skipping_quiet_bars_changes_no_decision(case: Case) -> None:
     every, some = case.run(visit_all=True), case.run()
     assert _told(some.journal.events) == _told(every.journal.events)
