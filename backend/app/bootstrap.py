@@ -19,7 +19,7 @@ from app.core.environment import strategy_folders
 from app.core.errors import ConfigurationError
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
-from app.db.session import APPLICATION_NAME, create_pool
+from app.db.session import APPLICATION_NAME, opened_pool
 from app.domain.deployments import AccountMode
 from app.domain.events import Severity
 from app.domain.instruments import Instrument
@@ -120,21 +120,20 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
     url = database_url()
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
     publisher = _publisher()
-    pool = await create_pool(url)
     try:
-        yield Parts(
-            settings=settings,
-            url=url,
-            pool=pool,
-            journal_key=key,
-            system=SharedJournal(pool, key),
-            catalogue=Catalogue(strategy_folders()),
-            publisher=publisher,
-        )
+        async with opened_pool(url) as pool:
+            yield Parts(
+                settings=settings,
+                url=url,
+                pool=pool,
+                journal_key=key,
+                system=SharedJournal(pool, key),
+                catalogue=Catalogue(strategy_folders()),
+                publisher=publisher,
+            )
     finally:
         if publisher is not None:
             await publisher.close()
-        await pool.close()
 
 
 def _publisher() -> PricePublisher | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.events.hub import AWAY
 from app.services.auth import Auth
 
@@ -35,10 +36,7 @@ class FirstRun:
 
     async def stop(self) -> None:
         """Give up trying."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end([self._task])
 
     def forget(self) -> None:
         """Somebody has signed up: the token is worth nothing any more."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.domain.users import Caller
 from app.events.hub import AWAY
 from app.services.access import Access
@@ -45,10 +46,7 @@ class Sockets:
 
     async def stop(self) -> None:
         """End everything: the server goes."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end([self._task])
         for opened in self._all():
             opened.end(1001, "The server stops.")
 

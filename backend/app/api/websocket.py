@@ -15,6 +15,7 @@ from app.api.parts import Parts
 from app.api.topics import JournalTopic, PriceTopic
 from app.core.errors import Forbidden, InvalidInput, TradewrightError, Unauthenticated
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.domain.users import Caller, Scope
 from app.events.hub import Subscription
 from app.events.outbox import Outbox
@@ -76,9 +77,7 @@ class Client:
         try:
             await asyncio.wait([self._ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*tasks, *self._replays):
-                task.cancel()
-            await asyncio.gather(*tasks, *self._replays, return_exceptions=True)
+            await end([*tasks, *self._replays])
             if self._outbox.is_full:
                 self._resync = orjson.dumps({"op": "resync", "from_seq": self._reached()}).decode()
             await self._leave()

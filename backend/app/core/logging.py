@@ -28,7 +28,16 @@ T = TypeVar("T")
 COMPONENTS: Final = ("agents", "api", "trading", "performance")
 "Each has its own file. What names none goes to the file of the process's component."
 NAMESPACE: Final = "tradewright"
-CHATTY: Final = ("asyncio", "httpcore", "httpx", "urllib3", "websockets", "sqlalchemy", "redis")
+CHATTY: Final = (
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "redis",
+    "sqlalchemy",
+    "urllib3",
+    "uvicorn",  # at DEBUG it writes the headers of a WebSocket, cookie and all
+    "websockets",
+)
 "Libraries whose DEBUG lines would drown ours."
 _SAFE_KEYS: Final = frozenset({"event", "level", "logger", "timestamp", "component"})
 

@@ -11,6 +11,7 @@ import msgspec
 
 from app.core import clock
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.events.envelope import Envelope, envelope
 from app.events.outbox import Outbox
 
@@ -74,10 +75,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end([self._task])
 
     def heard(self, notice: str) -> None:
         """A notice `<stream>:<seq>` of the journal's channel."""

@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 
 from app.core.logging import get_logger
+from app.core.tasks import end
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 Hear = Callable[[str], None]
@@ -48,10 +49,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Close the connection."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end([self._task])
 
     async def _run(self) -> None:
         failures = 0

@@ -10,6 +10,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from app.core.logging import get_logger
+from app.core.tasks import end
 
 _WAITS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 _AWAY: Final = (RedisError, OSError, TimeoutError)
@@ -39,10 +40,7 @@ class Prices:
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end([self._task])
 
     async def subscribe(self, channel: str, topic: str, sink: Sink) -> None:
         """Send each price of a channel to `sink`, under the topic that the client named."""

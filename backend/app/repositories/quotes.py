@@ -26,10 +26,12 @@ _LAST_QUOTE: Final = """
   WHERE q.dataset = $1 AND s.symbol = $2
   ORDER BY q.at DESC, q.sequence DESC LIMIT 1"""
 
+_UNTIL: Final = "coalesce($3::timestamptz, 'infinity')"
+_NEWEST: Final = LAST_CLOSE.format(dataset="$1", stock="s.id", until=_UNTIL)
 _PRICES: Final = f"""
   SELECT s.symbol, m.close AS last, m.at, d.close AS previous_close
   FROM stocks s
-  JOIN {LAST_CLOSE.format(dataset="$1", stock="s.id", until="coalesce($3::timestamptz, 'infinity')")} m ON true
+  JOIN {_NEWEST} m ON true
   LEFT JOIN LATERAL (
     SELECT sd.close FROM stock_data sd
     WHERE sd.dataset = $1 AND sd.stock_id = s.id AND sd.timeframe = '1d'

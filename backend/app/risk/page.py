@@ -54,8 +54,8 @@ asked.
 ## Limits
 
 They are rows of `system_config`, apply to every account, and are changed while everything runs:
-under *Engine → Configuration* in the UI, or by `PUT /api/config/{{key}}`; `tradewright config get` and
-`tradewright config history` show them. A change is checked, audited and journaled, and every
+under *Engine → Configuration* in the UI, or by `PUT /api/config/{{key}}`; `tradewright config get`
+and `tradewright config history` show them. A change is checked, audited and journaled, and every
 engine learns of it as an input. Fractions are of the account's equity unless the meaning says
 otherwise.
 

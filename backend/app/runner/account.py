@@ -13,6 +13,7 @@ from app.bootstrap import Parts
 from app.core import clock
 from app.core.errors import InvalidInput, NotFound
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.domain.commands import CommandKind
 from app.domain.events import (
     CommandReceived,
@@ -88,9 +89,7 @@ class AccountRunner:
             try:
                 await self._work()
             finally:
-                for task in (flushing, polling):
-                    task.cancel()
-                await asyncio.gather(flushing, polling, return_exceptions=True)
+                await end([flushing, polling])
             await self._save()
             await self._store_indicators()
         finally:

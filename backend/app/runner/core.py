@@ -11,6 +11,7 @@ from app import bootstrap
 from app.bootstrap import Parts
 from app.core.errors import Fenced
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.events.listener import Listener
 from app.repositories import accounts
 from app.repositories.accounts import Account
@@ -56,8 +57,7 @@ class Desk:
                     await self._pause(_WAITS[min(failures, len(_WAITS) - 1)])
                     failures += 1
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await end([watching])
 
     def stop(self) -> None:
         """Finish the step under way and return from `work`."""
@@ -177,9 +177,7 @@ class Core:
             desk.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     def _on_command(self, payload: str) -> None:
         found = self._desks.get(int(payload)) if payload.isdigit() else None
@@ -206,9 +204,7 @@ async def _first_of(*works: Callable[[], Coroutine[Any, Any, None]]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
 
 async def run() -> None:

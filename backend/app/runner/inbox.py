@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.marketdata.slices import Moment
 
 _AHEAD: Final = 64
@@ -78,9 +79,7 @@ class Inbox:
     async def stop(self) -> None:
         """Close the feed."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
     async def _pump(self, symbols: tuple[str, ...], position: Position, delay: float = 0.0) -> None:
         queue, room = self._queue, self._room

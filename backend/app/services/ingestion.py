@@ -13,6 +13,7 @@ import numpy as np
 from app.core.clock import Clock
 from app.core.logging import get_logger
 from app.core.retry import DATABASE_RETRY_CONFIG, RetryConfig, retried
+from app.core.tasks import end
 from app.domain.market import SliceOpened, Timeframe
 from app.marketdata.aggregation import Aggregator
 from app.marketdata.batch import BarBatch, Floats, concatenate, to_datetime, to_ns
@@ -282,8 +283,7 @@ async def _read_ahead(
     try:
         yield rounds()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 async def _next(

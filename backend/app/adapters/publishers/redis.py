@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.marketdata.batch import BarBatch, to_datetime
 
 _WAITING: Final = 20_000
@@ -54,10 +54,7 @@ class Adapter:
 
     async def close(self) -> None:
         """Stop publishing and disconnect; what waits is dropped."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end([self._task])
         await self._redis.aclose()
 
     def _queue(self, message: Message) -> None:
