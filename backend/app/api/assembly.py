@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import asyncpg
 from redis.asyncio import Redis
 
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
+from app.api.housekeeping import Housekeeping
 from app.api.limits import RateLimits
 from app.api.parts import Parts
 from app.api.sockets import Sockets
@@ -83,7 +84,7 @@ async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]
         parts = make(settings, metrics, pool, redis, listener, limits, system)
         stack.push_async_callback(limits.close)
         _connect(parts)
-        for part in (parts.listener, parts.hub, parts.prices, parts.sockets, parts.first_run):
+        for part in _running(parts):
             part.start()
             stack.push_async_callback(part.stop)
         # Calendars take pandas and a second: neither the start nor a first chart should wait.
@@ -128,6 +129,7 @@ def make(
         gate=Gate(access, limits, frozenset(settings.api.cors_origins)),
         first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
         sockets=Sockets(access),
+        housekeeping=Housekeeping(pool, clock),
         access=access,
         auth=auth,
         tickets=Tickets(redis, clock),
@@ -145,6 +147,26 @@ def make(
         timeline=Timeline(pool),
         trading=Trading(pool, desk, changes, journal, audit_key, clock),
         users=Users(pool, audit_key, clock),
+    )
+
+
+class Running(Protocol):
+    """What works in the background."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def _running(parts: Parts) -> tuple[Running, ...]:
+    """In the order of their start."""
+    return (
+        parts.listener,
+        parts.hub,
+        parts.prices,
+        parts.sockets,
+        parts.first_run,
+        parts.housekeeping,
     )
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -30,9 +29,9 @@ class FirstRun:
         self._says = says
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, then: Callable[[], None] = lambda: None) -> None:
+    def start(self) -> None:
         """Make the token as soon as the database answers."""
-        self._task = asyncio.create_task(self._run(then), name="first run")
+        self._task = asyncio.create_task(self._run(), name="first run")
 
     async def stop(self) -> None:
         """Give up trying."""
@@ -43,7 +42,7 @@ class FirstRun:
         with suppress(OSError):
             self._file.unlink(missing_ok=True)
 
-    async def _run(self, then: Callable[[], None]) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 token = await self._auth.first_run_token()
@@ -58,7 +57,6 @@ class FirstRun:
             if self._says:
                 sys.stdout.write(f"Sign up at {self._url}/sign-up?token={token}\n")
                 sys.stdout.flush()
-        then()
 
     def _keep(self, token: str) -> None:
         try:

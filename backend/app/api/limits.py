@@ -22,7 +22,7 @@ CLASSES: Final[Mapping[str, str]] = {
     "controls": "20/second",
     "sign_in": "5/minute",
     "refresh": "30/minute",
-    "sign_in_account": "10/hour",
+    "failed_sign_in": "10/hour",
     "refused": "60/minute",
 }
 """By address where nobody is known yet, else by user. `controls` (stop, cancel) shares nothing."""
@@ -59,23 +59,33 @@ class RateLimits:
             redis: Redis = self._storage.bridge.storage  # type: ignore[attr-defined]  # untyped there
             await redis.aclose()
 
+    async def check(self, name: str, who: str) -> None:
+        """Like `admit`, without counting: for what only counts when it fails."""
+        for item in self._items[name]:
+            if not await self._ask("test", item, name, who):
+                raise _exhausted(item)
+
     async def admit(self, name: str, who: str) -> None:
         """Count one request. Raises TooManyRequests with `retry_after` in whole seconds."""
         for item in self._items[name]:
-            if not await self._hit(item, name, who):
-                wait = max(1, int(item.get_expiry() / max(1, item.amount)) + 1)
-                raise TooManyRequests(
-                    f"More than {item} requests of this kind.",
-                    remedy=f"Wait {wait} s.",
-                    retry_after=wait,
-                    limit=str(item),
-                )
+            if not await self._ask("hit", item, name, who):
+                raise _exhausted(item)
 
-    async def _hit(self, item: RateLimitItem, name: str, who: str) -> bool:
+    async def _ask(self, what: str, item: RateLimitItem, name: str, who: str) -> bool:
         if self._shared is not None and time.monotonic() >= self._away_until:
             try:
-                return await self._shared.hit(item, name, who)
+                return bool(await getattr(self._shared, what)(item, name, who))
             except (RedisError, OSError, TimeoutError) as error:
                 self._away_until = time.monotonic() + _RETRY_REDIS_SECONDS
                 log.warning("rate_limits_in_memory", error=str(error))
-        return await self._near.hit(item, name, who)
+        return bool(await getattr(self._near, what)(item, name, who))
+
+
+def _exhausted(item: RateLimitItem) -> TooManyRequests:
+    wait = max(1, int(item.get_expiry() / max(1, item.amount)) + 1)
+    return TooManyRequests(
+        f"More than {item} requests of this kind.",
+        remedy=f"Wait {wait} s.",
+        retry_after=wait,
+        limit=str(item),
+    )

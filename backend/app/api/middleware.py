@@ -97,6 +97,9 @@ class RequestContext:
             scope["scheme"] = {"http": "ws", "https": "wss"}.get(
                 self._network.scheme(scope, headers), scope["scheme"]
             )
+            if not self._network.knows_host(headers.get("host", "")):
+                await send({"type": "websocket.close", "code": 4403, "reason": "Unknown host."})
+                return
             with correlated(name):
                 await self._app(scope, receive, send)
             return

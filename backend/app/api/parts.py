@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
+from app.api.housekeeping import Housekeeping
 from app.api.sockets import Sockets
 from app.core.clock import Clock
 from app.core.config import Settings
@@ -50,6 +51,7 @@ class Parts:
     gate: Gate
     first_run: FirstRun
     sockets: Sockets
+    housekeeping: Housekeeping
     access: Access
     auth: Auth
     tickets: Tickets

@@ -69,3 +69,8 @@ async def person(db: Db, user_id: int, family: UUID) -> Row | None:
         family,
     )
     return dict(row) if row else None
+
+
+async def forget(db: Db, before: datetime) -> None:
+    """Drop tokens that ended before an instant."""
+    await db.execute("DELETE FROM refresh_tokens WHERE expires_at < $1", before)

@@ -91,3 +91,8 @@ async def is_live(db: Db, session_id: int, now: datetime) -> bool:
             now,
         )
     )
+
+
+async def forget(db: Db, before: datetime) -> None:
+    """Drop sessions that ended before an instant."""
+    await db.execute("DELETE FROM sessions WHERE expires_at < $1", before)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.api.parts import Parts
 from app.core.clock import now
-from tests.api.world import ADDRESS, OURS, PASSWORD, World, client_of, eventually
+from tests.api.world import OURS, PASSWORD, World, client_of, eventually
 
 NEW = {"email": "Ada@Example.com", "password": PASSWORD, "name": "Ada"}
 SIGN_IN = {"email": "ada@example.com", "password": PASSWORD}
@@ -246,5 +246,12 @@ async def test_a_person_who_was_shut_out_cannot_go_on(
         assert again.status_code == 401
 
 
-def test_the_address_of_these_tests_is_loopback() -> None:
-    assert ADDRESS.startswith("http://127.0.0.1")
+async def test_what_is_over_for_a_month_is_forgotten(
+    browser: httpx.AsyncClient, parts: Parts
+) -> None:
+    await parts.pool.execute("UPDATE sessions SET expires_at = now() - interval '29 days'")
+    await parts.housekeeping.tidy()
+    assert await parts.pool.fetchval("SELECT count(*) FROM sessions") == 1
+    await parts.pool.execute("UPDATE sessions SET expires_at = now() - interval '31 days'")
+    await parts.housekeeping.tidy()
+    assert await parts.pool.fetchval("SELECT count(*) FROM sessions") == 0

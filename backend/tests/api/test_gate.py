@@ -182,6 +182,19 @@ async def test_sign_in_is_limited_by_address(calm_visitor: httpx.AsyncClient) ->
     assert answer.json()["code"] == "too_many_requests"
 
 
+async def test_failures_lock_a_persons_sign_in_and_successes_do_not(
+    calm_visitor: httpx.AsyncClient, calm_app: FastAPI
+) -> None:
+    limits = calm_app.state.parts.gate.limits
+    for _ in range(10):
+        await limits.check("failed_sign_in", "ada@example.com")
+        await limits.admit("failed_sign_in", "ada@example.com")
+    body = {"email": "Ada@example.com", "password": PASSWORD}
+    assert (await calm_visitor.post("/api/auth/sign-in", json=body)).status_code == 429
+    other = {"email": "eve@example.com", "password": PASSWORD}
+    assert (await calm_visitor.post("/api/auth/sign-in", json=other)).status_code == 401
+
+
 async def test_forwarded_addresses_do_not_dodge_the_limit(calm_visitor: httpx.AsyncClient) -> None:
     body = {"email": "ada@example.com", "password": "x" * 12}
     codes = []
@@ -223,3 +236,5 @@ async def test_two_processes_share_the_buckets(redis_url: str) -> None:
     await other.admit("orders", "user:1")
     with pytest.raises(TooManyRequests):
         await one.admit("orders", "user:1")
+    await one.close()
+    await other.close()

@@ -101,6 +101,12 @@ async def test_the_browsers_cookie_counts_with_our_own_origin_only(live: Live, k
             pass
 
 
+async def test_a_name_that_somebody_else_points_at_us_is_refused(calm: Live) -> None:
+    with pytest.raises(websockets.InvalidStatus):
+        async with websockets.connect("ws://evil.example/ws", host="127.0.0.1", port=calm.port):
+            pass
+
+
 async def test_events_come_in_order_with_stream_and_seq(live: Live, key: str, parts: Parts) -> None:
     async with live.connect() as client:
         await ask(client, op="auth", token=key)

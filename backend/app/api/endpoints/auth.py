@@ -26,7 +26,7 @@ from app.api.schemas.auth import (
     TokensOut,
     WsTicketOut,
 )
-from app.core.errors import Forbidden
+from app.core.errors import Forbidden, Unauthenticated
 from app.domain.users import Caller, Scope
 from app.services.auth import Opened, Tokens
 
@@ -64,13 +64,16 @@ async def sign_in(
 ) -> SignedInOut:
     """Prove who you are: a browser gets its cookie, a program (`grant` token) its tokens."""
     gate = parts_of(request).gate
-    await gate.limits.admit("sign_in_account", body.email.lower())
-    user_id = await auth.check_password(body.email, body.password.get_secret_value(), visit)
+    email = body.email.lower()
+    await gate.limits.check("failed_sign_in", email)
+    try:
+        user_id = await auth.check_password(email, body.password.get_secret_value(), visit)
+    except Unauthenticated:
+        await gate.limits.admit("failed_sign_in", email)
+        raise
     if body.grant == "session":
-        return await _opened(
-            request, response, await auth.open_session(user_id, body.email.lower(), visit)
-        )
-    tokens = await auth.open_tokens(user_id, body.email.lower(), visit)
+        return await _opened(request, response, await auth.open_session(user_id, email, visit))
+    tokens = await auth.open_tokens(user_id, email, visit)
     caller = await gate.access.by_bearer(tokens.access, visit.address)
     return SignedInOut(user=_me(caller), tokens=_tokens(tokens))
 
