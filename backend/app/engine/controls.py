@@ -42,8 +42,23 @@ def resume(desk: Desk, actor: str, at: datetime) -> None:
     desk.book.trading_state = TradingState.ACTIVE
     desk.book.peak = desk.book.equity
     desk.emit(TradingResumed(actor=actor, at=at))
+    for standing in desk.standings.values():
+        standing.is_flatten = False  # a later halt is not the one that ordered it
+        standing.is_guarded = standing.is_guarded or standing.is_bare
+        standing.is_bare = False
     for position in desk.book.positions():
         protect(desk, position.ledger, position.symbol, at)
+
+
+def flatten_all(
+    desk: Desk, command_id: int, reason: str, at: datetime, ledger: str | None = None
+) -> None:
+    """Out of everything, or of one ledger; also of what orders that cannot be stopped still buy."""
+    keys = {(one.ledger, one.symbol) for one in desk.book.positions()}
+    keys |= {(order.ledger, order.symbol) for order in desk.book.moving.values()}
+    for key in sorted(keys):
+        if ledger is None or key[0] == ledger:
+            flatten(desk, desk.book.position(*key), command_id, reason, at)
 
 
 def flatten(desk: Desk, position: Position, command_id: int, reason: str, at: datetime) -> Standing:

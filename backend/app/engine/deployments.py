@@ -17,11 +17,10 @@ from app.domain.events import (
     StrategyNoted,
 )
 from app.domain.market import Bar, Timeframe, stamp
-from app.domain.orders import Leg
 from app.domain.signals import Signal
 from app.engine.desk import Desk
 from app.engine.history import HistoryFactory
-from app.engine.pursuit import lapse
+from app.engine.pursuit import give_up
 from app.engine.runtime import Runtime, Wanted, described
 from app.engine.state import RuntimeState
 from app.risk.sizing import budget_of, quantity_of
@@ -83,13 +82,8 @@ class Deployments:
         runtime.ready.clear()
         self._route()
         for (ledger, _), standing in self.desk.standings.items():
-            if ledger != runtime.ledger:
-                continue
-            for order in self.desk.entries(standing):
-                if order.leg is Leg.ENTRY:
-                    self.desk.cancel(order, f"deployment {state}", at)
-            if standing.is_live:
-                lapse(self.desk, standing, at)
+            if ledger == runtime.ledger:
+                give_up(self.desk, standing, f"deployment {state}", at)
 
     def _build(self, deployment: Deployment) -> Runtime:
         strategies = {

@@ -14,6 +14,7 @@ from app.domain.events import (
     SignalRaised,
     TargetSet,
 )
+from app.domain.market import stamp
 from app.domain.orders import PROTECTIVE, Order, PendingChange
 from app.domain.signals import Signal, Target
 from app.engine.state import Act, Standing
@@ -128,6 +129,10 @@ class Desk:
         """Open protective legs."""
         working = self.book.by_key.get((ledger, symbol))
         return [o for o in working.values() if o.leg in PROTECTIVE] if working else []
+
+    def group(self, ledger: str, symbol: str, at: datetime) -> str:
+        """Name of the orders that share the position of now: of two legs one may fill at a time."""
+        return f"{ledger}-{symbol}-{stamp(self.book.position(ledger, symbol).opened_at or at)}"
 
     def projected(self, standing: Standing) -> Decimal:
         """Held and on its way."""

@@ -21,6 +21,7 @@ from app.domain.events import (
     OrderUnknown,
     SessionClosed,
     SliceClosed,
+    TradingResumed,
     occurred_at,
 )
 from app.domain.market import SliceOpened
@@ -54,13 +55,15 @@ class Driver:
         gate: Gate = open_gate,
         clock: Callable[[], datetime] | None = None,
         before: Hook | None = None,
+        resumed: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`clock` stamps what we do ourselves; without one, event time does.
 
         `before` is awaited before each item, to load what the engine will need (histories).
+        `resumed` is awaited when a resume is journaled, so that the gate knows before we act on it.
         """
         self.engine, self.broker, self.journal = engine, broker, journal
-        self._gate, self._clock, self._before = gate, clock, before
+        self._gate, self._clock, self._before, self._resumed = gate, clock, before, resumed
         self._now: datetime | None = None
         self._asked: set[str] = set()
         "Orders whose cancel was asked for in this life of the process."
@@ -132,6 +135,8 @@ class Driver:
                 self._asked -= wanted
         if entries:
             await self.journal.append(entries)
+            if self._resumed is not None and _resumes(entries):
+                await self._resumed()
         if not self._is_working and self.engine.outbox:
             await self._work()
 
@@ -198,6 +203,10 @@ class Driver:
         if self._now is None:
             raise RuntimeError("nothing has happened yet")
         return self._now
+
+
+def _resumes(entries: Iterable[Entry]) -> bool:
+    return any(type(entry.event) is TradingResumed for entry in entries)
 
 
 async def drive(feed: AsyncIterable[Item], driver: Driver) -> None:

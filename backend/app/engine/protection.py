@@ -58,6 +58,10 @@ def protective_fill(desk: Desk, standing: Standing, order: Order, at: datetime) 
     held = desk.book.held(target.ledger, target.symbol)
     ends = order.leg is Leg.STOP_LOSS and not standing.is_once
     desk.expire(standing, at)
+    if standing.is_once:
+        # Nobody pursues this target: an exit that rests would sell what the leg has sold.
+        exits = [one for one in desk.entries(standing) if one.leg is Leg.EXIT]
+        shrink(desk, exits, abs(held), "position closed", at)
     desk.retarget(standing, ZERO if ends else held, at)
     standing.is_live = not standing.is_once
     pursue(desk, standing, at)
@@ -123,7 +127,6 @@ def _add(
 ) -> None:
     standing.legs += 1
     stops = kind is Leg.STOP_LOSS
-    opened = position.opened_at or at
     intent = Intent(
         ledger=position.ledger,
         signal_id=standing.target.signal_id,
@@ -143,6 +146,6 @@ def _add(
         ),
         attempt=standing.legs,
         # All legs of one position are one group: of two kinds one may fill at a time.
-        group_id=f"{position.ledger}-{position.symbol}-{opened:%Y%m%dT%H%M%S}",
+        group_id=desk.group(position.ledger, position.symbol, at),
     )
     desk.place(desk.risk.protect(intent, desk.book))

@@ -14,6 +14,7 @@ import msgspec
 from app.domain.denials import Denial
 from app.domain.events import OrderApproved, OrderDenied, SignalSatisfied, TargetSet
 from app.domain.orders import Leg, Order, OrderStatus, OrderTerms, OrderType, PendingChange, Side
+from app.domain.signals import Target
 from app.engine.desk import Desk
 from app.engine.state import Standing
 from app.risk.engine import denial_of
@@ -68,9 +69,23 @@ def lapse_when_due(desk: Desk, standing: Standing, at: datetime) -> None:
         lapse(desk, standing, at)
 
 
-def lapse(desk: Desk, standing: Standing, at: datetime) -> None:
-    """Give up what adds: the target becomes what is held and on its way, or zero."""
-    projected, wanted = desk.projected(standing), standing.target.quantity
+def give_up(desk: Desk, standing: Standing, reason: str, at: datetime) -> None:
+    """Nobody wants the addition any more: cancel it, and do not count on it."""
+    going = ZERO
+    for order in desk.entries(standing):
+        if order.leg is Leg.ENTRY:
+            desk.cancel(order, reason, at)
+            going += order.signed_remaining
+    if standing.is_live:
+        lapse(desk, standing, at, going)
+
+
+def lapse(desk: Desk, standing: Standing, at: datetime, going: Decimal = ZERO) -> None:
+    """Give up what adds: the target becomes what is held and on its way, or zero.
+
+    `going` is the part on its way that was cancelled for good: it would be asked for again.
+    """
+    projected, wanted = desk.projected(standing) - going, standing.target.quantity
     same_side = projected * wanted >= 0
     if wanted == projected or (same_side and projected * (wanted - projected) < 0):
         return  # met, or only a reduction is left, and that stands
@@ -104,8 +119,7 @@ def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> 
 
 def _free_legs(desk: Desk, standing: Standing, room: Decimal, at: datetime) -> bool:
     """Cancel legs that cover more than `room` shares; True while too many are covered."""
-    terms = standing.target.terms
-    if terms is not None and terms.type is not OrderType.MARKET:
+    if _rests(standing.target):
         return False  # an exit that may never fill must not cost the protection
     legs = desk.legs(standing.target.ledger, standing.target.symbol)
     waits = False
@@ -145,7 +159,20 @@ def _intent(
         price=desk.book.price(target.symbol),
         terms=target.terms or MARKET,
         attempt=standing.attempt + 1,
+        group_id=_group(desk, target, leg, at),
     )
+
+
+def _group(desk: Desk, target: Target, leg: Leg, at: datetime) -> str | None:
+    """An exit that rests beside the protection: of the two one may fill at a time."""
+    return (
+        desk.group(target.ledger, target.symbol, at) if leg is Leg.EXIT and _rests(target) else None
+    )
+
+
+def _rests(target: Target) -> bool:
+    """Whether its orders wait for a price, and may never fill."""
+    return target.terms is not None and target.terms.type is not OrderType.MARKET
 
 
 def _ask(desk: Desk, standing: Standing, intent: Intent) -> None:

@@ -74,7 +74,7 @@ def on_closed(desk: Desk, event: Closing) -> None:
     is_wished = order.pending is PendingChange.CANCEL
     if standing is not None and order.leg.is_protective and not is_wished:
         # Asking again at once could go on for ever. A person must hear of it.
-        standing.is_guarded = False
+        standing.is_guarded, standing.is_bare = False, True
         message = f"The protective order on {order.symbol} is gone: {event.reason}"
         _note(desk, order, "unprotected", Severity.CRITICAL, message, event.at)
     if standing is not None and standing.waits:

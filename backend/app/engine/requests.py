@@ -89,8 +89,7 @@ class Requests:
             case commands.TradingHalt():
                 controls.halt(desk, asked.reason, event.actor, event.at)
                 if asked.flatten:
-                    for position in list(book.positions()):
-                        controls.flatten(desk, position, event.command_id, asked.reason, event.at)
+                    controls.flatten_all(desk, event.command_id, asked.reason, event.at)
             case commands.TradingReduce():
                 if book.trading_state is TradingState.HALTED:
                     raise Refused("trading_halted", "Trading is halted; resume it first.")
@@ -159,12 +158,10 @@ class Requests:
         else:
             self.deployments.stop(asked.deployment_id, asked.reason, event.at)
             if asked.flatten:
-                self._flatten_ledger(runtime.ledger, event, asked.reason)
+                controls.flatten_all(
+                    self.desk, event.command_id, asked.reason, event.at, runtime.ledger
+                )
         return True, {"deployment_id": asked.deployment_id, "state": runtime.state.value}
-
-    def _flatten_ledger(self, ledger: str, event: CommandReceived, reason: str) -> None:
-        for position in [p for p in self.desk.book.positions() if p.ledger == ledger]:
-            controls.flatten(self.desk, position, event.command_id, reason, event.at)
 
     # ---------------------------------------------------------------------- orders by hand
 
@@ -247,12 +244,12 @@ class Requests:
         self.desk.cancel(order, f"canceled by {event.actor}", event.at)
         standing = self.desk.standings.get((order.ledger, order.symbol))
         if standing is not None and order.leg.is_protective:
-            standing.is_guarded = False
+            standing.is_guarded = standing.is_bare = False
         elif standing is not None:
-            # What the person took back is not asked for again.
+            # What the person took back is not asked for again, nor is a late fill undone.
             held = self.desk.book.held(order.ledger, order.symbol)
             self.desk.retarget(standing, held, event.at)
-            standing.is_live = False
+            standing.is_live, standing.is_once = False, True
         return True, {"client_order_id": identity}
 
 

@@ -33,11 +33,13 @@ class Standing(msgspec.Struct, kw_only=True):
     waits: bool = False
     "Cancels must be confirmed before the difference is taken."
     is_once: bool = False
-    "An explicit order of a person: asked for once, never retried."
+    "An explicit order of a person, or one that a person took back: never retried."
     is_flatten: bool = False
     "Ordered by a halt, so that it passes while halted."
     is_guarded: bool = True
-    "Protective legs are wanted; False after a person cancelled one."
+    "Protective legs are wanted; False after a person cancelled one, or one was lost."
+    is_bare: bool = False
+    "A leg was lost: the broker dropped it, or our gate did not let it pass."
     attempt: int = 0
     legs: int = 0
     denied: str | None = None

@@ -133,6 +133,7 @@ class AccountRunner:
             gate=self.gate,
             clock=clock.now if self.account.dataset == LIVE else None,
             before=self._prepare,
+            resumed=self._read_latch,
         )
         log.info(
             "recovered",

@@ -96,7 +96,8 @@ class Desk:
                 continue  # nothing is sent; whoever runs next reads the latch first
             try:
                 await self.gate.refresh(self._parts.pool)
-            except LOST_CONNECTION:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the stop must be heard
+                log.warning("latch_not_read", account_id=self.account.id, error=str(error))
                 await asyncio.sleep(0.1)
                 self._latch_changed.set()
 

@@ -41,7 +41,11 @@ class WireGate:
         """Read the latch again, obey it from here on, and say so."""
         rows = await trading_state.states(db)
         latches = {row["scope"]: row for row in rows if row["scope"] in (ALL, self._scope)}
-        self._latches = {scope: _latch(row) for scope, row in latches.items()}
+        for scope, row in latches.items():
+            # Two may read at once: an answer that was overtaken must not loosen a newer stop.
+            known = self._latches.get(scope)
+            if known is None or row["epoch"] >= known.epoch:
+                self._latches[scope] = _latch(row)
         own = latches.get(self._scope)
         if own is not None and own["confirmed_epoch"] < own["epoch"]:
             await trading_state.confirm(db, self._account_id, own["epoch"])

@@ -69,6 +69,25 @@ def test_the_gate_is_read_again_after_the_journal() -> None:
     assert world.broker.sent == []
 
 
+def test_a_resume_opens_the_gate_before_anything_is_sent() -> None:
+    shut = ["trading is halted"]
+
+    async def read_latch() -> None:
+        shut.clear()
+
+    world = World(gate=lambda _: shut[0] if shut else None, resumed=read_latch)
+    world.deploy(stop=0.05)
+    shut.clear()
+    world.bar(110)
+    shut.append("trading is halted")
+    world.bar(110)
+    assert (world.held(), world.working()) == (90, [])
+    world.command("trading_halt")
+    assert shut
+    world.command("trading_resume")
+    assert world.working() == [("stop_loss", "sell", 90)]
+
+
 def test_an_open_gate_has_no_reason() -> None:
     assert open_gate(make_order()) is None
 

@@ -224,6 +224,29 @@ def test_a_leg_that_a_person_cancels_stays_away() -> None:
     assert not world.of(StrategyNoted)
 
 
+def test_a_leg_that_a_closed_gate_withdrew_is_made_when_trading_resumes() -> None:
+    shut: list[str] = []
+    world = World(gate=lambda _: shut[0] if shut else None)
+    world.deploy(stop=0.05)
+    world.bar(110)
+    shut.append("trading is halted")
+    world.bar(110)
+    assert (world.held(), world.working()) == (90, [])
+    world.command("trading_halt")
+    shut.clear()
+    world.command("trading_resume")
+    assert world.working() == [("stop_loss", "sell", 90)]
+
+
+def test_resuming_does_not_bring_back_what_a_person_cancelled() -> None:
+    world = entered(stop=0.05)
+    (stop,) = world.engine.open_orders
+    world.command("order_cancel", client_order_id=stop.client_order_id)
+    world.command("trading_halt")
+    world.command("trading_resume")
+    assert world.working() == []
+
+
 def test_two_legs_that_both_filled_are_closed_at_once() -> None:
     world = entered(stop=0.05, profit=0.1)
     stop, profit = world.engine.open_orders

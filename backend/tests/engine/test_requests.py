@@ -14,14 +14,16 @@ from app.domain.events import (
     DeploymentStopped,
     LimitsChanged,
     OrderApproved,
+    OrderCanceled,
     OrderDenied,
+    OrderFilled,
     Reconciled,
     SignalRaised,
     TradingHalted,
     TradingResumed,
 )
 from app.domain.limits import UNLIMITED, Limits
-from tests.trading import SilentBroker, World
+from tests.trading import Prices, SilentBroker, World, make_execution
 
 D = Decimal
 
@@ -104,6 +106,21 @@ def test_a_resting_exit_does_not_cost_the_protection(world: World) -> None:
     world.bar((100, 106, 100, 105))
     assert world.held(ledger="manual") == 0
     assert world.working() == []
+
+
+@pytest.mark.parametrize("terms", [{"type": "limit", "limit_price": 105}, {"type": "stop"}])
+@pytest.mark.parametrize("bar", [(100, 106, 90, 100), (100, 100, 90, 100)])
+def test_a_resting_exit_never_sells_what_the_stop_has_sold(
+    world: World, bar: Prices, terms: dict[str, Any]
+) -> None:
+    world.order("buy", 10, stop_loss=95)
+    world.bar(100)
+    terms = terms if "limit_price" in terms else {**terms, "stop_price": 94}
+    world.order("sell", 10, time_in_force="gtc", stop_loss=95, **terms)
+    world.bar(bar)
+    assert (world.held(ledger="manual"), world.working()) == (0, [])
+    world.bar((100, 106, 90, 100))
+    assert world.held(ledger="manual") == 0
 
 
 def test_a_denied_order_is_not_tried_again(world: World) -> None:
@@ -206,6 +223,19 @@ def test_a_cancelled_entry_is_not_asked_for_again() -> None:
     assert len(world.of(OrderApproved)) == 1
 
 
+def test_what_fills_before_a_persons_cancel_stays() -> None:
+    world = World(broker=SilentBroker())
+    world.deploy()
+    world.bar(110)
+    (entry,) = world.engine.open_orders
+    identity = entry.client_order_id
+    world.command("order_cancel", client_order_id=identity)
+    world.step(OrderFilled(execution=make_execution(40, 110, client_order_id=identity)))
+    world.step(OrderCanceled(client_order_id=identity, reason="as asked", at=world.now))
+    world.bar(110)
+    assert (world.held(), world.working()) == (40, [])
+
+
 def test_a_foreign_order_of_the_book_can_be_cancelled_too(world: World) -> None:
     world.order("buy", 10, type="limit", limit_price=90, time_in_force="gtc")
     (order,) = world.engine.open_orders
@@ -254,6 +284,37 @@ def test_a_halt_may_flatten_everything(world: World) -> None:
     world.bar(110)
     assert world.held() == 0, "no way back in before the opinion changes"
     assert world.of(TradingResumed)[0].actor == "anna"
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"), [("trading_halt", {}), ("deployment_stop", {"deployment_id": 1})]
+)
+def test_a_fill_that_beats_the_cancel_of_a_flatten_is_sold(
+    kind: str, payload: dict[str, Any]
+) -> None:
+    world = World(broker=SilentBroker())
+    world.deploy()
+    world.bar(110)
+    (entry,) = world.engine.open_orders
+    world.command(kind, flatten=True, **payload)
+    identity = entry.client_order_id
+    one = make_execution(40, 110, client_order_id=identity, at=world.now)
+    world.step(OrderFilled(execution=one))
+    world.step(OrderCanceled(client_order_id=identity, reason="as asked", at=world.now))
+    ((leg, side, quantity),) = world.working()
+    assert (side, quantity) == ("sell", 40)
+    assert leg == ("flatten" if kind == "trading_halt" else "exit")
+
+
+def test_a_flatten_belongs_to_its_own_halt(world: World) -> None:
+    world.deploy()
+    world.bar(110)
+    world.bar(110)
+    world.command("trading_halt", reason="out", flatten=True)
+    world.command("trading_resume", reason="calm")
+    world.command("trading_halt", reason="again")
+    world.bar(110)
+    assert (world.held(), world.working()) == (90, [])
 
 
 def test_exits_that_a_halt_denied_are_made_after_it(world: World) -> None:
@@ -395,6 +456,33 @@ def test_a_pause_cancels_entries_and_keeps_positions(world: World) -> None:
     assert len(world.of(DeploymentPaused)) == 1
     assert world.command("deployment_pause", deployment_id=1)["code"] == "not_running"
     assert world.engine.subscriptions == frozenset()
+
+
+@pytest.mark.parametrize("kind", ["deployment_pause", "deployment_stop"])
+def test_an_entry_that_a_pause_or_stop_cancels_is_not_asked_for_again(
+    world: World, kind: str
+) -> None:
+    world.deploy()
+    world.bar(110)
+    assert world.working() == [("entry", "buy", 90)]
+    world.command(kind, deployment_id=1)
+    assert world.working() == []
+    world.bar(110)
+    world.bar(110)
+    assert (world.held(), world.working()) == (0, [])
+
+
+def test_a_pause_gives_up_a_target_that_waits_for_its_cancel() -> None:
+    world = World(broker=SilentBroker())
+    world.deploy()
+    world.bar(110)
+    world.bar(105)
+    (entry,) = world.engine.open_orders
+    world.command("deployment_pause", deployment_id=1)
+    identity = entry.client_order_id
+    world.step(OrderCanceled(client_order_id=identity, reason="as asked", at=world.now))
+    world.bar(105)
+    assert world.working() == []
 
 
 def test_a_deployment_that_goes_on_knows_what_it_holds(world: World) -> None:

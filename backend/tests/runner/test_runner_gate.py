@@ -65,3 +65,22 @@ async def test_reading_the_latch_confirms_its_epoch(pool: asyncpg.Pool) -> None:
     assert await trading_state.unconfirmed(pool, [1]) == []
     confirmed = "SELECT confirmed_epoch FROM trading_state WHERE scope = 'account:1'"
     assert await pool.fetchval(confirmed) == epoch
+
+
+async def test_an_answer_that_was_overtaken_does_not_undo_a_stop(pool: asyncpg.Pool) -> None:
+    class Slow:
+        """A connection whose answer arrives after the stop was latched and read."""
+
+        async def fetch(self, sql: str) -> list[asyncpg.Record]:
+            found: list[asyncpg.Record] = await pool.fetch(sql)
+            await trading_state.latch(pool, "account:1", TradingState.HALTED, "stop", "ann")
+            await gate.refresh(pool)
+            return found
+
+        async def execute(self, sql: str, *arguments: object) -> str:
+            return str(await pool.execute(sql, *arguments))
+
+    gate = WireGate(1)
+    await gate.refresh(pool)
+    await gate.refresh(Slow())
+    assert "halted" in (gate(make_order(Leg.EXIT)) or "")
