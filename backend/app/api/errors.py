@@ -107,9 +107,7 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
     ]
     first = found[0]
     if any(item["type"] == "json_invalid" for item in cast(RequestValidationError, error).errors()):
-        return problem(
-            request, 422, "The body is not valid JSON.", remedy="Send a JSON object.", errors=found
-        )
+        return problem(request, 422, "The body is not valid JSON.", remedy="Send a JSON object.")
     return problem(
         request,
         422,
@@ -124,7 +122,7 @@ _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie", "order"
 
 
 def _field(loc: Sequence[Any]) -> str:
-    parts = [str(part) for part in loc]
+    parts = [str(part) for part in loc if "enum[" not in str(part)]
     while parts and parts[0] in _PLACES:
         parts.pop(0)
     return ".".join(parts)

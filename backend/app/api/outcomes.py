@@ -1,10 +1,12 @@
 """Commands as answers: the outcome, a denial in words, and the status that says which."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
 
 from app.api.schemas.commands import CommandOut, CommandState, DenialOut
+from app.core.errors import InvalidInput
 from app.domain.denials import MEANING, Denial
 from app.repositories.paging import Row
 
@@ -39,7 +41,11 @@ def command_out(row: Row) -> CommandOut:
 
 
 def answer(response: Response, row: Row, done: int = 200) -> CommandOut:
-    """The command; 202 with its address while there is no outcome, else `done`."""
+    """The command; 202 with its address while there is no outcome, else `done`.
+
+    Raises InvalidInput where the engine could not make sense of what was asked.
+    """
+    _refuse_nonsense(row["result"] or {})
     command = command_out(row)
     if command.state is CommandState.PENDING:
         response.status_code = 202
@@ -47,3 +53,13 @@ def answer(response: Response, row: Row, done: int = 200) -> CommandOut:
     else:
         response.status_code = done
     return command
+
+
+def _refuse_nonsense(result: Mapping[str, Any]) -> None:
+    """What the engine alone can check is an error of the request like any other."""
+    if result.get("code") == InvalidInput.code:
+        raise InvalidInput(
+            str(result["detail"]),
+            field=result.get("field"),
+            remedy="Correct the field and send the request again.",
+        )

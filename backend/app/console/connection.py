@@ -54,6 +54,8 @@ def run(work: Callable[[Connected], Awaitable[T]]) -> T:
         return asyncio.run(whole())
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+    except BrokenPipeError:  # not the database: who read our output has gone, as `| head` does
+        raise
     except (OSError, asyncpg.PostgresError) as error:
         raise Unavailable(
             f"The database does not answer: {error}", remedy="Start it with `tradewright up`."

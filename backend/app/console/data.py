@@ -80,10 +80,10 @@ def check(dataset: Dataset = None, symbol: Symbol = None, as_json: Json = False)
     import msgspec
 
     from app.services import data_quality
-    from app.services.imports import dataset_name
+    from app.services.imports import known_dataset
 
     async def judged(pool: "asyncpg.Pool") -> list[dict[str, Any]]:
-        name = dataset_name(dataset) if dataset else None
+        name = await known_dataset(pool, dataset) if dataset else None
         return [msgspec.to_builtins(v) async for v in data_quality.check(pool, name, symbol)]
 
     found = _run(judged)
@@ -102,10 +102,10 @@ def gaps(
     import msgspec
 
     from app.repositories import data_gaps
-    from app.services.imports import dataset_name
+    from app.services.imports import known_dataset
 
     async def listed(pool: "asyncpg.Pool") -> list[dict[str, Any]]:
-        name = dataset_name(dataset) if dataset else None
+        name = await known_dataset(pool, dataset) if dataset else None
         found = await data_gaps.list_gaps(pool, name, symbol, unexplained=not every)
         return [msgspec.to_builtins(gap) for gap in found]
 

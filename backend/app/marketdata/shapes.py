@@ -78,11 +78,22 @@ def recognise(header: Sequence[str]) -> Shape:
         known = [alias for alias in aliases if alias in names]
         if known:
             found[meaning] = names.index(known[0])
+    _refuse_options(names)
     _demand(found, header, names)
     time: tuple[int, ...] = (found.pop("time"),)
     if "date" in names and "time" in names:
         time = (names.index("date"), names.index("time"))
     return Shape(found, time, tuple(header))
+
+
+def _refuse_options(names: Sequence[str]) -> None:
+    """A chain has many contracts at one instant; as bars of one symbol all but one would clash."""
+    if "strike" in names:
+        raise InvalidInput(
+            "The file holds prices of options (it has a column 'strike'), and bars are wanted.",
+            field="file",
+            remedy="Chains of options cannot be imported yet.",
+        )
 
 
 def _demand(found: dict[str, int], header: Sequence[str], names: Sequence[str]) -> None:
@@ -92,7 +103,7 @@ def _demand(found: dict[str, int], header: Sequence[str], names: Sequence[str]) 
     listed = ", ".join(repr(name) for name in header) or "none"
     quotes = " These look like quotes, and bars are wanted." if "bid_open" in names else ""
     raise InvalidInput(
-        f"The file has no column for {' and '.join(missing)}; its columns are {listed}.{quotes}",
+        f"The file has no column for {', '.join(missing)}; its columns are {listed}.{quotes}",
         field=missing[0],
         remedy="The first line must name the columns: a time, open, high, low, close, volume.",
     )

@@ -14,9 +14,26 @@ _LISTING: Final = Listing(
 )
 
 
-def listing(db: Db, part: str | None = None, symbols: Sequence[str] = ()) -> Fetch:
-    """By symbol; `part` of symbol or name, or only `symbols`."""
+_HELD: Final = """EXISTS (
+    SELECT FROM unnest(({{}}::text[]){part}) AS d (name),
+      (VALUES ('1s'), ('1m'), ('5m'), ('15m'), ('1h'), ('1d')) AS f (timeframe),
+      LATERAL (
+        SELECT FROM stock_data sd
+        WHERE sd.dataset = d.name AND sd.stock_id = s.id AND sd.timeframe = f.timeframe LIMIT 1
+      ) b)"""
+_NOT_ELSEWHERE: Final = f"({_HELD.format(part='[1:1]')} OR NOT {_HELD.format(part='[2:]')})"
+"""Of data sets, the first one meant: it has bars of the stock, or no other one has."""
+
+
+def listing(
+    db: Db, part: str | None = None, symbols: Sequence[str] = (), datasets: Sequence[str] = ()
+) -> Fetch:
+    """By symbol; `part` of symbol or name, or only `symbols`.
+
+    `datasets`: the one that is meant, then all others. Stocks that only others know are left out.
+    """
     where = Where().say("s.active").add("s.symbol = ANY({})", [one.upper() for one in symbols])
+    where.add(_NOT_ELSEWHERE, list(datasets))
     if part:
         text = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         where.add("(s.symbol ILIKE {} OR s.name ILIKE {})", f"%{text}%")

@@ -147,7 +147,8 @@ class Deployments:
         if account_id is None and len(visible) == 1:
             return visible[0]
         if account_id not in visible or account_id is None:
-            what = "There are several accounts." if account_id is None else "There is no such one."
+            several = "There are several accounts."
+            what = several if account_id is None else f"There is no account {account_id}."
             raise InvalidInput(what, field="account_id", remedy="Name one of GET /api/accounts.")
         return account_id
 

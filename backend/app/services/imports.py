@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 
 from app.core.clock import Clock, system, to_ns
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, NotFound
+from app.core.registry import suggestion
 from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, Floats, to_datetime
@@ -20,7 +21,7 @@ from app.marketdata.calendar import DEFAULT, FX, TradingCalendar, trading_calend
 from app.marketdata.files import CHUNK_ROWS, BarFile, Chunk, normal_symbol
 from app.marketdata.shapes import Hints
 from app.marketdata.validation import EXPLANATIONS, NEIGHBOURS, Reason, Verdict, validate
-from app.repositories import quarantine, stocks
+from app.repositories import quarantine, stock_data, stocks
 from app.repositories.quarantine import Refused
 from app.repositories.stock_data import Policy, StockData, Stored
 
@@ -68,6 +69,14 @@ def dataset_name(text: str | None) -> str:
     if not text:
         return DEFAULT_DATASET
     return text if _DATASET.fullmatch(text) else f"import:{text}"
+
+
+async def known_dataset(pool: asyncpg.Pool, text: str) -> str:
+    """A data set that has bars. Raises NotFound with the nearest."""
+    name, known = dataset_name(text), await stock_data.datasets(pool)
+    if name not in known:
+        raise NotFound(f"No bars are stored in {name}.", remedy=suggestion(name, known))
+    return name
 
 
 async def import_bars(

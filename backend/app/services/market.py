@@ -17,7 +17,14 @@ from app.indicators import catalog
 from app.indicators.rows import Array
 from app.marketdata.batch import PRICES, BarBatch
 from app.marketdata.calendar import trading_calendar
-from app.repositories import account_reports, corporate_actions, quotes, stock_reports, stocks
+from app.repositories import (
+    account_reports,
+    corporate_actions,
+    quotes,
+    stock_data,
+    stock_reports,
+    stocks,
+)
 from app.repositories.paging import Row
 from app.repositories.stock_data import StockData
 from app.repositories.stocks import Stock
@@ -80,6 +87,10 @@ class Market:
         if found is None or not caller.may_see(account_id):
             raise InvalidInput(f"There is no account {account_id}.", field="account_id")
         return found
+
+    async def other_datasets(self, dataset: str) -> list[str]:
+        """Every data set that has bars, but this one."""
+        return [name for name in await stock_data.datasets(self._pool) if name != dataset]
 
     async def with_prices(self, rows: list[Row], dataset: str) -> list[Row]:
         """Stocks with their newest price in a data set."""

@@ -43,6 +43,13 @@ async def test_every_wrong_field_is_named(calm_admin: httpx.AsyncClient) -> None
     assert "red" not in answer.text
 
 
+async def test_the_field_of_a_filter_is_named_as_it_was_sent(
+    calm_admin: httpx.AsyncClient,
+) -> None:
+    answer = await calm_admin.get("/api/orders?status=nope")
+    assert answer.json()["detail"].startswith("status.0: Input should be")
+
+
 @pytest.mark.parametrize("body", [b"{", b"", b"[]", b'"x"', b"\xff\xfe", b"null"])
 async def test_a_body_that_is_no_object_is_refused(
     calm_admin: httpx.AsyncClient, body: bytes

@@ -54,6 +54,17 @@ async def test_a_denied_order_says_which_limit_and_by_how_much(
     assert answer.json()["client_order_id"] is None
 
 
+async def test_what_only_the_engine_finds_wrong_is_422_with_the_field(
+    admin: httpx.AsyncClient, world: World, database_url: str
+) -> None:
+    account = await world.account()
+    wrong = {"code": "invalid_input", "detail": "stop_loss must be below.", "field": "stop_loss"}
+    async with engine(database_url, account, lambda _: wrong):
+        answer = await admin.post("/api/orders", json=BUY)
+    assert (answer.status_code, answer.json()["field"]) == (422, "stop_loss")
+    assert answer.json()["detail"] == "stop_loss must be below."
+
+
 async def test_a_persons_opinion_is_a_signal(
     admin: httpx.AsyncClient, world: World, database_url: str
 ) -> None:

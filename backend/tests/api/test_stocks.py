@@ -140,6 +140,21 @@ async def test_the_watch_list_has_prices(admin: httpx.AsyncClient, world: World)
     assert plain[0]["now"] is None
 
 
+@pytest.mark.usefixtures("stored")
+async def test_the_watch_list_leaves_out_what_only_other_data_sets_know(
+    admin: httpx.AsyncClient, world: World
+) -> None:
+    await world.bars([90.0], symbol="SPY", dataset="import:mine")
+    await world.bars([90.0], symbol="AAPL", dataset="import:mine")
+    listed = [
+        row["symbol"] for row in (await admin.get("/api/stocks?account_id=1")).json()["items"]
+    ]
+    assert "AAPL" in listed and "MSFT" in listed
+    assert "SPY" not in listed
+    named = (await admin.get("/api/stocks?account_id=1&symbol=SPY")).json()["items"]
+    assert [row["symbol"] for row in named] == ["SPY"]
+
+
 async def test_a_stock_says_what_is_stored(calm_admin: httpx.AsyncClient) -> None:
     body = (await calm_admin.get("/api/stocks/aapl")).json()
     assert body["series"] == [

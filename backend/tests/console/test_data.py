@@ -106,3 +106,12 @@ def test_a_terminal_shows_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     with data._progress("SPY.csv") as progress:
         progress(5, 10)
         progress(12, 10)
+
+
+@pytest.mark.parametrize("command", ["check", "gaps"])
+def test_an_unknown_data_set_is_answered_with_the_nearest(
+    run: Run, file: Path, command: str
+) -> None:
+    run("import", file, "--symbol", "SPY", "--dataset", "mine")
+    code, _, said = run(command, "--dataset", "mien")
+    assert (code, "Did you mean import:mine?" in said) == (2, True)

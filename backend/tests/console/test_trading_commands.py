@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from app import cli
+from app.console.connection import Connected
+from app.console.connection import run as connected_run
 from app.core.config import get_settings
 from tests import servers
 from tests.core_process import REPLAY_OVER, SECRET, CoreProcess
@@ -120,6 +122,15 @@ def test_a_strategy_is_deployed_and_its_deployment_can_be_explained(run: Run) ->
     assert code == 0
     assert "Because: sma_cross" in said
     assert run("explain", "1", "--symbol", "TSLA")[0] == 2
+
+
+@pytest.mark.usefixtures("run")
+def test_a_reader_that_has_gone_is_not_blamed_on_the_database() -> None:
+    async def written(_: Connected) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        connected_run(written)
 
 
 def test_stop_reduce_and_resume_are_obeyed(run: Run) -> None:

@@ -40,11 +40,16 @@ async def list_stocks(
     market: Market,
     answer: Answer,
 ) -> Page[StockOut]:
-    """Every stock we know, by symbol; with `account_id` or `dataset` also its newest price."""
-    fetch = stock_reports.listing(db, query.q, query.symbol)
+    """Every stock we know, by symbol; with `account_id` or `dataset` also its newest price.
+
+    Then stocks that only other data sets have bars of are left out, unless `symbol` names them.
+    """
     if query.account_id is None and query.dataset is None:
+        fetch = stock_reports.listing(db, query.q, query.symbol)
         return await answer(StockOut, query, fetch)
     dataset = await market.dataset(caller, query.account_id, query.dataset)
+    known = [] if query.symbol else [dataset, *await market.other_datasets(dataset)]
+    fetch = stock_reports.listing(db, query.q, query.symbol, known)
 
     async def priced(limit: int, cursor: str | None) -> Rows:
         rows = await fetch(limit, cursor)
