@@ -18,11 +18,16 @@ ZERO: Final = Decimal(0)
 
 
 def halt(desk: Desk, reason: str, actor: str, at: datetime) -> None:
-    """Nothing is sent any more but cancels. Protective legs stay at the broker."""
+    """Nothing is sent any more but cancels. Protective legs stay at the broker.
+
+    Halting again does not stop the flatten of a halt that still holds.
+    """
+    was_halted = desk.book.trading_state is TradingState.HALTED
     desk.book.trading_state = TradingState.HALTED
     desk.emit(TradingHalted(state=TradingState.HALTED, reason=reason, actor=actor, at=at))
     for order in list(desk.book.open.values()):
-        if not order.leg.is_protective:
+        is_its_flatten = was_halted and order.leg is Leg.FLATTEN
+        if not order.leg.is_protective and not is_its_flatten:
             desk.cancel(order, reason, at)
 
 
@@ -44,9 +49,15 @@ def resume(desk: Desk, actor: str, at: datetime) -> None:
     desk.emit(TradingResumed(actor=actor, at=at))
     for standing in desk.standings.values():
         standing.is_flatten = False  # a later halt is not the one that ordered it
+    guard_again(desk, at)
+
+
+def guard_again(desk: Desk, at: datetime) -> None:
+    """Protect what lost its protection; what a person left bare stays so."""
+    for standing in desk.standings.values():
         standing.is_guarded = standing.is_guarded or standing.is_bare
         standing.is_bare = False
-    for position in desk.book.positions():
+    for position in list(desk.book.positions()):
         protect(desk, position.ledger, position.symbol, at)
 
 

@@ -143,6 +143,8 @@ class Engine:
     def _on_session_opened(self, event: SessionOpened) -> None:
         self.book.begin_session(event.session)
         self.book.is_open, self.book.opened_at = True, event.at
+        if any(standing.is_bare for standing in self.desk.standings.values()):
+            controls.guard_again(self.desk, event.at)
 
     def _on_session_closed(self, event: SessionClosed) -> None:
         self.book.is_open = False
