@@ -16,6 +16,8 @@ from app.risk.book import Book
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 _MILLIONTH: Final = Decimal("0.000001")
+_MOST: Final = Decimal(10) ** 9
+"A larger ratio is told as this one: the tables keep twelve digits before the point."
 
 
 class Intent(msgspec.Struct, kw_only=True):
@@ -66,6 +68,10 @@ def _claim(code: Denial, holds: bool) -> Finding:
 
 def _at_most(code: Denial, value: Decimal, limit: Decimal) -> Finding:
     return Finding(code, value, limit, None if value <= limit else ZERO)
+
+
+def _ratio(part: Decimal, whole: Decimal) -> Decimal:
+    return min(part / whole, _MOST).quantize(_MILLIONTH)
 
 
 # ------------------------------------------------------------------------- for every order
@@ -145,7 +151,7 @@ def price_collar(intent: Intent, book: Book) -> Finding | None:
     if collar is None or not named or not price:
         return None
     farthest = max(abs(p - price) for p in named)
-    return _at_most(Denial.PRICE_COLLAR, (farthest / price).quantize(_MILLIONTH), collar)
+    return _at_most(Denial.PRICE_COLLAR, _ratio(farthest, price), collar)
 
 
 def concurrent_orders(intent: Intent, book: Book) -> Finding | None:
@@ -212,7 +218,7 @@ def _share(
     if equity <= 0 or not price:
         return Finding(code, None, ceiling, ZERO)
     worth = others + (intent.reach + intent.quantity) * price
-    share = (worth / equity).quantize(_MILLIONTH)
+    share = _ratio(worth, equity)
     if worth <= ceiling * equity:
         return Finding(code, share, ceiling, None)
     room = (ceiling * equity - others) / price - intent.reach

@@ -7,6 +7,8 @@ from app.domain.instruments import Instrument
 from app.domain.limits import Limits
 
 ONE: Final = Decimal(1)
+MOST: Final = Decimal(10) ** 9
+"Nobody holds more shares of anything; the same bound as for orders by hand."
 
 
 def budget_of(capital: Decimal | None, symbols: int, equity: Decimal, limits: Limits) -> Decimal:
@@ -24,7 +26,11 @@ def budget_of(capital: Decimal | None, symbols: int, equity: Decimal, limits: Li
 def quantity_of(
     exposure: float, budget: Decimal, price: Decimal, instrument: Instrument
 ) -> Decimal:
-    """Signed quantity worth `exposure` of `budget`, rounded toward zero to whole lots."""
+    """Signed quantity worth `exposure` of `budget`, rounded toward zero to whole lots.
+
+    Never more than `MOST`: an absurd capital on a penny stock must fit the tables.
+    """
     if not exposure or price <= 0:
         return Decimal(0)
-    return instrument.quantity(Decimal(repr(exposure)) * budget / price)
+    wanted = Decimal(repr(exposure)) * budget / price
+    return instrument.quantity(max(-MOST, min(wanted, MOST)))

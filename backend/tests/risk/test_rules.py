@@ -256,3 +256,13 @@ def test_a_closed_exchange_takes_no_entries_unless_extended_hours_are_traded() -
 
 def test_every_denial_has_a_sentence() -> None:
     assert set(MEANING) == set(Denial)
+
+
+@pytest.mark.parametrize("given", [{}, {"terms": OrderTerms(limit_price=D(10) ** 9)}])
+def test_an_absurd_order_is_denied_with_a_figure_that_fits_the_tables(given: Any) -> None:
+    book = make_book(cash=0, price_collar=D("0.1"), max_position_size=D("0.05"))
+    book.cash = D("0.00000001")
+    book.mark("AAPL", 0.01 if given else 1e9, OPEN)
+    answer = denied(book, 10**9, **given, price=book.price("AAPL"))
+    assert answer.value is not None
+    assert answer.value <= D(10) ** 12

@@ -33,3 +33,8 @@ def test_fractions_of_shares_where_the_lot_allows() -> None:
 
 def test_nothing_is_sized_without_a_price() -> None:
     assert quantity_of(1.0, D(100), D(0), Instrument("X")) == 0
+
+
+@pytest.mark.parametrize(("exposure", "quantity"), [(1.0, 10**9), (-1.0, -(10**9))])
+def test_an_absurd_capital_still_fits_the_tables(exposure: float, quantity: int) -> None:
+    assert quantity_of(exposure, D(10) ** 11, D("0.01"), Instrument("PENNY")) == quantity
