@@ -135,6 +135,12 @@ def _books_are_true(world: World) -> None:
         for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
             covered = sum((o.remaining_quantity for o in legs if o.leg is kind), D(0))
             assert covered <= abs(position.quantity), "a leg must never turn a position around"
+    going: dict[tuple[str, str], Decimal] = {}
+    for order in world.engine.open_orders:
+        if order.leg is Leg.EXIT:
+            key = order.ledger, order.symbol
+            going[key] = going.get(key, D(0)) + order.remaining_quantity
+    assert all(q <= abs(book.held(*key)) for key, q in going.items()), "an exit only exits"
     resting = world.broker.matcher.resting
     assert {o.client_order_id for o in world.engine.open_orders} == set(resting)
     assert not world.engine.outbox
