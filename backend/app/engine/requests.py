@@ -177,7 +177,7 @@ class Requests:
             if order.side is asked.side and not order.leg.is_protective
         ]
         target = book.held(MANUAL, asked.symbol) + sum(same_side, asked.signed_quantity)
-        signal = self._signal(event, asked.symbol, asked, exposure=0.0)
+        signal = self._signal(event, asked.symbol, asked, target, exposure=0.0)
         signal = msgspec.structs.replace(signal, quantity=target, terms=asked.terms)
         standing = self.desk.take_up(signal, target, is_once=True)
         return self._pursued(standing, event.at)
@@ -191,7 +191,7 @@ class Requests:
             budget = budget_of(None, 1, book.equity, book.limits)
             instrument = book.instrument(asked.symbol)
             quantity = quantity_of(asked.exposure, budget, price, instrument)
-        signal = self._signal(event, asked.symbol, asked, exposure=asked.exposure)
+        signal = self._signal(event, asked.symbol, asked, quantity, exposure=asked.exposure)
         return self._pursued(self.desk.take_up(signal, quantity), event.at)
 
     def _signal(
@@ -199,9 +199,11 @@ class Requests:
         event: CommandReceived,
         symbol: str,
         asked: commands.OrderPlace | commands.SignalRaise,
+        target: Decimal,
         *,
         exposure: float,
     ) -> Signal:
+        stop_loss, take_profit = self._protection(symbol, target)
         return Signal(
             signal_id=f"{MANUAL}-{symbol}-c{event.command_id}",
             ledger=MANUAL,
@@ -211,10 +213,20 @@ class Requests:
             price=float(self.desk.book.price(symbol) or ZERO),
             at=event.at,
             valid_until=event.at,
-            stop_loss=asked.stop_loss,
-            take_profit=asked.take_profit,
+            stop_loss=stop_loss if asked.stop_loss is None else asked.stop_loss,
+            take_profit=take_profit if asked.take_profit is None else asked.take_profit,
             reasons=(asked.reason,),
         )
+
+    def _protection(self, symbol: str, target: Decimal) -> tuple[Decimal | None, Decimal | None]:
+        """Stop and profit that were named for what is there: they hold for what is left of it."""
+        standing = self.desk.standings.get((MANUAL, symbol))
+        if standing is None:
+            return None, None
+        there = self.desk.book.held(MANUAL, symbol) or self.desk.projected(standing)
+        if not there or there * target < 0:
+            return None, None
+        return standing.target.stop_loss, standing.target.take_profit
 
     def _pursued(self, standing: Standing, at: datetime) -> tuple[bool, Result]:
         """Pursue at once; the first answer is the command's outcome."""

@@ -123,6 +123,38 @@ def test_a_resting_exit_never_sells_what_the_stop_has_sold(
     assert world.held(ledger="manual") == 0
 
 
+@pytest.mark.parametrize(
+    "terms", [{"type": "market"}, {"type": "limit", "limit_price": 101, "time_in_force": "gtc"}]
+)
+def test_a_partial_sale_keeps_the_protection_of_the_rest(
+    world: World, terms: dict[str, Any]
+) -> None:
+    world.order("buy", 10, stop_loss=95, take_profit=110)
+    world.bar(100)
+    world.order("sell", 4, **terms)
+    world.bar((101, 101, 101, 101))
+    assert world.held(ledger="manual") == 6
+    prices = {(o.stop_price, o.limit_price, o.quantity) for o in world.engine.open_orders}
+    assert prices == {(D(95), None, D(6)), (None, D(110), D(6))}
+
+
+def test_a_new_position_does_not_inherit_the_protection_of_an_old_one(world: World) -> None:
+    world.order("buy", 10, stop_loss=95, take_profit=110)
+    world.bar(100)
+    world.bar((100, 100, 80, 80))
+    world.order("buy", 10)
+    world.bar(80)
+    assert (world.held(ledger="manual"), world.working()) == (10, [])
+
+
+def test_a_flip_by_hand_leaves_the_old_protection_behind(world: World) -> None:
+    world.order("buy", 10, stop_loss=95, take_profit=110)
+    world.bar(100)
+    world.order("sell", 14)
+    world.bar(100)
+    assert (world.held(ledger="manual"), world.working()) == (-4, [])
+
+
 def test_a_denied_order_is_not_tried_again(world: World) -> None:
     world.command("limits_change", limits={"max_orders_per_minute": 1})
     world.order("buy", 10)
