@@ -20,7 +20,7 @@ from app.domain.users import Caller, Scope
 from app.events.hub import Subscription
 from app.events.outbox import Outbox
 from app.events.prices import price_text
-from app.repositories import deployment_reports
+from app.repositories import deployment_reports, stocks
 from app.services.tickets import PREFIX
 
 SIGN_IN_SECONDS: Final = 10.0
@@ -241,6 +241,7 @@ class Client:
                 self._outbox.put_price(topic.name, price_text(topic.name, last))
 
     async def _channel(self, caller: Caller, topic: PriceTopic) -> str:
+        await stocks.get(self._parts.pool, topic.symbol)
         return topic.channel(await self._parts.market.dataset(caller, None, topic.dataset))
 
     async def _check(self, caller: Caller, topic: JournalTopic) -> None:

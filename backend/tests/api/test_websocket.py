@@ -184,6 +184,7 @@ async def test_unsubscribing_ends_a_topic(live: Live, key: str, parts: Parts) ->
         ({"op": "subscribe", "topics": ["bars:AAPL:2m"]}, "invalid_input"),
         ({"op": "subscribe", "topics": ["quotes:A B"]}, "invalid_input"),
         ({"op": "subscribe", "topics": ["deployment:99"]}, "not_found"),
+        ({"op": "subscribe", "topics": ["bars:AAPPL:1m"]}, "not_found"),
         ({"op": "subscribe", "topics": []}, "invalid_input"),
         ({"op": "subscribe", "topics": "events"}, "invalid_input"),
         ({"op": "subscribe", "topics": ["events"], "from": {"system": 9}}, "invalid_input"),
