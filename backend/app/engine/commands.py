@@ -11,6 +11,11 @@ from app.domain.commands import CommandKind
 from app.domain.market import Timeframe
 from app.domain.orders import OrderTerms, OrderType, Side, TimeInForce
 
+_MOST: Final = Decimal(10) ** 9
+_RICHEST: Final = Decimal(10) ** 11
+"The API's own bounds: what is larger would not fit the tables, and stop the account."
+_FITS: Final = "must be above zero, and a number that an account can have"
+
 
 class DeploymentStart(msgspec.Struct, frozen=True):
     deployment_id: int
@@ -23,7 +28,7 @@ class DeploymentStart(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         _require(bool(self.symbols), "symbols", "name at least one symbol")
         _require(len(set(self.symbols)) == len(self.symbols), "symbols", "name each symbol once")
-        _require(self.capital is None or self.capital > 0, "capital", "must be above zero")
+        _require(self.capital is None or _fits(self.capital, _RICHEST), "capital", _FITS)
 
 
 class DeploymentPause(msgspec.Struct, frozen=True):
@@ -52,10 +57,10 @@ class OrderPlace(msgspec.Struct, frozen=True):
     reason: str = "placed by hand"
 
     def __post_init__(self) -> None:
-        _require(_positive(self.quantity), "quantity", "must be above zero")
+        _require(_fits(self.quantity), "quantity", _FITS)
         for name in ("limit_price", "stop_price", "stop_loss", "take_profit"):
             value = getattr(self, name)
-            _require(value is None or _positive(value), name, "must be above zero")
+            _require(value is None or _fits(value), name, _FITS)
         limits = self.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
         stops = self.type in (OrderType.STOP, OrderType.STOP_LIMIT)
         _require(
@@ -96,7 +101,7 @@ class SignalRaise(msgspec.Struct, frozen=True):
         _require(-1 <= self.exposure <= 1, "exposure", "must be between -1 and 1")
         for name in ("stop_loss", "take_profit"):
             value = getattr(self, name)
-            _require(value is None or _positive(value), name, "must be above zero")
+            _require(value is None or _fits(value), name, _FITS)
 
 
 class OrderCancel(msgspec.Struct, frozen=True):
@@ -164,8 +169,8 @@ def result_of(error: InvalidInput) -> dict[str, Any]:
     return {"code": error.code, "detail": str(error), "field": error.field}
 
 
-def _positive(value: Decimal) -> bool:
-    return value.is_finite() and value > 0
+def _fits(value: Decimal, most: Decimal = _MOST) -> bool:
+    return value.is_finite() and 0 < value <= most
 
 
 def _require(holds: bool, field: str, sentence: str) -> None:

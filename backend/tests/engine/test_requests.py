@@ -182,6 +182,9 @@ def test_a_denial_says_limit_and_value(world: World) -> None:
         ({"quantity": "0"}, "quantity"),
         ({"quantity": "-1"}, "quantity"),
         ({"quantity": "NaN"}, "quantity"),
+        ({"quantity": "sNaN"}, "quantity"),
+        ({"quantity": "1e30"}, "quantity"),
+        ({"stop_loss": "1e13"}, "stop_loss"),
         ({"quantity": "ten"}, "quantity"),
         ({"quantity": "1.5"}, "quantity"),
         ({"side": "hold"}, "side"),
@@ -466,6 +469,8 @@ def test_a_deployment_that_cannot_be_made_says_why(world: World) -> None:
         ({"symbols": []}, "symbols"),
         ({"symbols": ["A", "A"]}, "symbols"),
         ({"capital": "0"}, "capital"),
+        ({"capital": "NaN"}, "capital"),
+        ({"capital": "1e30"}, "capital"),
         ({"timeframe": "2m"}, "timeframe"),
     ],
 )
