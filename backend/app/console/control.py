@@ -9,9 +9,7 @@ from app.console.connection import Connected, run
 from app.console.output import Json, show
 from app.console.words import Account, Reason, instant_of
 from app.core.clock import system
-from app.core.errors import InvalidInput
 from app.repositories.journal import SharedJournal
-from app.repositories.signals import SignalFilter, listing
 from app.services.timeline import Timeline
 from app.services.trading import Control, Trading
 
@@ -85,19 +83,8 @@ def explain(
     """Say why the newest order of a deployment was, or was not, made."""
 
     async def work(at: Connected) -> dict[str, Any]:
-        wanted = SignalFilter(
-            deployment_id=deployment, symbol=symbol.upper(), end=instant_of(at_instant)
-        )
-        found = (await listing(at.pool, wanted)(1, None)).items
-        if not found:
-            raise InvalidInput(
-                f"Deployment {deployment} raised no signal for {symbol.upper()}.",
-                field="symbol",
-                remedy="See `tradewright signals` and `tradewright deployments`.",
-            )
-        whole = await Timeline(at.pool).of_signal(
-            at.caller, found[0]["signal_id"], found[0]["account_id"]
-        )
+        until = instant_of(at_instant)
+        whole = await Timeline(at.pool).explain(at.caller, deployment, symbol, until)
         whole.pop("bars", None)
         return whole
 

@@ -1,14 +1,17 @@
 """Why an order was made, or was not: bar, columns, signal, checks, wire, executions."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 
+from app.core.errors import NotFound
 from app.domain.denials import MEANING, Denial
 from app.domain.market import Timeframe
 from app.domain.users import Caller
 from app.repositories import (
+    deployment_reports,
     events,
     executions,
     orders,
@@ -20,6 +23,7 @@ from app.repositories.paging import Row
 from app.repositories.stock_data import StockData
 
 BARS: Final = 60
+_INSTANT: Final = timedelta(microseconds=1)
 _TITLES: Final = {
     "command_received": "Asked for",
     "signal_raised": "Signal",
@@ -64,6 +68,29 @@ class Timeline:
         signal = await signals.get(self._pool, signal_id, account_id, caller.visible)
         made = await orders.of_signal(self._pool, signal["account_id"], signal_id)
         return await self._whole(signal["account_id"], made[0] if made else None, signal)
+
+    async def explain(
+        self, caller: Caller, deployment_id: int, symbol: str, until: datetime | None
+    ) -> Row:
+        """Why a deployment's newest order of a symbol was, or was not, made, up to `until`.
+
+        Raises NotFound where it had no opinion yet.
+        """
+        await deployment_reports.get(self._pool, deployment_id, caller.visible)
+        wanted = signals.SignalFilter(
+            accounts=caller.visible,
+            deployment_id=deployment_id,
+            symbol=symbol.upper(),
+            end=until + _INSTANT if until else None,  # lists end before their end, this does not
+        )
+        found = (await signals.listing(self._pool, wanted)(1, None)).items
+        if not found:
+            when = f" up to {until:%Y-%m-%d %H:%M} UTC" if until else ""
+            raise NotFound(
+                f"Deployment {deployment_id} raised no signal for {symbol.upper()}{when}.",
+                remedy="Its log says when it was warm and what it left out.",
+            )
+        return await self.of_signal(caller, found[0]["signal_id"], found[0]["account_id"])
 
     async def _whole(self, account_id: int, order: Row | None, signal: Row | None) -> Row:
         signal_id = signal["signal_id"] if signal else (order or {}).get("signal_id") or ""

@@ -162,6 +162,7 @@ async def test_things_of_others_do_not_exist(
         f"deployments/{deployment}",
         f"deployments/{deployment}/events",
         f"deployments/{deployment}/performance",
+        f"deployments/{deployment}/explain?symbol=AAPL",
         f"commands/{command}",
     ):
         assert (await bob.get(f"/api/{path}")).status_code == 404, path

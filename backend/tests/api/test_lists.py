@@ -189,6 +189,18 @@ async def test_a_denied_signal_says_which_limit(sampled: httpx.AsyncClient) -> N
     assert story["denial_detail"] == denial["detail"]
 
 
+async def test_a_deployment_explains_its_newest_decision(sampled: httpx.AsyncClient) -> None:
+    signals = (await sampled.get("/api/signals?deployment_id=1&limit=1000")).json()["items"]
+    newest = signals[0]
+    path = f"/api/deployments/1/explain?symbol={newest['symbol'].lower()}"
+    assert (await sampled.get(path)).json()["signal"]["signal_id"] == newest["signal_id"]
+    older = [s for s in signals if s["symbol"] == newest["symbol"]][1]
+    told = (await sampled.get(path, params={"symbol": newest["symbol"], "at": older["at"]})).json()
+    assert told["signal"]["signal_id"] == older["signal_id"]
+    nothing = await sampled.get("/api/deployments/1/explain?symbol=XYZ")
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
+
+
 async def test_a_deployments_result_adds_up(sampled: httpx.AsyncClient) -> None:
     result = (await sampled.get("/api/deployments/1/performance")).json()
     trades = (await sampled.get("/api/trades?deployment_id=1&limit=1000")).json()["items"]

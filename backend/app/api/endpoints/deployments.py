@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime
 
 from app.api.deps import (
     READ,
@@ -12,6 +13,7 @@ from app.api.deps import (
     Db,
     Deployments,
     Performance,
+    Timeline,
 )
 from app.api.idempotency import Once
 from app.api.outcomes import PENDING, answer, command_out
@@ -30,6 +32,8 @@ from app.api.schemas.deployments import (
     StrategyEventOut,
     StrategyEventQuery,
 )
+from app.api.schemas.orders import TimelineOut
+from app.api.timelines import timeline_out
 from app.repositories import deployment_reports, strategy_events
 from app.services.deployments import Wish
 
@@ -143,6 +147,20 @@ async def list_deployment_events(
     await deployment_reports.get(db, deployment_id, caller.visible)
     fetch = strategy_events.listing(db, deployment_id, query.severity)
     return await table(StrategyEventOut, query, fetch)
+
+
+@router.get("/{deployment_id}/explain", dependencies=[READ])
+async def explain_deployment(
+    deployment_id: DeploymentId,
+    caller: CurrentCaller,
+    timeline: Timeline,
+    symbol: Annotated[str, Query(min_length=1, max_length=32, examples=["SPY"])],
+    at: Annotated[
+        AwareDatetime | None, Query(description="The newest decision up to then; else the newest.")
+    ] = None,
+) -> TimelineOut:
+    """Why an order of a symbol was, or was not, made: bar, columns, checks, outcome."""
+    return timeline_out(await timeline.explain(caller, deployment_id, symbol, at))
 
 
 @router.get("/{deployment_id}/performance", dependencies=[READ])

@@ -434,6 +434,8 @@ export interface paths {
         /**
          * List Stocks
          * @description Every stock we know, by symbol; with `account_id` or `dataset` also its newest price.
+         *
+         *     Then stocks that only other data sets have bars of are left out, unless `symbol` names them.
          */
         get: operations["listStocks"];
         put?: never;
@@ -780,6 +782,26 @@ export interface paths {
          * @description What a person reads about it, newest first.
          */
         get: operations["listDeploymentEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{deployment_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Deployment
+         * @description Why an order of a symbol was, or was not, made: bar, columns, checks, outcome.
+         */
+        get: operations["explainDeployment"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6674,6 +6696,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_StrategyEventOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    explainDeployment: {
+        parameters: {
+            query: {
+                symbol: string;
+                /** @description The newest decision up to then; else the newest. */
+                at?: string | null;
+            };
+            header?: never;
+            path: {
+                deployment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineOut"];
                 };
             };
             400: components["responses"]["Problem400"];
