@@ -12,7 +12,7 @@ import msgspec
 from app.bootstrap import Parts
 from app.core import clock
 from app.core.errors import InvalidInput, NotFound
-from app.core.logging import get_logger
+from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.domain.commands import CommandKind
 from app.domain.events import (
@@ -48,6 +48,7 @@ POLL_SECONDS: Final = 5.0
 SYSTEM_ACTOR: Final = "system"
 LIVE: Final = "live"
 log = get_logger("trading")
+agents = get_logger("agents")
 
 
 class AccountRunner:
@@ -121,9 +122,10 @@ class AccountRunner:
             instruments=known,
         )
         broker, book = self._parts.broker(self.account, known)
-        found = await recovery.Recovery(
-            self._parts.pool, self.account.id, self._engine, book, self._prepare, self._warm
-        ).run()
+        with timing("recovery", account_id=self.account.id):
+            found = await recovery.Recovery(
+                self._parts.pool, self.account.id, self._engine, book, self._prepare, self._warm
+            ).run()
         self._saved_seq = found.seq
         self._book = book
         self._driver = Driver(
@@ -324,6 +326,14 @@ class AccountRunner:
         except (InvalidInput, NotFound):
             return  # the engine says so
         await self._histories.load(wish.symbols, wish.timeframe, strategy.lookback, until)
+        agents.info(
+            "strategy_prepared",
+            account_id=self.account.id,
+            strategy=wish.strategy,
+            symbols=wish.symbols,
+            timeframe=wish.timeframe,
+            lookback=strategy.lookback,
+        )
 
     async def _flush_indicators(self) -> None:
         while True:

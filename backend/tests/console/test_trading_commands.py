@@ -203,3 +203,10 @@ def test_without_a_database_the_sentence_says_what_to_do(
     code, _, said = run("orders")
     assert code == 1
     assert "tradewright up" in said
+
+
+def test_each_component_has_its_own_log(traded: tuple[str, Path]) -> None:
+    folder = traded[1] / "logs"
+    assert '"strategy_prepared"' in (folder / "agents.log").read_text()
+    assert '"name":"recovery"' in (folder / "performance.log").read_text()
+    assert '"lease_taken"' in (folder / "trading.log").read_text()
