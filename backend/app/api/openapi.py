@@ -58,6 +58,14 @@ TAGS: Final = [
     {"name": "orders", "description": "Ask, cancel, and read why."},
     {"name": "trading-engine", "description": "Status and emergency controls."},
 ]
+SERVERS: Final[list[dict[str, Any]]] = [
+    {
+        "url": "http://127.0.0.1:{port}",
+        "description": "This machine.",
+        "variables": {"port": {"default": "8000", "description": "API_PORT"}},
+    }
+]
+"""Without one, Postman sends its requests to nowhere."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -83,7 +91,12 @@ def guards(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str, Guard | None
 def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     """The whole OpenAPI 3.1 document of `routes`; needs neither server nor database."""
     found = get_openapi(
-        title="Tradewright", version=VERSION, description=DESCRIPTION, routes=routes, tags=TAGS
+        title="Tradewright",
+        version=VERSION,
+        description=DESCRIPTION,
+        routes=routes,
+        tags=TAGS,
+        servers=SERVERS,
     )
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

@@ -8,6 +8,7 @@ import pytest
 from app.api.limits import CLASSES
 from app.api.openapi import guards
 from app.console.openapi import rendered
+from app.core.config import ApiOptions
 from app.core.environment import project_root
 from app.domain.users import Scope
 from app.main import create_app
@@ -68,6 +69,12 @@ def test_the_stop_and_cancel_share_no_bucket_with_anything_else() -> None:
 def test_the_file_of_the_user_interface_is_current() -> None:
     file = project_root() / "frontend" / "openapi.json"
     assert file.read_text() == rendered(), "tradewright openapi > frontend/openapi.json"
+
+
+def test_an_import_knows_where_to_send_its_requests() -> None:
+    (server,) = DOCUMENT["servers"]
+    url = server["url"].format(port=server["variables"]["port"]["default"])
+    assert url == f"http://127.0.0.1:{ApiOptions.model_fields['port'].default}"
 
 
 def test_operation_ids_are_unique_camel_case() -> None:
