@@ -57,7 +57,7 @@ class RateLimits:
         """Give the connections back."""
         if self._storage is not None:
             redis: Redis = self._storage.bridge.storage  # type: ignore[attr-defined]  # untyped there
-            await redis.aclose()
+            await redis.aclose(close_connection_pool=True)
 
     async def check(self, name: str, who: str) -> None:
         """Like `admit`, without counting: for what only counts when it fails."""
