@@ -148,7 +148,7 @@ class HealthChecker:
         if away:
             status = UNHEALTHY if len(away) == len(rows) else DEGRADED
             return verdict(status, f"No engine holds {', '.join(away)}.")
-        return verdict(HEALTHY, f"{len(rows)} accounts are held by an engine.")
+        return verdict(HEALTHY, f"Accounts held by an engine: {len(rows)}.")
 
     async def market_data(self) -> Verdict:
         """Slices keep coming where they should: a market that is open, with something running."""

@@ -7,6 +7,7 @@ import { health } from '@/lib/api/health'
 import type { Health, HealthStatus, Metric, TradingStateNow } from '@/lib/api/types'
 import { formatBytes, formatDuration, formatFigure, formatName, formatPercent } from '@/lib/format'
 import { Controls } from './Controls'
+import { isConfirmed } from './confirmation'
 import styles from './TradingEngineStatus.module.css'
 import { tradingEngine } from './api'
 
@@ -85,23 +86,17 @@ function TradingStates({ trading }: { trading: TradingStateNow }) {
         </tr>
       </thead>
       <tbody>
-        {trading.scopes.map((scope) => {
-          const isConfirmed =
-            scope.confirmed_epoch === null ||
-            scope.confirmed_epoch === undefined ||
-            scope.confirmed_epoch >= scope.epoch
-          return (
-            <tr key={scope.scope}>
-              <td>{scope.scope === 'all' ? 'All accounts' : scope.scope.replace(':', ' ')}</td>
-              <td data-state={scope.state}>{formatName(scope.state)}</td>
-              <td>{isConfirmed ? 'Yes' : 'Not yet'}</td>
-              <td className="dim">
-                {[scope.reason, scope.actor].filter(Boolean).join(', ')}{' '}
-                {scope.latched_at && <TimeAgo at={scope.latched_at} />}
-              </td>
-            </tr>
-          )
-        })}
+        {trading.scopes.map((scope) => (
+          <tr key={scope.scope}>
+            <td>{scope.scope === 'all' ? 'All accounts' : scope.scope.replace(':', ' ')}</td>
+            <td data-state={scope.state}>{formatName(scope.state)}</td>
+            <td>{isConfirmed(scope, trading.scopes) ? 'Yes' : 'Not yet'}</td>
+            <td className="dim">
+              {[scope.reason, scope.actor].filter(Boolean).join(', ')}{' '}
+              {scope.latched_at && <TimeAgo at={scope.latched_at} />}
+            </td>
+          </tr>
+        ))}
       </tbody>
     </table>
   )
