@@ -142,7 +142,7 @@ class DatabaseOptions(Options):
         """Bare `postgresql://…`, as psql takes it. Raises ConfigurationError when not given."""
         if self.address is None:
             raise ConfigurationError(
-                "DATABASE_URL is not set, and no embedded database is known here.",
+                "DATABASE_URL is not set, and no embedded database is running.",
                 remedy="Start one with `tradewright up`, or set DATABASE_URL in .env.",
             )
         return bare_url(self.address.get_secret_value())
@@ -201,7 +201,7 @@ class RedisOptions(Options):
         """Raises ConfigurationError when not given."""
         if self.address is None:
             raise ConfigurationError(
-                "REDIS_URL is not set, and no embedded Redis is known here.",
+                "REDIS_URL is not set, and no embedded Redis is running.",
                 remedy="Start one with `tradewright up`, or set REDIS_URL in .env.",
             )
         return re.sub(r"^valkey", "redis", self.address.get_secret_value())
