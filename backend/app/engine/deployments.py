@@ -197,7 +197,9 @@ class Deployments:
             stop_loss=None if stop is None else instrument.price(stop),
             take_profit=None if profit is None else instrument.price(profit),
             reasons=wanted.reasons
-            or (f"{deployment.strategy}: {before:+g} to {wanted.exposure:+g}",),
+            or (
+                f"{deployment.strategy} turned from {stance(before)} to {stance(wanted.exposure)}.",
+            ),
             indicator_values=wanted.values,
         )
         return signal, quantity_of(wanted.exposure, budget, price, instrument)
@@ -216,3 +218,11 @@ class Deployments:
             runtime.restore(state)
             self.runtimes[state.deployment.deployment_id] = runtime
         self._route()
+
+
+def stance(exposure: float) -> str:
+    """An exposure in words: "flat", "long", "short", "60 % long"."""
+    if not exposure:
+        return "flat"
+    side = "long" if exposure > 0 else "short"
+    return side if abs(exposure) == 1 else f"{abs(exposure):.0%} {side}".replace("%", " %")

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from app.domain.deployments import DeploymentState
 from app.domain.events import (
     DeploymentFailed,
@@ -12,6 +14,7 @@ from app.domain.events import (
     StrategyNoted,
 )
 from app.domain.market import Timeframe
+from app.engine import deployments
 from tests.trading import SilentBroker, World
 
 D = Decimal
@@ -130,3 +133,11 @@ def test_bars_of_another_timeframe_are_nobodys_business() -> None:
     assert not world.of(SignalRaised)
     assert world.engine.book.price("MSFT") == 110
     assert world.engine.subscriptions == {("AAPL", Timeframe.M1)}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "words"),
+    [(0.0, "flat"), (1.0, "long"), (-1.0, "short"), (0.6, "60 % long"), (-0.25, "25 % short")],
+)
+def test_an_exposure_is_told_in_words(exposure: float, words: str) -> None:
+    assert deployments.stance(exposure) == words

@@ -41,7 +41,7 @@ def test_an_opinion_becomes_a_signal_an_order_and_a_position() -> None:
     assert signal.signal_id == "d1-AAPL-20240301T143100"
     assert (signal.exposure, signal.price, signal.deployment_id) == (1.0, 110.0, 1)
     assert signal.indicator_values == {"exposure": 1.0}
-    assert signal.reasons == ("lean: +0 to +1",)
+    assert signal.reasons == ("lean turned from flat to long.",)
     world.bar(110)
     assert world.held() == 90  # 10 000 / 110
 
