@@ -29,6 +29,7 @@ from app.repositories.paging import Row
 from app.repositories.stock_data import StockData
 from app.repositories.stocks import Stock
 
+_LIVE: Final = "live"
 LONGEST_SESSIONS: Final = timedelta(days=732)
 _CALENDAR_TO_TRADED: Final = 6
 "Minutes of a week for one minute of trading, rounded up."
@@ -174,8 +175,8 @@ class Market:
                     remedy="Import bars, or start a feed; GET /api/stocks/{symbol} lists series.",
                 )
             found = {"at": prices[0].at, "last": prices[0].last, "source": "bar"}
-        age = (self._clock.now() - found["at"]).total_seconds()
-        return {"symbol": stock.symbol, "dataset": dataset, "age_seconds": round(age, 3), **found}
+        age = (self._clock.now() - found["at"]).total_seconds() if dataset == _LIVE else None
+        return {"symbol": stock.symbol, "dataset": dataset, "age_seconds": age, **found}
 
     async def _quote(self, symbol: str, dataset: str) -> Row | None:
         text = await self._remembered.last(f"quote:{dataset}:{symbol}")

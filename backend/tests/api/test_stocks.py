@@ -120,6 +120,10 @@ async def test_the_quote_is_redis_then_the_last_bar(
         await redis.set("quote:simulated:AAPL", text)
     body = (await calm_admin.get("/api/stocks/AAPL/quote")).json()
     assert (body["source"], body["last"], body["bid"]) == ("quote", 1.5, 1)
+    assert body["age_seconds"] is None  # simulated time is nobody's wall time
+    async with Redis.from_url(redis_url) as redis:
+        await redis.set("quote:live:AAPL", text)
+    body = (await calm_admin.get("/api/stocks/AAPL/quote?dataset=live")).json()
     assert 2 <= body["age_seconds"] < 60
     async with Redis.from_url(redis_url) as redis:
         text = f'{{"at": "{at.isoformat()}", "bid": null, "ask": null, "last": 130.0}}'

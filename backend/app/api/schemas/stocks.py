@@ -90,7 +90,10 @@ class QuoteOut(Out):
     ask_size: float | None = Field(default=None, examples=[200])
     last: float = Field(description="Middle of the quote, or the last close.", examples=[187.32])
     source: str = Field(description="quote or bar: where `last` comes from.", examples=["quote"])
-    age_seconds: float = Field(examples=[0.4])
+    age_seconds: float | None = Field(
+        description="Null where the data set has a time of its own: simulated, replayed, imported.",
+        examples=[0.4],
+    )
 
 
 class IndicatorColumnsOut(Out):

@@ -3910,9 +3910,10 @@ export interface components {
             source: string;
             /**
              * Age Seconds
+             * @description Null where the data set has a time of its own: simulated, replayed, imported.
              * @example 0.4
              */
-            age_seconds: number;
+            age_seconds: number | null;
         };
         /**
          * RefreshIn
