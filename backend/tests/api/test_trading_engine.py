@@ -12,7 +12,7 @@ from app.domain.events import Severity
 from app.repositories import alerts, audit
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal, verify
-from tests.api.world import World, client_of, engine, key_of
+from tests.api.world import World, client_of, engine, eventually, key_of
 
 STOP = "/api/trading-engine/emergency-stop"
 
@@ -23,6 +23,8 @@ async def test_the_stop_is_latched_and_confirmed_by_the_gate(
     account = await world.account()
     async with engine(database_url, account, lambda _: {}) as running:
         answer = await admin.post(STOP, json={"reason": "fire"})
+        # The gate confirms the latch; the command for the books may follow the answer.
+        await eventually(lambda: running.seen)
     assert answer.status_code == 200
     body = answer.json()
     assert (body["state"], body["confirmed"], body["unconfirmed"]) == ("halted", [account], [])
@@ -79,6 +81,7 @@ async def test_resuming_is_a_separate_act_with_a_reason(
     assert (await admin.post("/api/trading-engine/resume", json={})).status_code == 422
     async with engine(database_url, account, lambda _: {"trading_state": "active"}) as running:
         answer = await admin.post("/api/trading-engine/resume", json={"reason": "all clear"})
+        await eventually(lambda: len(running.seen) == 2)
     assert (answer.status_code, answer.json()["confirmed"]) == (200, [account])
     assert [one["kind"] for one in running.seen] == ["trading_halt", "trading_resume"]
     scope = await parts.pool.fetchval("SELECT state FROM trading_state WHERE scope = 'all'")
@@ -106,6 +109,7 @@ async def test_an_account_has_its_own_controls(
     account = await world.account()
     async with engine(database_url, account, lambda _: {"trading_state": "x"}) as running:
         answer = await admin.post(f"/api/accounts/{account}/{action}", json={"reason": "why"})
+        await eventually(lambda: running.seen)
     assert answer.status_code == 200
     assert running.seen[0]["kind"] == f"trading_{action}"
 
