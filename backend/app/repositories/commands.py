@@ -56,3 +56,17 @@ async def pending(db: Db, account_id: int) -> list[Row]:
         account_id,
     )
     return [plain(row, ("payload", "result")) for row in found]
+
+
+async def give_up(db: Db, command_id: int, result: dict[str, Any]) -> None:
+    """Answer a command that broke its engine, so that the next start does not meet it again."""
+    await db.execute(
+        """
+        WITH answered AS (
+          UPDATE commands SET status = 'failed', result = $2::jsonb, completed_at = now()
+          WHERE id = $1 AND status = 'pending' RETURNING id)
+        SELECT pg_notify('command_done', id::text) FROM answered
+        """,
+        command_id,
+        orjson.dumps(result).decode(),
+    )

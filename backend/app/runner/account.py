@@ -11,7 +11,7 @@ import msgspec
 
 from app.bootstrap import Parts
 from app.core import clock
-from app.core.errors import InvalidInput, NotFound
+from app.core.errors import InvalidInput, JournalError, NotFound
 from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.domain.commands import CommandKind
@@ -247,7 +247,16 @@ class AccountRunner:
             actor=row["actor"],
             at=self._now(),
         )
-        await self._driver.step(event)
+        try:
+            await self._driver.step(event)
+        except (JournalError, *LOST_CONNECTION):
+            raise
+        except Exception as error:
+            # Left pending it would break every start to come, and hold up the halt behind it.
+            broken = f"{type(error).__name__}: {error}"
+            result = {"code": "internal_error", "detail": f"The engine broke on it. {broken}"}
+            await commands.give_up(self._parts.pool, row["id"], result)
+            raise
 
     async def _poll(self) -> None:
         while True:

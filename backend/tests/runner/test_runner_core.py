@@ -1,8 +1,10 @@
 """The trading process: trades a replay, obeys commands and the latch, goes on where it stopped."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+from app import bootstrap
 from app.bootstrap import Parts
 from app.domain.commands import CommandKind
 from app.repositories import accounts, commands, fold_check, journal, leases, trading_state
@@ -132,6 +134,49 @@ async def test_an_account_that_cannot_run_does_not_stop_the_others(parts: Parts)
         await until(parts, "SELECT EXISTS (SELECT FROM alerts)")
     assert "Broken" in await parts.pool.fetchval("SELECT title FROM alerts")
     assert await count(parts, "trades") > 1
+
+
+BROKEN_STRATEGY = """
+from dataclasses import dataclass
+
+from tradewright import Columns, Strategy
+
+
+@dataclass
+class Broken(Strategy):
+    length: int = 10
+
+    @property
+    def lookback(self) -> int:
+        return 100 // (self.length - 7)
+
+    def prepare(self, bars: Columns) -> Columns:
+        return {}
+"""
+
+
+async def test_a_command_that_breaks_the_engine_does_not_hold_up_the_halt_behind_it(
+    configured: None, tmp_path: Path
+) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "broken.py").write_text(BROKEN_STRATEGY)
+    wish = {
+        "deployment_id": 99,
+        "strategy": "broken",
+        "parameters": {"length": 7},
+        "symbols": ["AAPL"],
+        "timeframe": "1m",
+        "capital": None,
+    }
+    async with bootstrap.parts() as parts, trading(parts):
+        await until(parts, REPLAY_OVER)
+        first = await commands.submit(parts.pool, 1, CommandKind.DEPLOYMENT_START, wish, "ada")
+        halt = {"reason": "enough", "flatten": False}
+        second = await commands.submit(parts.pool, 1, CommandKind.TRADING_HALT, halt, "ada")
+        broken, halted = await answered(parts, first), await answered(parts, second)
+    assert (broken["status"], broken["result"]["code"]) == ("failed", "internal_error")
+    assert "ZeroDivisionError" in broken["result"]["detail"]
+    assert halted["result"]["trading_state"] == "halted"
 
 
 async def test_a_new_account_is_picked_up(parts: Parts) -> None:
