@@ -32,6 +32,8 @@ class AccountMode(StrEnum):
     LIVE = "live"
 
 
+LIVE_DATASET: Final = "live"
+"The one data set whose time is the wall clock's."
 MANUAL: Final = "manual"
 "Ledger of orders placed by people."
 EXTERNAL: Final = "external"

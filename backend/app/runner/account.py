@@ -15,6 +15,7 @@ from app.core.errors import InvalidInput, JournalError, NotFound
 from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.domain.commands import CommandKind
+from app.domain.deployments import LIVE_DATASET
 from app.domain.events import (
     CommandReceived,
     FeedConnected,
@@ -46,7 +47,6 @@ CHECKPOINT_EVENTS: Final = 1_000
 FLUSH_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 5.0
 SYSTEM_ACTOR: Final = "system"
-LIVE: Final = "live"
 log = get_logger("trading")
 agents = get_logger("agents")
 
@@ -133,7 +133,7 @@ class AccountRunner:
             broker,
             self._journal,
             gate=self.gate,
-            clock=clock.now if self.account.dataset == LIVE else None,
+            clock=clock.now if self.account.dataset == LIVE_DATASET else None,
             before=self._prepare,
             resumed=self._read_latch,
         )
@@ -205,7 +205,7 @@ class AccountRunner:
             elif item is not None:
                 await self._driver.step(item)
                 await self._after(item)
-            elif self.account.dataset == LIVE:
+            elif self.account.dataset == LIVE_DATASET:
                 await self._driver.tick(clock.now())  # time-outs do not wait for the next bar
 
     async def _after(self, item: Moment) -> None:
@@ -285,7 +285,7 @@ class AccountRunner:
             self._parts.pool,
             self._calendar,
             publisher=self._parts.publisher,
-            clock=clock.system if self.account.dataset == LIVE else None,
+            clock=clock.system if self.account.dataset == LIVE_DATASET else None,
         )
         base = self.account.settings.base
         longer = {timeframe for _, timeframe in self._engine.subscriptions} - {base}
@@ -360,7 +360,7 @@ class AccountRunner:
 
     def _now(self) -> datetime:
         """The account's own time: the market's, or the machine's where the market is real."""
-        if self.account.dataset == LIVE:
+        if self.account.dataset == LIVE_DATASET:
             return clock.now()
         return self._engine.now or self.account.settings.start or clock.now()
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.clock import Clock, from_ns, to_ns
+from app.domain.deployments import LIVE_DATASET
 from app.domain.limits import Limits
 from app.domain.market import DURATIONS, Timeframe
 from app.domain.users import Caller
@@ -76,7 +77,7 @@ class Accounts:
         return {
             **row,
             "initial_cash": row["starting_cash"],
-            "is_simulated": row["dataset"] != "live",
+            "is_simulated": row["dataset"] != LIVE_DATASET,
             "trading_state_reason": row["state_reason"] or None,
             "engine": row,
             "buying_power": max(ZERO, min(room, row["cash"])),

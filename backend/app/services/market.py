@@ -11,6 +11,7 @@ import orjson
 
 from app.core.clock import Clock, from_ns, to_ns
 from app.core.errors import InvalidInput, NotFound
+from app.domain.deployments import LIVE_DATASET
 from app.domain.market import Timeframe
 from app.domain.users import Caller
 from app.indicators import catalog
@@ -29,7 +30,6 @@ from app.repositories.paging import Row
 from app.repositories.stock_data import StockData
 from app.repositories.stocks import Stock
 
-_LIVE: Final = "live"
 LONGEST_SESSIONS: Final = timedelta(days=732)
 _CALENDAR_TO_TRADED: Final = 6
 "Minutes of a week for one minute of trading, rounded up."
@@ -175,7 +175,7 @@ class Market:
                     remedy="Import bars, or start a feed; GET /api/stocks/{symbol} lists series.",
                 )
             found = {"at": prices[0].at, "last": prices[0].last, "source": "bar"}
-        age = (self._clock.now() - found["at"]).total_seconds() if dataset == _LIVE else None
+        age = (self._clock.now() - found["at"]).total_seconds() if dataset == LIVE_DATASET else None
         return {"symbol": stock.symbol, "dataset": dataset, "age_seconds": age, **found}
 
     async def _quote(self, symbol: str, dataset: str) -> Row | None:
