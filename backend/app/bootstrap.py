@@ -26,7 +26,7 @@ from app.domain.instruments import Instrument
 from app.domain.matching import FillModel
 from app.domain.ports import Broker
 from app.engine.paper import PaperBroker
-from app.marketdata.ports import DataProvider, PricePublisher, ProviderSetup
+from app.marketdata.ports import BarStream, DataProvider, PricePublisher, ProviderSetup
 from app.repositories import alerts
 from app.repositories.accounts import Account
 from app.repositories.alerts import NewAlert
@@ -57,7 +57,7 @@ class Parts:
             self.url, timeout=5, server_settings={"application_name": APPLICATION_NAME}
         )
 
-    def provider(self, account: Account) -> DataProvider:
+    def provider(self, account: Account) -> BarStream:
         """Where the account's bars come from. Raises ConfigurationError or NotFound."""
         wanted = account.settings
         name = wanted.feed or _FEEDS.get(account.dataset.partition(":")[0])
@@ -72,7 +72,7 @@ class Parts:
             path=Path(wanted.path) if wanted.path else None,
             reader=StockData(self.pool, account.dataset),
         )
-        provider: DataProvider = registry.load("data", name)(setup)
+        provider: BarStream = registry.load("data", name)(setup)
         return provider
 
     def speed(self, account: Account) -> float | None:

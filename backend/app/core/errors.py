@@ -16,6 +16,8 @@ TradewrightError
 │       └── ChainBroken     stored events no longer match their hashes
 └── APIError                an outside API failed: carries api_name and status_code
     ├── TransientError      a retry may help
+    │   └── FeedLost        a live connection broke, or went silent: connect again
+    ├── FeedRefused         the vendor refuses us (key, plan, entitlement): a person must act
     └── BrokerRejected      a definite no: a retry will not help
 """
 
@@ -162,6 +164,19 @@ class TransientError(APIError):
 
     status_code = 503
     code = "transient_error"
+
+
+class FeedLost(TransientError):
+    """A live connection broke, stalled or spoke garbage; connecting again may help."""
+
+    code = "feed_lost"
+
+
+class FeedRefused(APIError):
+    """The vendor refuses us: a wrong or expired key, or a plan without this data."""
+
+    status_code = 502
+    code = "feed_refused"
 
 
 class BrokerRejected(APIError):

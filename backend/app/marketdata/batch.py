@@ -32,10 +32,30 @@ BAR: Final = np.dtype(
     ]
 )
 "One bar over [start, end); `vwap` is NaN where the source does not say."
-QUOTE: Final = np.dtype(
-    [("at", "<i8"), ("bid", "<f8"), ("bid_size", "<f8"), ("ask", "<f8"), ("ask_size", "<f8")]
+TICK: Final = np.dtype(
+    [
+        ("at", "<i8"),
+        ("symbol", "<i4"),
+        ("sequence", "<i8"),
+        ("price", "<f8"),
+        ("size", "<f8"),
+        ("label", "<i4"),
+    ]
 )
-TICK: Final = np.dtype([("at", "<i8"), ("price", "<f8"), ("size", "<f8")])
+"""One print. `symbol` and `label` are positions in the batch's `symbols` and `labels`; `sequence`
+is the vendor's order among prints of one instant (0 where it has none)."""
+QUOTE: Final = np.dtype(
+    [
+        ("at", "<i8"),
+        ("symbol", "<i4"),
+        ("sequence", "<i8"),
+        ("bid", "<f8"),
+        ("bid_size", "<f8"),
+        ("ask", "<f8"),
+        ("ask_size", "<f8"),
+    ]
+)
+"One top of book; a side that is absent is NaN with size 0."
 
 PRICES: Final = ("open", "high", "low", "close")
 VALUES: Final = (*PRICES, "volume")
@@ -143,6 +163,47 @@ class BarBatch:
         for name in ("start", *VALUES):
             digest.update(np.ascontiguousarray(self.rows[name]).tobytes())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TickLabel:
+    """Where and how a print traded: what prints of one batch have in common is said once."""
+
+    exchange: str | None = None
+    conditions: str | None = None
+    counts: bool = True
+    "Whether it makes bars: not when the vendor marks it as late, cancelled, odd or suspicious."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TickBatch:
+    """Prints of any number of symbols as columns, in the order in which they came."""
+
+    symbols: tuple[str, ...]
+    rows: Rows
+    labels: tuple[TickLabel, ...] = (TickLabel(),)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | Flags | NDArray[np.intp]) -> "TickBatch":
+        """The rows chosen by a slice, a mask or positions, as a batch."""
+        return TickBatch(self.symbols, self.rows[index], self.labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuoteBatch:
+    """Tops of book of any number of symbols (stocks, or options by OCC symbol) as columns."""
+
+    symbols: tuple[str, ...]
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | Flags | NDArray[np.intp]) -> "QuoteBatch":
+        """The rows chosen by a slice, a mask or positions, as a batch."""
+        return QuoteBatch(self.symbols, self.rows[index])
 
 
 def concatenate(batches: Iterable[BarBatch]) -> BarBatch:

@@ -18,7 +18,7 @@ from app.domain.market import SliceOpened, Timeframe
 from app.marketdata.aggregation import Aggregator
 from app.marketdata.batch import BarBatch, Floats, concatenate, to_datetime, to_ns
 from app.marketdata.calendar import TradingCalendar
-from app.marketdata.ports import DataProvider, Feed, PricePublisher
+from app.marketdata.ports import BarStream, Feed, PricePublisher
 from app.marketdata.slices import Moment, Slicer
 from app.marketdata.validation import LARGEST_JUMP, NEIGHBOURS, Verdict, validate
 from app.repositories import quarantine
@@ -63,7 +63,7 @@ class Ingestion:
 
     def __init__(
         self,
-        provider: DataProvider,
+        provider: BarStream,
         bars: StockData,
         pool: asyncpg.Pool,
         calendar: TradingCalendar,

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from app.core import registry
 from app.domain.market import SliceOpened, Timeframe
 from app.marketdata.batch import BarBatch, to_datetime
-from app.marketdata.ports import DataProvider, ProviderSetup
+from app.marketdata.ports import BarStream, DataProvider, ProviderSetup
 from tests.factories import make_batch, utc
 
 COUNT = 120
@@ -26,14 +27,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=registry.names("data"))
-def provider(request: pytest.FixtureRequest, folder: Path) -> DataProvider:
-    adapter: DataProvider = registry.load("data", request.param)(ProviderSetup(path=folder))
+class Showing(DataProvider, BarStream, Protocol):
+    """A provider that shows its bars by itself."""
+
+
+def showing() -> list[str]:
+    return [
+        name for name in registry.names("data") if hasattr(registry.load("data", name), "stream")
+    ]
+
+
+@pytest.fixture(params=showing())
+def provider(request: pytest.FixtureRequest, folder: Path) -> Showing:
+    adapter: Showing = registry.load("data", request.param)(ProviderSetup(path=folder))
     return adapter
 
 
 async def shown(
-    provider: DataProvider, after: datetime | None = None, symbols: Sequence[str] = SYMBOLS
+    provider: Showing, after: datetime | None = None, symbols: Sequence[str] = SYMBOLS
 ) -> list[SliceOpened | BarBatch]:
     feed = provider.stream(symbols, Timeframe.M1, after)
     items = []
@@ -49,14 +60,14 @@ def plain(items: Sequence[SliceOpened | BarBatch]) -> list[object]:
     return [item if isinstance(item, SliceOpened) else tuple(item.bars()) for item in items]
 
 
-async def test_bars_come_in_the_order_of_their_end(provider: DataProvider) -> None:
+async def test_bars_come_in_the_order_of_their_end(provider: Showing) -> None:
     ends = [int(end) for i in await shown(provider) if isinstance(i, BarBatch) for end in i.end]
     assert ends == sorted(ends)
     assert len(ends) > COUNT / 2
 
 
 async def test_first_prints_announce_bars_and_follow_what_ended_before(
-    provider: DataProvider,
+    provider: Showing,
 ) -> None:
     opened: dict[tuple[str, datetime], float] = {}
     newest = utc("2000-01-01")
@@ -70,7 +81,7 @@ async def test_first_prints_announce_bars_and_follow_what_ended_before(
             newest = max(newest, bar.end)
 
 
-async def test_a_stream_resumes_exactly_after_any_end(provider: DataProvider) -> None:
+async def test_a_stream_resumes_exactly_after_any_end(provider: Showing) -> None:
     whole = await shown(provider)
     for cut in (10, 40, 101):
         opened = next(i for i in range(cut, len(whole)) if isinstance(whole[i], SliceOpened))
@@ -82,7 +93,7 @@ async def test_a_stream_resumes_exactly_after_any_end(provider: DataProvider) ->
         assert length > 20
 
 
-async def test_history_is_what_the_stream_showed(provider: DataProvider) -> None:
+async def test_history_is_what_the_stream_showed(provider: Showing) -> None:
     items = await shown(provider, symbols=["SPY"])
     bars = [bar for i in items if isinstance(i, BarBatch) for bar in i.bars()]
     history = await provider.history("SPY", Timeframe.M1, bars[3].start, bars[50].start)
@@ -90,5 +101,5 @@ async def test_history_is_what_the_stream_showed(provider: DataProvider) -> None
     await provider.close()
 
 
-async def test_two_streams_show_the_same(provider: DataProvider) -> None:
+async def test_two_streams_show_the_same(provider: Showing) -> None:
     assert plain(await shown(provider)) == plain(await shown(provider))
