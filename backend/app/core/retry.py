@@ -55,4 +55,9 @@ def retry_on_exception(
 
 async def retried(call: Callable[[], Awaitable[T]], config: RetryConfig = API_RETRY_CONFIG) -> T:
     """Await `call()` until it succeeds or `config` gives up; the last error is raised unchanged."""
-    return await retry_on_exception(config)(call)()
+
+    @retry_on_exception(config)
+    async def attempt() -> T:  # stamina awaits coroutine functions only: a lambda would run once
+        return await call()
+
+    return await attempt()

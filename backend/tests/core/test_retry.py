@@ -60,3 +60,14 @@ async def test_a_coroutine_is_tried_again() -> None:
         return 7
 
     assert await retried(ask) == 7
+
+
+async def test_a_lambda_that_makes_a_coroutine_is_tried_again_too() -> None:
+    failures = [HICCUP]
+
+    async def ask(number: int) -> int:
+        if failures:
+            raise failures.pop()
+        return number
+
+    assert await retried(lambda: ask(7)) == 7
