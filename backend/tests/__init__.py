@@ -1,0 +1,1 @@
+"""Tests, one folder a package; a regular package, since eventkit installs a `tests` of its own."""
