@@ -1,0 +1,250 @@
+"""A vendor on this machine: HTTP and WebSocket on one port, with faults switched on by methods."""
+
+import asyncio
+import http
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One HTTP request as it came."""
+
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+
+
+Answer = Callable[[Asked], Response]
+
+
+class Loopback:
+    """Subclasses add routes with `route` and talk to sockets in `talk`.
+
+    `kill` takes the whole server away (a port that nobody serves), `start` brings it back on the
+    same port. Everything else that goes wrong has a method of its own.
+    """
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked: list[Asked] = []
+        self.sockets: list[Socket] = []
+        self.key_is_valid = True
+        self._routes: list[tuple[str, Answer]] = []
+        self._faults: deque[Response | None] = deque()
+        self._server: Server | None = None
+        self._muted = False
+        self._doubled = False
+        self._held: list[tuple[Socket, Any]] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.kill()
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Serve, on the port of the last time if there was one."""
+        self._server = await serve(
+            self._talk, "127.0.0.1", self.port, process_request=self._answer,
+            ping_interval=None, close_timeout=0.2, max_size=None,
+        )  # fmt: skip
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+
+    # --------------------------------------------------------------------------- faults
+
+    async def kill(self) -> None:
+        """No server any more: sockets are cut without a word, new connections are refused."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close(close_connections=False)
+        for connection in list(server.connections):
+            connection.transport.abort()
+        await server.wait_closed()
+
+    def drop(self) -> None:
+        """Cut every socket without a word; new connections are welcome."""
+        for socket in list(self.sockets):
+            socket.abort()
+
+    def mute(self, on: bool = True) -> None:
+        """Sockets stay open and say nothing; what would have been said is lost."""
+        self._muted = on
+
+    def duplicate(self, on: bool = True) -> None:
+        """Everything is said twice."""
+        self._doubled = on
+
+    def reorder(self, on: bool = True) -> None:
+        """Every two messages change places."""
+        self._held = [] if on else None
+
+    async def garbage(self, what: str | bytes = '[{"T":"t","S":') -> None:
+        """Something that nobody can read, to every socket."""
+        for socket in list(self.sockets):
+            await socket.raw(what)
+
+    def throttle(self, times: int = 1, **headers: str) -> None:
+        """The next requests get 429, with these headers (underscores become hyphens)."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        for _ in range(times):
+            self._faults.append(reply({"message": "too many requests."}, 429, **named))
+
+    def fail(self, times: int = 1, status: int = 500, body: str = "oops") -> None:
+        """The next requests get this status."""
+        for _ in range(times):
+            self._faults.append(text(body, status))
+
+    def break_off(self, times: int = 1) -> None:
+        """The next requests get no answer: the connection is cut."""
+        self._faults.extend([None] * times)
+
+    def expire_key(self) -> None:
+        """The key is refused from now on, by HTTP and by sockets; those that are open are cut."""
+        self.key_is_valid = False
+        self.drop()
+
+    # ------------------------------------------------------------------------ for vendors
+
+    def route(self, prefix: str, answer: Answer) -> None:
+        """Paths that begin with `prefix`; the longest wins."""
+        self._routes.append((prefix, answer))
+        self._routes.sort(key=lambda route: -len(route[0]))
+
+    async def talk(self, socket: "Socket") -> None:
+        """One socket's life; ends when this returns or the client goes."""
+        raise NotImplementedError
+
+    def admit(self, asked: Asked) -> Response | None:
+        """A refusal, before anything else is looked at."""
+        return None
+
+    async def say(self, socket: "Socket", message: Any) -> None:
+        """Send, through the faults that are on."""
+        if self._muted:
+            return
+        for one in self._order(socket, message):
+            for _ in range(2 if self._doubled else 1):
+                await one[0].send(one[1])
+
+    def _order(self, socket: "Socket", message: Any) -> list[tuple["Socket", Any]]:
+        if self._held is None:
+            return [(socket, message)]
+        self._held.append((socket, message))
+        if len(self._held) < 2:
+            return []
+        swapped, self._held = self._held[::-1], []
+        return swapped
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        address = urlsplit(request.path)
+        asked = Asked(address.path, dict(parse_qsl(address.query)), request.headers)
+        self.asked.append(asked)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return None
+        if self._faults:
+            fault = self._faults.popleft()
+            if fault is None:
+                connection.transport.abort()
+                return text("", 500)
+            return fault
+        if (refusal := self.admit(asked)) is not None:
+            return refusal
+        for prefix, answer in self._routes:
+            if asked.path.startswith(prefix):
+                return answer(asked)
+        return reply({"message": "endpoint not found."}, 404)
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        socket = Socket(connection)
+        self.sockets.append(socket)
+        try:
+            with suppress(ConnectionClosed):
+                await self.talk(socket)
+        finally:
+            self.sockets.remove(socket)
+
+
+class Socket:
+    """A client's WebSocket; `encode` and `decode` are the codec it asked for."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self.connection = connection
+        self.path = connection.request.path if connection.request else ""
+        self.headers = connection.request.headers if connection.request else Headers()
+        self.encode: Callable[[Any], str | bytes] = json.dumps
+        self.decode: Callable[[str | bytes], Any] = json.loads
+        self.topics: dict[str, list[str]] = {}
+
+    async def send(self, message: Any) -> None:
+        await self.raw(self.encode(message))
+
+    async def raw(self, content: str | bytes) -> None:
+        with suppress(ConnectionClosed):
+            await self.connection.send(content)
+
+    async def hear(self) -> Any:
+        return self.decode(await self.connection.recv())
+
+    def abort(self) -> None:
+        self.connection.transport.abort()
+
+
+def reply(body: object, status: int = 200, **headers: str) -> Response:
+    """JSON."""
+    return _response(json.dumps(body), status, "application/json", headers)
+
+
+def text(body: str, status: int = 200, **headers: str) -> Response:
+    """Plain text."""
+    return _response(body, status, "text/plain", headers)
+
+
+def _response(body: str, status: int, kind: str, headers: Mapping[str, str]) -> Response:
+    content = body.encode()
+    return Response(
+        status,
+        http.HTTPStatus(status).phrase,
+        Headers(
+            {
+                "Content-Type": kind,
+                "Content-Length": str(len(content)),
+                "Connection": "close",
+                **headers,
+            }
+        ),
+        content,
+    )
+
+
+async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - sockets and batches set no event
+            await asyncio.sleep(0.005)
