@@ -5,7 +5,7 @@ every other event is caused by one. Encoding is msgspec JSON with `type` as the 
 the hash chain, the WebSocket and a restart all read the same bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -466,6 +466,12 @@ _decoder: Final = msgspec.json.Decoder(Event)
 def encode(event: Event) -> bytes:
     """Canonical bytes: what is stored, hashed and sent."""
     return _encoder.encode(event)
+
+
+def encode_all(events: Sequence[Event]) -> bytes:
+    """The canonical bytes of all these events, one after the other; faster than one by one."""
+    # JSON escapes the line feeds inside of strings, so that those left are between events.
+    return _encoder.encode_lines(events).replace(b"\n", b"")
 
 
 def decode(data: bytes | str) -> Event:

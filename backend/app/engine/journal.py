@@ -16,7 +16,7 @@ from app.domain.events import (
     SessionOpened,
     SliceClosed,
     TradeClosed,
-    encode,
+    encode_all,
 )
 from app.domain.executions import Execution
 from app.domain.portfolio import Trade
@@ -74,7 +74,7 @@ class MemoryJournal:
 
     def _hash(self) -> None:
         # In batches: hashing many bytes at once costs far less than many times a few.
-        self._digest.update(b"".join(map(encode, self._unhashed)))
+        self._digest.update(encode_all(self._unhashed))
         self._unhashed.clear()
 
     @property

@@ -152,12 +152,10 @@ def equity_curve(
     flow = np.zeros(len(market.ends) + 1)
     shares = {symbol: np.zeros(len(market.ends) + 1) for symbol in market.tracks}
     flow[0] = float(cash)
-    for one in executions:
-        # A fill at the open has the instant at which the slice before ended.
-        at_open = one.execution_id.endswith(":0")
-        k = int(np.searchsorted(market.ends, to_ns(one.at), "right" if at_open else "left"))
-        flow[k] -= float(one.signed_quantity * one.price + one.commission)
-        shares[one.symbol][k] += float(one.signed_quantity)
+    for k, one in zip(_slices_of(executions, market).tolist(), executions, strict=True):
+        signed = one.signed_quantity
+        flow[k] -= float(signed * one.price + one.commission)
+        shares[one.symbol][k] += float(signed)
     equity = np.cumsum(flow[:-1])
     for symbol, changes in shares.items():
         track = market.tracks[symbol]
@@ -166,6 +164,14 @@ def equity_curve(
         closes = _on_grid(track.close, instruments.get(symbol) or Instrument(symbol))
         equity += np.where(held != 0, held * closes[np.maximum(last, 0)], 0.0)
     return equity
+
+
+def _slices_of(executions: Sequence[Execution], market: Market) -> NDArray[np.int64]:
+    """The slice of each fill; one at the open has the instant at which the slice before ended."""
+    at = np.array([to_ns(one.at) for one in executions], np.int64)
+    at_open = np.array([one.execution_id.endswith(":0") for one in executions], bool)
+    after = np.searchsorted(market.ends, at, "right")
+    return np.where(at_open, after, np.searchsorted(market.ends, at))
 
 
 def _on_grid(prices: NDArray[np.float64], instrument: Instrument) -> NDArray[np.float64]:

@@ -40,11 +40,13 @@ class Track:
         self.first_bar, self.last_bar = first_bar, last_bar
         "Bars first_bar <= i < last_bar are traded; earlier ones only warm the indicators."
         live = series.end[first_bar:last_bar]
-        self.slice_of: Positions = np.searchsorted(ends, live)
-        "Slice of each traded bar."
-        self.next_bar: Positions = first_bar + np.searchsorted(live, ends)
-        "For each slice the first bar that ends with it or later."
         self.is_complete = len(live) == len(ends)
+        every = np.arange(len(ends)) if self.is_complete else None
+        self.slice_of: Positions = np.searchsorted(ends, live) if every is None else every
+        "Slice of each traded bar."
+        found = np.searchsorted(live, ends) if every is None else every
+        self.next_bar: Positions = found + first_bar if first_bar else found
+        "For each slice the first bar that ends with it or later."
         columns = series.columns
         self.high, self.low, self.close = columns["high"], columns["low"], columns["close"]
         # Indexing a memoryview gives a Python number, several times faster than an array does.
@@ -112,7 +114,7 @@ class Market:
         self.timeframe: Final[Timeframe] = series[0].timeframe
         ranges = [_range(one, start, end) for one in series]
         ends = [one.end[first:last] for one, (first, last) in zip(series, ranges, strict=True)]
-        self.ends: Nanos = np.unique(np.concatenate(ends))
+        self.ends = _union(ends)
         if not len(self.ends):
             raise InvalidInput(
                 "There are no bars between start and end.",
@@ -178,6 +180,13 @@ class Market:
         return found
 
 
+def _union(ends: Sequence[Nanos]) -> Nanos:
+    """Every instant of these columns once, in order; np.unique hashes, which takes far longer."""
+    together = np.sort(np.concatenate(ends), kind="stable")
+    differs = together[1:] != together[:-1]
+    return together if differs.all() else together[np.append(True, differs)]
+
+
 def _view(column: NDArray[Any]) -> Any:  # noqa: ANN401 - memoryview's type cannot tell its item
     return memoryview(np.ascontiguousarray(column).data)
 
@@ -186,7 +195,8 @@ def series_of(batch: BarBatch, calendar: TradingCalendar) -> Series:
     """Bars with their sessions; intraday bars outside regular hours are left out."""
     batch = batch.sorted()
     if batch.timeframe is not Timeframe.D1:
-        batch = batch[calendar.is_regular(batch.start)]
+        is_regular = calendar.is_regular(batch.start)
+        batch = batch if is_regular.all() else batch[is_regular]
     return Series.of(batch, calendar.ordinals(batch.start))
 
 
