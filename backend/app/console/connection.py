@@ -1,6 +1,5 @@
 """What commands that trade work with: the database, a way to ask engines, and who asks."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 import typer
 
+from app.core import tasks
 from app.core.config import settings
 from app.core.errors import Unavailable
 from app.domain.users import CONSOLE, SCOPES, Caller, Role
@@ -51,7 +51,7 @@ def run(work: Callable[[Connected], Awaitable[T]]) -> T:
             return await work(at)
 
     try:
-        return asyncio.run(whole())
+        return tasks.run(whole())
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     except BrokenPipeError:  # not the database: who read our output has gone, as `| head` does

@@ -1,10 +1,11 @@
 """A task is ended even when something in it loses the first cancellation."""
 
 import asyncio
+import signal
 
 import pytest
 
-from app.core.tasks import end
+from app.core.tasks import end, run
 
 
 async def stubborn(losses: int, lost: list[int]) -> None:
@@ -39,3 +40,26 @@ async def test_an_error_in_a_task_is_nobodys_surprise() -> None:
 async def test_nothing_to_end_is_fine() -> None:
     await end([None])
     await end([])
+
+
+def test_ctrl_c_ends_work_that_loses_cancellations() -> None:
+    lost: list[int] = []
+
+    async def work() -> None:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+        await stubborn(2, lost)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(work())
+    assert len(lost) == 2
+
+
+def test_work_that_ends_gives_its_result_or_its_error() -> None:
+    async def work(answer: int) -> int:
+        if not answer:
+            raise ValueError("no answer")
+        return answer
+
+    assert run(work(7)) == 7
+    with pytest.raises(ValueError, match="no answer"):
+        run(work(0))
