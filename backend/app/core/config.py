@@ -207,6 +207,49 @@ class RedisOptions(Options):
         return re.sub(r"^valkey", "redis", self.address.get_secret_value())
 
 
+class CacheOptions(Options):
+    """What Redis remembers of the market, and for how long."""
+
+    quote_seconds: int = Field(
+        default=86_400,
+        ge=1,
+        validation_alias="CACHE_QUOTE_SECONDS",
+        description="How long a last price is remembered",
+    )
+    bars_seconds: int = Field(
+        default=60,
+        ge=1,
+        validation_alias="CACHE_BARS_SECONDS",
+        description="How long recent bars are remembered that no feed keeps fresh",
+    )
+    chain_seconds: int = Field(
+        default=60,
+        ge=1,
+        validation_alias="CACHE_CHAIN_SECONDS",
+        description="How long an option chain is remembered",
+    )
+    signal_seconds: int = Field(
+        default=60,
+        ge=1,
+        validation_alias="CACHE_SIGNAL_SECONDS",
+        description="How long the last signal of a symbol is remembered",
+    )
+    bars: int = Field(
+        default=1_000,
+        ge=0,
+        le=50_000,
+        validation_alias="CACHE_BARS",
+        description="Newest bars remembered a symbol and timeframe; longer reads ask PostgreSQL",
+    )
+    persist_seconds: float = Field(
+        default=5.0,
+        ge=0.1,
+        validation_alias="CACHE_PERSIST_SECONDS",
+        description="How often changed prices are written to market_data_cache, which fills an"
+        " empty Redis",
+    )
+
+
 class ApiOptions(Options):
     """The HTTP server."""
 
@@ -331,6 +374,7 @@ class Settings:
     app: AppOptions = field(default_factory=AppOptions)
     database: DatabaseOptions = field(default_factory=DatabaseOptions)
     redis: RedisOptions = field(default_factory=RedisOptions)
+    cache: CacheOptions = field(default_factory=CacheOptions)
     api: ApiOptions = field(default_factory=ApiOptions)
     log: LogOptions = field(default_factory=LogOptions)
     aws: AwsOptions = field(default_factory=AwsOptions)

@@ -15,6 +15,7 @@ from app.core.config import (
     ApiOptions,
     AppOptions,
     AwsOptions,
+    CacheOptions,
     DatabaseOptions,
     LogOptions,
     RedisOptions,
@@ -34,6 +35,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     ApiOptions,
     DatabaseOptions,
     RedisOptions,
+    CacheOptions,
     LogOptions,
 )
 LAST: Final[tuple[type[Options], ...]] = (AwsOptions,)

@@ -228,10 +228,30 @@ class ChainSource(Protocol):
 
 
 class PricePublisher(Protocol):
-    """Tells others about bars that are stored. Nothing of it is needed to trade."""
+    """Tells others what is new, and has the cache remember it. Nothing of it is needed to trade.
+
+    Every `offer` goes on at once: prices are conflated, and what cannot be sent is dropped and
+    counted.
+    """
 
     def offer(self, dataset: str, bars: Sequence[BarBatch]) -> None:
-        """Hand bars over and go on at once: what cannot be sent is dropped and counted."""
+        """Bars that are durable, by now."""
+        ...
+
+    def offer_quotes(self, dataset: str, quotes: QuoteBatch) -> None:
+        """Tops of book; the newest of each symbol is remembered."""
+        ...
+
+    def offer_prints(self, dataset: str, ticks: TickBatch) -> None:
+        """Prints; the newest of each symbol that counts is the last price."""
+        ...
+
+    def offer_chain(self, dataset: str, underlying: str, body: bytes, at: datetime) -> None:
+        """A whole option chain, as JSON."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """What waits, was sent, dropped and failed since the start."""
         ...
 
     async def close(self) -> None:

@@ -1,0 +1,15 @@
+"""Waiting for what comes about by itself: servers and databases set no event."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def until(found: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
+    """The first answer that is true; fails when none comes in time."""
+    async with asyncio.timeout(seconds):
+        while not (value := await found()):
+            await asyncio.sleep(0.002)
+        return value
