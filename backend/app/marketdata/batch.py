@@ -172,7 +172,11 @@ class TickLabel:
     exchange: str | None = None
     conditions: str | None = None
     counts: bool = True
-    "Whether it makes bars: not when the vendor marks it as late, cancelled, odd or suspicious."
+    "Whether it makes bars: not when the vendor marks it as cancelled, official or suspicious."
+    volume_only: bool = False
+    """Of those that count: whether only its size does, because its price is not the market's then
+    (average price, derivatively priced, out of sequence; odd lots where the tape says so).
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,13 +201,15 @@ class QuoteBatch:
 
     symbols: tuple[str, ...]
     rows: Rows
+    partial: bool = False
+    "A side that is NaN has not changed since the row before (else: nobody bids, or asks)."
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: slice | Flags | NDArray[np.intp]) -> "QuoteBatch":
         """The rows chosen by a slice, a mask or positions, as a batch."""
-        return QuoteBatch(self.symbols, self.rows[index])
+        return QuoteBatch(self.symbols, self.rows[index], self.partial)
 
 
 def concatenate(batches: Iterable[BarBatch]) -> BarBatch:

@@ -46,6 +46,12 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     NO_TRADING_DAY = "no_trading_day"
     OFF_GRID = "off_grid"
+    NEGATIVE_SIZE = "negative_size"
+    CROSSED = "crossed"
+    EMPTY = "empty"
+    STALE = "stale"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    OUTSIDE_SESSION = "outside_session"
 
 
 EXPLANATIONS: Final = {
@@ -56,15 +62,21 @@ EXPLANATIONS: Final = {
     Reason.NEGATIVE_VOLUME: "the volume is negative",
     Reason.HIGH_LOW: "open or close lies outside low to high",
     Reason.JUMP: "a price is several times above or below its neighbours",
-    Reason.FUTURE: "the bar is not over yet",
-    Reason.OUT_OF_ORDER: "the bar is older than one before it",
-    Reason.DUPLICATE: "another bar of the same time came before, with other values",
+    Reason.FUTURE: "it lies in the future (a bar: it is not over yet)",
+    Reason.OUT_OF_ORDER: "it is older than one before it, by more than is allowed",
+    Reason.DUPLICATE: "another of the same time came before",
     Reason.NO_TRADING_DAY: "the exchange is closed on that day",
     Reason.OFF_GRID: "the start is not on the grid that begins at the session's open",
+    Reason.NEGATIVE_SIZE: "a size is negative, missing or infinite",
+    Reason.CROSSED: "the bid is above the ask",
+    Reason.EMPTY: "a quote with neither bid nor ask",
+    Reason.STALE: "it came much later than its time says",
+    Reason.UNKNOWN_SYMBOL: "nobody knows the symbol",
+    Reason.OUTSIDE_SESSION: "it lies outside regular hours, and only those are wanted",
 }
 
 _REASONS: Final = tuple(Reason)
-Codes = NDArray[np.uint16]
+Codes = NDArray[np.uint32]
 "One bit a reason, in the order of `Reason`."
 
 
@@ -87,12 +99,11 @@ class Verdict:
 
     def reasons(self) -> list[list[Reason]]:
         """The reasons of each bad row."""
-        return [_named(code) for code in self.codes.tolist()]
+        return [named(code) for code in self.codes.tolist()]
 
     def counts(self) -> dict[Reason, int]:
         """Bad rows by reason; a row with two reasons counts twice."""
-        bits = {r: int(np.count_nonzero(self.codes & _bit(r))) for r in _REASONS}
-        return {reason: count for reason, count in bits.items() if count}
+        return counted(self.codes)
 
 
 def validate(
@@ -115,18 +126,18 @@ def validate(
     rows = batch.rows
     if rows.dtype != BAR:
         raise TypeError(f"bars have the columns {BAR.names}, not {rows.dtype.names}")
-    codes = np.zeros(len(rows), dtype=np.uint16)
+    codes = np.zeros(len(rows), dtype=np.uint32)
     for reason, failed in _row_rules(batch, calendar, now).items():
-        codes[failed] |= _bit(reason)
+        codes[failed] |= bit_of(reason)
     if malformed is not None:
-        codes[malformed] |= _bit(Reason.MALFORMED)
+        codes[malformed] |= bit_of(Reason.MALFORMED)
     if in_order:
-        codes[_out_of_order(batch.start, codes == 0, newest)] |= _bit(Reason.OUT_OF_ORDER)
+        codes[_out_of_order(batch.start, codes == 0, newest)] |= bit_of(Reason.OUT_OF_ORDER)
     repeats, conflicts = _duplicates(batch, codes == 0)
-    codes[conflicts] |= _bit(Reason.DUPLICATE)
+    codes[conflicts] |= bit_of(Reason.DUPLICATE)
     sound = (codes == 0) & ~repeats
     jumps, closes = _jumps(batch, sound, before, in_order)
-    codes[jumps] |= _bit(Reason.JUMP)
+    codes[jumps] |= bit_of(Reason.JUMP)
     bad = np.flatnonzero(codes)
     kept = sound & ~jumps
     starts = batch.start[sound]
@@ -226,9 +237,17 @@ def _neighbour_medians(closes: Floats, past_only: bool) -> Floats:
     return np.nanmedian(around, axis=1)
 
 
-def _bit(reason: Reason) -> np.uint16:
-    return np.uint16(1 << _REASONS.index(reason))
+def bit_of(reason: Reason) -> np.uint32:
+    """The bit of a reason in `Codes`."""
+    return np.uint32(1 << _REASONS.index(reason))
 
 
-def _named(code: int) -> list[Reason]:
+def named(code: int) -> list[Reason]:
+    """The reasons whose bits are set."""
     return [reason for i, reason in enumerate(_REASONS) if code >> i & 1]
+
+
+def counted(codes: Codes) -> dict[Reason, int]:
+    """Rows by reason; a row with two reasons counts twice."""
+    bits = {r: int(np.count_nonzero(codes & bit_of(r))) for r in _REASONS}
+    return {reason: count for reason, count in bits.items() if count}
