@@ -21,6 +21,7 @@ from app.core.config import (
     RedisOptions,
 )
 from app.core.options import Options, variable_of, where_of
+from app.core.pricing import PricingOptions
 
 HEADER: Final = """\
 # Every setting of Tradewright, with its default. Copy to .env and fill in what you use:
@@ -37,6 +38,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     RedisOptions,
     CacheOptions,
     LogOptions,
+    PricingOptions,
 )
 LAST: Final[tuple[type[Options], ...]] = (AwsOptions,)
 
