@@ -10,7 +10,6 @@ from app.core.options import Options
 
 DATABENTO_KEYS = {"where": "https://databento.com/portal/keys"}
 TWELVE_DATA_KEYS = {"where": "https://twelvedata.com/account/api-keys (the free plan is enough)"}
-ALPACA_KEYS = {"where": "https://app.alpaca.markets (Paper account, API keys)"}
 QUIVER_KEYS = {"where": "https://api.quiverquant.com"}
 IBKR_ACCOUNT = {"where": "https://www.interactivebrokers.com (see the README's IBKR set-up steps)"}
 
@@ -53,23 +52,6 @@ class TwelveDataOptions(Options):
     socket_url: str = Field(
         default="wss://ws.twelvedata.com/v1/quotes/price", description="Address of the WebSocket"
     )
-
-
-class AlpacaOptions(Options):
-    """Alpaca: paper and live orders, and market data."""
-
-    model_config = SettingsConfigDict(env_prefix="ALPACA_")
-
-    api_key: SecretStr | None = Field(
-        default=None, description="Alpaca key id", json_schema_extra={**ALPACA_KEYS}
-    )
-    secret_key: SecretStr | None = Field(
-        default=None, description="Alpaca secret", json_schema_extra={**ALPACA_KEYS}
-    )
-    base_url: str = Field(
-        default="https://paper-api.alpaca.markets", description="Trading address; paper by default"
-    )
-    data_url: str = Field(default="https://data.alpaca.markets", description="Market data address")
 
 
 class IbkrOptions(Options):
@@ -117,7 +99,6 @@ class YfinanceOptions(Options):
 VENDORS: Final[tuple[type[Options], ...]] = (
     DatabentoOptions,
     TwelveDataOptions,
-    AlpacaOptions,
     IbkrOptions,
     QuiverOptions,
     YfinanceOptions,

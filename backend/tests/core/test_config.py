@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.adapters.clients.alpaca import AlpacaOptions
 from app.core import env_example
 from app.core.config import (
     ApiOptions,
@@ -19,7 +20,7 @@ from app.core.config import (
 )
 from app.core.environment import project_root
 from app.core.errors import ConfigurationError
-from app.core.vendors import AlpacaOptions, DatabentoOptions, IbkrOptions
+from app.core.vendors import DatabentoOptions, IbkrOptions
 
 NAMED_IN_REQUIREMENTS = [
     "DATABASE_URL",

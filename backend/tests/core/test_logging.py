@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from app.adapters.clients.alpaca import AlpacaOptions
 from app.core import logging as logs
 from app.core.config import get_settings
 from app.core.errors import ConfigurationError
 from app.core.redaction import redact, remember
-from app.core.vendors import AlpacaOptions
 
 DAY_SECONDS = 86_400
 CANARY = "canary-5f2d9e"

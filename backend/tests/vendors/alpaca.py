@@ -51,6 +51,8 @@ class AlpacaLoopback(Loopback):
         self.connections_allowed = 1
         self.largest_page = 10_000
         self.route("/v2/stocks/bars", self._bars_of)
+        self.route("/v1beta1/options/bars", self._bars_of)
+        self.route("/v2/stocks/trades", self._of_stocks)
         self.route("/v2/stocks/", self._of_one_stock)
         self.route("/v1/corporate-actions", self._corporate_actions)
         self.route("/v1beta1/options/snapshots/", self._chain)
@@ -131,6 +133,15 @@ class AlpacaLoopback(Loopback):
         for symbol, bar in page:
             bars.setdefault(symbol, []).append(written(bar))
         return self._ok({"bars": bars, "next_page_token": token})
+
+    def _of_stocks(self, asked: Asked) -> Response:
+        """Prints of several stocks, as the vendor's own client asks for them."""
+        rows = [(s, row) for s in asked.query["symbols"].split(",") for row in self.trades[s]]
+        page, token = self._page(asked, rows, lambda row: int(row[1]["t"]))
+        trades: dict[str, list[Message]] = {}
+        for symbol, row in page:
+            trades.setdefault(symbol, []).append(written(row))
+        return self._ok({"trades": trades, "next_page_token": token})
 
     def _of_one_stock(self, asked: Asked) -> Response:
         symbol, what = asked.path.split("/")[3:5]
