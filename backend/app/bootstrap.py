@@ -26,6 +26,7 @@ from app.domain.instruments import Instrument
 from app.domain.matching import FillModel
 from app.domain.ports import Broker
 from app.engine.paper import PaperBroker
+from app.ingest.cache_keeper import CacheKeeper
 from app.marketdata.ports import BarStream, DataProvider, PricePublisher, ProviderSetup
 from app.repositories import alerts
 from app.repositories.accounts import Account
@@ -110,7 +111,7 @@ class Parts:
     @property
     def holder(self) -> str:
         """Who we are, as a lease says it."""
-        return f"{socket.gethostname()}:{os.getpid()}"
+        return _holder()
 
 
 @asynccontextmanager
@@ -119,31 +120,40 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
     settings = settings or get_settings()
     url = database_url()
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
-    publisher = _publisher()
-    try:
-        async with opened_pool(url) as pool:
-            yield Parts(
-                settings=settings,
-                url=url,
-                pool=pool,
-                journal_key=key,
-                system=SharedJournal(pool, key),
-                catalogue=Catalogue(strategy_folders()),
-                publisher=publisher,
-            )
-    finally:
-        if publisher is not None:
-            await publisher.close()
+    async with opened_pool(url) as pool, _publishing(settings, pool) as publisher:
+        yield Parts(
+            settings=settings,
+            url=url,
+            pool=pool,
+            journal_key=key,
+            system=SharedJournal(pool, key),
+            catalogue=Catalogue(strategy_folders()),
+            publisher=publisher,
+        )
 
 
-def _publisher() -> PricePublisher | None:
+@asynccontextmanager
+async def _publishing(
+    settings: Settings, pool: asyncpg.Pool
+) -> AsyncIterator[PricePublisher | None]:
     """Live prices go to Redis; without one nobody misses them but the screens."""
     try:
         address = redis_url()
     except ConfigurationError:
-        return None
-    publisher: PricePublisher = registry.load("publishers", "redis")(address)
-    return publisher
+        yield None
+        return
+    publisher = registry.load("publishers", "redis")(address, settings.cache)
+    keeper = CacheKeeper(pool, publisher, settings.cache.persist_seconds, _holder(), clock.system)
+    keeper.start()
+    try:
+        yield publisher
+    finally:
+        await keeper.stop()
+        await publisher.close()
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def simulated_start() -> datetime:

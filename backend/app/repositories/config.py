@@ -34,7 +34,10 @@ async def change(
     actor: str,
     reason: str,
 ) -> Any:  # noqa: ANN401 - any JSON
-    """Store a value with its history, in the caller's transaction; returns the one before."""
+    """Store a value with its history, in the caller's transaction; returns the one before.
+
+    Once it commits, processes that listen to `config` hear the key.
+    """
     before = await db.fetchval(
         "SELECT value::text FROM system_config WHERE scope = $1 AND key = $2 FOR UPDATE", scope, key
     )
@@ -60,6 +63,7 @@ async def change(
         actor,
         reason,
     )
+    await db.execute("SELECT pg_notify('config', $1)", key)
     return orjson.loads(before) if before is not None else None
 
 

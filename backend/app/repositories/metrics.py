@@ -1,5 +1,7 @@
-"""Figures of the trading side, in one statement."""
+"""Figures of the trading side, in one statement; and what processes note of themselves."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from app.domain.orders import OPEN
@@ -36,3 +38,33 @@ async def facts(db: Db) -> dict[str, float]:
     """Counts by name; times in milliseconds."""
     row = await db.fetchrow(_FACTS)
     return {name: float(value) for name, value in (row or {}).items()}
+
+
+_NOTE: Final = """
+  WITH noted AS (
+    INSERT INTO metrics (name, at, labels, value)
+    SELECT n.name, $1, jsonb_build_object('process', $2::text), n.value
+    FROM unnest($3::text[], $4::float8[]) AS n (name, value)
+    ON CONFLICT DO NOTHING RETURNING 1
+  )
+  DELETE FROM metrics m WHERE m.name = ANY($3)
+    AND m.series = jsonb_build_object('process', $2::text)::text
+    AND m.at < $1 - interval '1 hour'"""
+
+_NOTED: Final = """
+  SELECT name, sum(value) AS value FROM (
+    SELECT DISTINCT ON (name, series) name, value FROM metrics
+    WHERE at > $1 AND name LIKE $2 ORDER BY name, series, at DESC
+  ) newest GROUP BY name"""
+
+
+async def note(db: Db, process: str, values: Mapping[str, float], at: datetime) -> None:
+    """Figures of one process, for those that cannot ask it; kept for an hour."""
+    if values:
+        await db.execute(_NOTE, at, process, list(values), list(map(float, values.values())))
+
+
+async def noted(db: Db, prefix: str, since: datetime) -> dict[str, float]:
+    """The newest figures whose names begin so, summed over the processes that noted them since."""
+    rows = await db.fetch(_NOTED, since, prefix.replace("_", r"\_") + "%")
+    return {row["name"]: float(row["value"]) for row in rows}

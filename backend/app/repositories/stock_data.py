@@ -15,7 +15,7 @@ from app.domain.market import Timeframe
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BAR, PRICES, BarBatch, Nanos, Rows
 from app.marketdata.calendar import step_ns, trading_calendar
-from app.repositories import stocks
+from app.repositories import market_data_cache, stocks
 from app.repositories.paging import Db
 from app.repositories.stocks import Stock
 
@@ -135,12 +135,19 @@ class StockData:
     # ---------------------------------------------------------------------------- write
 
     async def store(
-        self, batches: Iterable[BarBatch], source: str, policy: Policy = Policy.KEEP
+        self,
+        batches: Iterable[BarBatch],
+        source: str,
+        policy: Policy = Policy.KEEP,
+        *,
+        is_told: bool = False,
     ) -> Stored:
         """Store bars durably, all or none; storing them again changes nothing.
 
         Bars beyond the newest of their series are copied straight in; others are merged by
-        `policy`. A batch may not hold a start twice. Raises NotFound for an unknown symbol.
+        `policy`. A batch may not hold a start twice. The commit announces what changed to caches,
+        but for appended bars that a publisher tells them (`is_told`). Raises NotFound for an
+        unknown symbol.
         """
         series = [(await self.stock(b.symbol), b) for b in batches if len(b)]
         await self._load_marks(series)
@@ -148,10 +155,18 @@ class StockData:
         async with self._pool.acquire() as connection, connection.transaction():
             for timeframe, ids, rows in _tables(series):
                 stored += await self._write(connection, timeframe, ids, rows, source, policy)
+            is_behind = is_told and not self._is_late(series)
+            if stored.corrected or (stored.inserted and not is_behind):
+                names = [stock.symbol for stock, _ in series]
+                await market_data_cache.announce(connection, self.dataset, names)
         for stock, batch in series:
             key = (stock.id, str(batch.timeframe))
             self._newest[key] = max(self._newest[key], int(batch.start.max()))
         return stored
+
+    def _is_late(self, series: Sequence[tuple[Stock, BarBatch]]) -> bool:
+        """Whether some bar does not lie behind all that were stored."""
+        return any(b.start.min() <= self._newest[s.id, str(b.timeframe)] for s, b in series)
 
     async def _write(
         self,

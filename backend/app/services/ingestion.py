@@ -229,7 +229,10 @@ class Ingestion:
     async def _store(self, batches: list[BarBatch]) -> None:
         if not batches:
             return
-        stored = await retried(lambda: self._bars.store(batches, self._provider.name), _RETRY)
+        is_told = self._publisher is not None
+        stored = await retried(
+            lambda: self._bars.store(batches, self._provider.name, is_told=is_told), _RETRY
+        )
         self.statistics.stored += stored.inserted
         if self._publisher is not None:
             self._publisher.offer(self._bars.dataset, batches)
