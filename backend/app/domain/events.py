@@ -51,7 +51,7 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, tag=_snake, tag_field="type"):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=_snake, tag_field="type"):
     """Base of every event; the tag is the class name in snake case, e.g. `order_filled`."""
 
 
@@ -454,9 +454,7 @@ _at: Final[Callable[[Any], datetime]] = attrgetter("at")
 
 def occurred_at(event: Event) -> datetime:
     """Event time: the input's own time, never the wall clock."""
-    elsewhere = _OCCURRED.get(type(event))
-    at: datetime = _at(event) if elsewhere is None else elsewhere(event)
-    return at
+    return _OCCURRED.get(type(event), _at)(event)
 
 
 _encoder: Final = msgspec.json.Encoder(order="deterministic")

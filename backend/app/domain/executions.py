@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
+class Execution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fill. `quantity` is positive; `signed_quantity` is negative for a sale.
 
     Unique by (broker, execution_id): a broker that reports the same fill twice changes nothing.

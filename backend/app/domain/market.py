@@ -64,7 +64,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     ask_size: float
 
 
-class SliceOpened(msgspec.Struct, frozen=True):
+class SliceOpened(msgspec.Struct, frozen=True, gc=False):
     """The first prints of the bars that start at `at`: when market orders meet the market.
 
     Only a simulated broker listens; the engine does not learn anything from it.

@@ -68,7 +68,7 @@ Meeting = tuple[datetime, int]
 """Start of the bar, and 0 for its open or 1 for the whole of it."""
 
 
-class Resting(msgspec.Struct, kw_only=True):
+class Resting(msgspec.Struct, kw_only=True, gc=False):
     """An order in the book with what the market did to it so far."""
 
     order: Order

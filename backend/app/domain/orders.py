@@ -89,6 +89,7 @@ REOPEN: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 }
 """Only a broker's late fact travels these edges, and it raises an alert."""
 
+_AFTER: Final = {s: NEXT.get(s, frozenset()) | REOPEN.get(s, frozenset()) for s in S}
 OPEN: Final = frozenset(NEXT)
 CLOSED: Final = frozenset(S) - OPEN
 
@@ -101,7 +102,7 @@ class PendingChange(StrEnum):
     REPLACE = "replace"
 
 
-class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
+class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an order meets the market: type, prices and life time."""
 
     type: OrderType = OrderType.MARKET
@@ -110,7 +111,7 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.DAY
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request to a broker. `quantity` is positive; `side` is the direction; money is Decimal."""
 
     client_order_id: str
@@ -148,9 +149,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def to(self, status: OrderStatus, **changes: object) -> "Order":
         """This order in `status`. Raises InvalidTransition along a missing edge."""
-        if status not in NEXT.get(self.status, frozenset()) and status not in REOPEN.get(
-            self.status, frozenset()
-        ):
+        if status not in _AFTER[self.status]:
             raise InvalidTransition(
                 f"Order {self.client_order_id} is {self.status}; it cannot become {status}."
             )

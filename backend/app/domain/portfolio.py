@@ -13,7 +13,7 @@ PRECISION: Final = Decimal("0.00000001")
 "Quotients are rounded to what the database keeps, so that the fold and its tables agree."
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one ledger holds of one symbol now; `quantity` is signed.
 
     `realized_pnl` (before costs) and `commission` run since the ledger's first fill; the fields
@@ -43,7 +43,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         return (price - self.average_price) * self.quantity
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
+class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A round trip of one ledger: from flat, to a position, back to flat (or through it).
 
     `quantity` is signed by direction and is the largest held; `pnl` is net of `commission`.

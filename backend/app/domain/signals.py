@@ -17,7 +17,7 @@ class SignalType(StrEnum):
     SHORT = "short"
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True):
+class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hold `exposure` (-1 short .. +1 long) of `symbol` in `ledger`.
 
     A person may want an exact signed `quantity` instead, on explicit `terms`.
@@ -47,7 +47,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
         return SignalType.SHORT if wanted < 0 else SignalType.FLAT
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The standing wish for one (ledger, symbol): journaled, so a restart keeps it."""
 
     ledger: str

@@ -1,5 +1,6 @@
 """What the parts of the engine share: the book, the standing targets, and the events going out."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -32,12 +33,10 @@ class Desk:
     def __init__(self, book: Book, risk: RiskEngine) -> None:
         self.book, self.risk = book, risk
         self.standings: dict[Key, Standing] = {}
-        self.out: list[Event] = []
+        self.out: Final[list[Event]] = []
+        self.emit: Final[Callable[[Event], None]] = self.out.append
         self.outbox: list[Act] = []
         "What the driver has to do at the broker, first come first served."
-
-    def emit(self, event: Event) -> None:
-        self.out.append(event)
 
     def place(self, approved: OrderApproved) -> None:
         """The order is made: it waits for the wire."""
@@ -55,7 +54,8 @@ class Desk:
 
     def taken(self) -> list[Event]:
         """The events since the last time, in order."""
-        events, self.out = self.out, []
+        events = self.out.copy()
+        self.out.clear()
         return events
 
     def cancel(self, order: Order, reason: str, at: datetime) -> None:
@@ -137,11 +137,12 @@ class Desk:
     def projected(self, standing: Standing) -> Decimal:
         """Held and on its way."""
         target = standing.target
-        key = target.ledger, target.symbol
-        quantity = self.book.held(*key)
-        for order in self.book.by_key.get(key, {}).values():
-            if order.leg not in PROTECTIVE:
-                quantity += order.signed_remaining
+        quantity = self.book.held(target.ledger, target.symbol)
+        working = self.book.by_key.get((target.ledger, target.symbol))
+        if working:
+            for order in working.values():
+                if order.leg not in PROTECTIVE:
+                    quantity += order.signed_remaining
         return quantity
 
     def held_exposure(self, ledger: str, symbol: str) -> float:

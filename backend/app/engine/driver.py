@@ -129,7 +129,8 @@ class Driver:
             cause = len(entries)
             entries.append(Entry(event))
             facts = self.engine.handle(event)
-            entries += [Entry(fact, cause) for fact in facts]
+            if facts:
+                entries += [Entry(fact, cause) for fact in facts]
             if self._asked:
                 wanted = {f.client_order_id for f in facts if isinstance(f, CancelRequested)}
                 self._asked -= wanted
@@ -137,7 +138,7 @@ class Driver:
             await self.journal.append(entries)
             if self._resumed is not None and _resumes(entries):
                 await self._resumed()
-        if not self._is_working and self.engine.outbox:
+        if self.engine.outbox and not self._is_working:
             await self._work()
 
     async def _work(self) -> None:

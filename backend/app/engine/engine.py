@@ -6,7 +6,7 @@ Pure: no clock, no await, no I/O, no random. The same inputs give the same event
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -78,29 +78,18 @@ class Engine:
         self.now: datetime | None = None
         self.slice_end: datetime | None = None
         "End of the last slice that was handled: the feed goes on after it."
-        self._handlers: Final[dict[type, Callable[[Any], None]]] = {
-            SliceClosed: self._on_slice,
-            ClockTicked: self._on_clock,
-            SessionOpened: self._on_session_opened,
-            SessionClosed: self._on_session_closed,
-            CommandReceived: self._requests.carry_out,
-            Reconciled: self._on_reconciled,
-            BarLate: _nothing,
-            OrderSubmitted: partial(reports.on_submitted, self.desk),
-            OrderAccepted: partial(reports.on_accepted, self.desk),
-            OrderUnknown: partial(reports.on_unknown, self.desk),
-            OrderRejected: partial(reports.on_closed, self.desk),
-            OrderCanceled: partial(reports.on_closed, self.desk),
-            OrderExpired: partial(reports.on_closed, self.desk),
-            OrderFilled: partial(reports.on_filled, self.desk),
-        }
 
     def handle(self, event: Input) -> list[Event]:
         """What follows from `event`, in order; the event itself is not among it."""
         at = occurred_at(event)
         if self.now is None or at > self.now:
             self.now = at
-        self._handlers[type(event)](event)
+        kind = type(event)
+        report = _REPORTS.get(kind)
+        if report is not None:
+            report(self.desk, event)
+        else:
+            _HANDLERS[kind](self, event)
         return self.desk.taken()
 
     # -------------------------------------------------------------------------------- inputs
@@ -126,13 +115,15 @@ class Engine:
 
     def _pursue_all(self, at: datetime) -> None:
         """Every unmet target: all reductions first, each pass by ledger and symbol."""
-        standings = self.desk.standings
-        unmet = sorted(key for key, standing in standings.items() if standing.is_live)
-        for key in unmet:
-            lapse_when_due(self.desk, standings[key], at)
-            reduce(self.desk, standings[key], at)
-        for key in unmet:
-            extend(self.desk, standings[key], at)
+        desk = self.desk
+        unmet = [item for item in desk.standings.items() if item[1].is_live]
+        if len(unmet) > 1:
+            unmet.sort(key=_first)
+        for _, standing in unmet:
+            lapse_when_due(desk, standing, at)
+            reduce(desk, standing, at)
+        for _, standing in unmet:
+            extend(desk, standing, at)
 
     def _on_clock(self, event: ClockTicked) -> None:
         for order in list(self.book.open.values()):
@@ -176,12 +167,12 @@ class Engine:
     @property
     def deadline(self) -> datetime | None:
         """When the next order times out; None while none can."""
-        if not self.book.open:
-            return None
-        return min(
-            (due for order in self.book.open.values() if (due := self._due(order)) is not None),
-            default=None,
-        )
+        next_due: datetime | None = None
+        for order in self.book.open.values():
+            due = self._due(order)
+            if due is not None and (next_due is None or due < next_due):
+                next_due = due
+        return next_due
 
     def _due(self, order: Order) -> datetime | None:
         """Time-outs run while the exchange is open. What is meant to rest never times out."""
@@ -194,7 +185,7 @@ class Engine:
         start, opened = order.at, self.book.opened_at
         if opened is not None and opened > start:
             start = opened
-        return start + timedelta(seconds=self.book.limits.order_timeout_seconds)
+        return start + timedelta(0, self.book.limits.order_timeout_seconds)
 
     # ---------------------------------------------------------------------------- what it is
 
@@ -265,6 +256,29 @@ class Engine:
         self.desk.outbox = list(state.outbox)
         self._deployments.restore(state.runtimes)
 
+    def _on_command(self, event: CommandReceived) -> None:
+        self._requests.carry_out(event)
 
-def _nothing(event: BarLate) -> None:
-    """Stored and journaled, never traded."""
+    def _on_late_bar(self, event: BarLate) -> None:
+        """Stored and journaled, never traded."""
+
+
+_first: Final = itemgetter(0)
+_HANDLERS: Final[dict[type, Callable[[Engine, Any], None]]] = {
+    SliceClosed: Engine._on_slice,
+    ClockTicked: Engine._on_clock,
+    SessionOpened: Engine._on_session_opened,
+    SessionClosed: Engine._on_session_closed,
+    CommandReceived: Engine._on_command,
+    Reconciled: Engine._on_reconciled,
+    BarLate: Engine._on_late_bar,
+}
+_REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
+    OrderSubmitted: reports.on_submitted,
+    OrderAccepted: reports.on_accepted,
+    OrderUnknown: reports.on_unknown,
+    OrderRejected: reports.on_closed,
+    OrderCanceled: reports.on_closed,
+    OrderExpired: reports.on_closed,
+    OrderFilled: reports.on_filled,
+}

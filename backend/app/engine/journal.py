@@ -48,17 +48,19 @@ class MemoryJournal:
 
     async def append(self, entries: Sequence[Entry]) -> int:
         """Remember `entries`; the sequence number of the last. `cause` stays as given."""
+        unhashed, before = self._unhashed, len(self._unhashed)
         for entry in entries:
             event = entry.event
-            if not self.keeps_time and type(event) in TIME:
+            kind = type(event)
+            if kind in TIME and not self.keeps_time:
                 continue
-            self.count += 1
-            self._unhashed.append(event)
-            if type(event) in _TOLD:
+            unhashed.append(event)
+            if kind in _TOLD:
                 self._tell(event)
             if self.keeps_events:
                 self.entries.append(entry)
-        if len(self._unhashed) > _BATCH:
+        self.count += len(unhashed) - before
+        if len(unhashed) > _BATCH:
             self._hash()
         return self.count
 

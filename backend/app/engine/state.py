@@ -15,14 +15,14 @@ FORMAT = 1
 "Goes up when a checkpoint of before can no longer be read."
 
 
-class Act(msgspec.Struct, frozen=True):
+class Act(msgspec.Struct, frozen=True, gc=False):
     """Something that was decided and must still be done at the broker."""
 
     kind: Literal["submit", "cancel"]
     client_order_id: str
 
 
-class Standing(msgspec.Struct, kw_only=True):
+class Standing(msgspec.Struct, kw_only=True, gc=False):
     """The standing target of one (ledger, symbol) and how far its pursuit has come."""
 
     target: Target

@@ -88,6 +88,8 @@ class Book:
         "None: nobody has told us about sessions."
         self.opened_at: datetime | None = None
         self._equity: Decimal | None = None
+        self._newest: datetime | None = None
+        "When the youngest order was made."
 
     # -------------------------------------------------------------------------- holdings
 
@@ -109,8 +111,10 @@ class Book:
 
     def held(self, ledger: str, symbol: str) -> Decimal:
         found = self.ledgers.get(ledger)
-        position = found.positions.get(symbol) if found else None
-        return position.quantity if position else ZERO
+        if found is None:
+            return ZERO
+        position = found.positions.get(symbol)
+        return ZERO if position is None else position.quantity
 
     def positions(self) -> Iterator[Position]:
         """Every position that is not flat, by ledger and symbol."""
@@ -195,6 +199,8 @@ class Book:
         record = self.records.get(identity)
         if record is None:
             self.records[identity] = Record(order=order)
+            if self._newest is None or order.at > self._newest:
+                self._newest = order.at
         else:
             record.order = order
         key = order.ledger, order.symbol
@@ -256,14 +262,16 @@ class Book:
         return {symbol: self.exposure(symbol) for symbol in sorted(symbols)}
 
     def _forget_closed(self) -> None:
-        newest = max((record.order.at for record in self.records.values()), default=None)
-        if newest is None:
+        if self._newest is None:
             return
-        self.records = {
-            identity: record
-            for identity, record in self.records.items()
-            if record.order.is_open or newest - record.order.at < _KEEP_CLOSED
-        }
+        oldest_kept, old = self._newest - _KEEP_CLOSED, []
+        for identity, record in self.records.items():
+            if record.order.at > oldest_kept:
+                break  # the rest was made later
+            if not record.order.is_open:
+                old.append(identity)
+        for identity in old:
+            del self.records[identity]
 
     # ------------------------------------------------------------------------ checkpoint
 
@@ -303,7 +311,7 @@ class Book:
         for ledger in self.ledgers.values():
             for symbol, position in ledger.positions.items():
                 self.net[symbol] = self.net.get(symbol, ZERO) + position.quantity
-        self._marks, self._closes = dict(state.marks), {}
+        self._marks, self._closes, self._newest = dict(state.marks), {}, None
         self.records, self.open, self.moving, self.by_key = {}, {}, {}, {}
         for record in state.records:
             self.put(record.order)

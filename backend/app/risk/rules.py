@@ -20,7 +20,7 @@ _MOST: Final = Decimal(10) ** 9
 "A larger ratio is told as this one: the tables keep twelve digits before the point."
 
 
-class Intent(msgspec.Struct, kw_only=True):
+class Intent(msgspec.Struct, kw_only=True, gc=False):
     """What we would ask the broker for, before any limit has seen it."""
 
     ledger: str
