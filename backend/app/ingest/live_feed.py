@@ -1,0 +1,467 @@
+"""Live bars over a chain of providers: reconnection, silence, fail-over, and catching up."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Final
+
+from app.core.clock import Clock, system, to_ns
+from app.core.errors import APIError, FeedRefused, InvalidInput, NotFound, TransientError
+from app.core.live import LiveOptions
+from app.core.logging import get_logger
+from app.core.tasks import end
+from app.domain.events import DataGapDetected, FeedConnected, FeedDisconnected
+from app.domain.market import Timeframe
+from app.ingest.catch_up import CatchUp
+from app.ingest.hours import Hours
+from app.ingest.link import Link, LinkReport, LinkState, MakePrints, Polled, Taken
+from app.ingest.sequence import Item, Sequencer
+from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch, to_datetime
+from app.marketdata.calendar import TradingCalendar
+from app.marketdata.ports import (
+    Channel,
+    DataProvider,
+    Feed,
+    Heartbeat,
+    LiveItem,
+    LiveSource,
+    PricePublisher,
+    Subscription,
+)
+
+BEAT_SECONDS: Final = 0.2
+"How often the clock is looked at."
+AHEAD: Final = 1_024
+"Items that wait for the database before providers have to wait too."
+_NS: Final = 1_000_000_000
+_MINUTE: Final = 60 * _NS
+Told = FeedConnected | FeedDisconnected | DataGapDetected
+Tell = Callable[[Told], Awaitable[None]]
+Refused = Callable[[str, FeedRefused], Awaitable[None]]
+log = get_logger("trading")
+
+
+class LiveFeed:
+    """A `BarStream` that outlives its providers' connections. One `stream` at a time.
+
+    Each symbol is asked of the best provider that serves it; one that is lost, silent or does not
+    know the symbol is replaced by the next, and takes it back once it recovered. A bar is given
+    once, whoever sends it first. What was missed is fetched by `history`.
+    """
+
+    name = "live"
+
+    def __init__(
+        self,
+        chain: Sequence[DataProvider],
+        dataset: str,
+        calendar: TradingCalendar,
+        *,
+        options: LiveOptions | None = None,
+        prints: MakePrints | None = None,
+        publisher: PricePublisher | None = None,
+        tell: Tell | None = None,
+        refused: Refused | None = None,
+        extended_hours: bool = False,
+        clock: Clock = system,
+        beat_seconds: float = BEAT_SECONDS,
+    ) -> None:
+        """`chain`: the best provider first. `prints` None: prints and quotes are not stored."""
+        self.options = options or LiveOptions()
+        self._dataset = dataset
+        self._calendar = calendar
+        self._publisher = publisher
+        self._make_prints = prints
+        self._tell_others = tell
+        self._alarm = refused
+        self._extended = extended_hours
+        self._clock = clock
+        self._beat = beat_seconds
+        self._hours = Hours(calendar, self.options.lead_seconds, extended_hours=extended_hours)
+        channels = frozenset(map(Channel, self.options.channels))
+        self.links = [
+            Link(place, provider, self._live(provider), channels)
+            for place, provider in enumerate(chain)
+        ]
+        self._symbols: tuple[str, ...] = ()
+        self._timeframe = Timeframe.M1
+        self._source_of: dict[str, str] = {}
+        self._sequencer = Sequencer((), Timeframe.M1, calendar)
+        self._catch_up = CatchUp(self.links, clock, calendar, extended_hours=extended_hours)
+        self._held_since: float | None = None
+        self._out: asyncio.Queue[Item] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._random = random.SystemRandom()
+
+    def _live(self, provider: DataProvider) -> LiveSource:
+        if isinstance(provider, LiveSource) and provider.channels:
+            return provider
+        return Polled(provider, self._clock, self.options.poll_seconds)
+
+    # ---------------------------------------------------------------------------- as a stream
+
+    async def stream(
+        self, symbols: Sequence[str], timeframe: Timeframe, after: datetime | None = None
+    ) -> Feed:
+        """Bars of `symbols` that end beyond `after`, for ever; raises nothing that passes.
+
+        Raises InvalidInput for a timeframe other than minutes, and for seconds where a provider
+        gives no prints.
+        """
+        self._begin(symbols, timeframe, after)
+        tasks = [asyncio.create_task(self._keep(link), name=link.name) for link in self.links]
+        tasks.append(asyncio.create_task(self._watch(), name="live feed"))
+        try:
+            while True:
+                yield await self._next(tasks)
+        finally:
+            await end([*tasks, *self._catch_up.tasks])
+            for link in self.links:
+                if link.prints is not None:
+                    await link.prints.close()
+                    link.prints = None
+
+    async def close(self) -> None:
+        """Give back the providers' sessions."""
+        for link in self.links:
+            await link.provider.close()
+
+    def report(self) -> list[LinkReport]:
+        """Every provider as it is now, in the order of the chain."""
+        serving: dict[str, list[str]] = {}
+        for symbol, source in sorted(self._source_of.items()):
+            serving.setdefault(source, []).append(symbol)
+        return [link.report(serving.get(link.name, [])) for link in self.links]
+
+    @property
+    def waiting(self) -> int:
+        """Items that nobody has taken yet."""
+        return self._out.qsize()
+
+    def _begin(self, symbols: Sequence[str], timeframe: Timeframe, after: datetime | None) -> None:
+        if timeframe is not Timeframe.M1:
+            raise InvalidInput(
+                f"Live feeds give bars of 1m, not of {timeframe}.",
+                field="base",
+                remedy="Leave the account's base at 1m; longer bars are made of minutes.",
+            )
+        self._symbols, self._timeframe = tuple(symbols), timeframe
+        self._out, self._room = asyncio.Queue(), asyncio.Event()
+        self._room.set()
+        self._held_since = None
+        self._sequencer = Sequencer(
+            symbols,
+            timeframe,
+            self._calendar,
+            after=after or self._clock.now(),
+            extended_hours=self._extended,
+        )
+        for link in self.links:
+            self._make_ready(link)
+
+    def _make_ready(self, link: Link) -> None:
+        if link.state is not LinkState.REFUSED:
+            link.state = LinkState.STANDBY
+        link.failed_at, link.failures, link.subscribed = None, 0, frozenset()
+        link.silent.clear()
+        if self._make_prints is not None:
+            made_here = () if link.makes_bars else (self._timeframe,)
+            link.prints = self._make_prints(link.name, made_here)
+
+    async def _next(self, tasks: Sequence["asyncio.Task[None]"]) -> Item:
+        """The next item, or the error of a task that must not have one."""
+        getting = asyncio.ensure_future(self._out.get())
+        try:
+            await asyncio.wait([getting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+            return await getting
+        finally:
+            getting.cancel()
+            if self._out.qsize() < AHEAD:
+                self._room.set()
+
+    def _give(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self._out.put_nowait(item)
+        if self._out.qsize() >= AHEAD:
+            self._room.clear()
+
+    # ------------------------------------------------------------------------- one provider
+
+    async def _keep(self, link: Link) -> None:
+        """Connect, read, and connect again, for ever or until the vendor refuses."""
+        while True:
+            await self._until_wanted(link)
+            if link.state is LinkState.REFUSED:
+                await asyncio.Event().wait()
+            error = await self._connection(link)
+            if isinstance(error, FeedRefused):
+                await self._out_of_chain(link, error)
+            elif isinstance(error, NotFound):
+                self._forget(link, error)
+            elif error is not None:
+                await self._lost(link, error)
+
+    async def _until_wanted(self, link: Link) -> None:
+        """Wait while the market is closed, or better providers serve every symbol."""
+        while link.state is not LinkState.REFUSED:
+            if not self._hours.is_open(self._clock.now()):
+                link.state = LinkState.CLOSED
+            elif self._wanted(link):
+                return
+            else:
+                link.state = LinkState.STANDBY
+            await asyncio.sleep(self._beat)
+
+    async def _connection(self, link: Link) -> Exception | None:
+        """One connection's life; the error that ended it, None when we did."""
+        link.why, link.subscribed = None, self._wanted(link)
+        link.began = link.last_item = self._clock.monotonic()
+        link.complete_from = self._complete_from(link)
+        if link.state is not LinkState.DOWN:
+            link.state = LinkState.CONNECTING
+        link.reading = asyncio.create_task(self._read(link), name=f"read {link.name}")
+        try:
+            await asyncio.wait([link.reading])
+        finally:
+            await end([link.reading])
+        return _ending(link, link.reading)
+
+    def _complete_from(self, link: Link) -> int:
+        """Bars made of prints lack what came before the connection, unless it is given again."""
+        if link.makes_bars or link.replays:
+            return 0
+        return to_ns(self._clock.now())
+
+    async def _read(self, link: Link) -> None:
+        if link.prints is not None:
+            link.prints.resumed()
+        subscription = Subscription(
+            symbols=tuple(sorted(link.subscribed)),
+            channels=link.channels,
+            after=self._oldest(link) if link.replays else None,
+        )
+        async with aclosing(link.source.live(subscription)) as items:
+            async for item in items:
+                link.last_item, link.last_item_at = self._clock.monotonic(), self._clock.now()
+                if link.state is not LinkState.UP:
+                    await self._is_up(link)
+                await self._take(link, item)
+                await self._room.wait()
+
+    def _oldest(self, link: Link) -> datetime:
+        return to_datetime(min(self._sequencer.last(symbol) for symbol in link.subscribed))
+
+    async def _is_up(self, link: Link) -> None:
+        if link.problem is not None or not link.was_up:
+            log.info("feed_up", feed=link.name, symbols=len(link.subscribed))
+            await self._tell(FeedConnected(feed=link.name, at=self._clock.now()))
+        link.reconnects += link.was_up and link.problem is not None
+        link.state, link.problem, link.was_up = LinkState.UP, None, True
+        if not link.replays:
+            self._fetch(link)
+
+    async def _lost(self, link: Link, error: Exception) -> None:
+        """Say so once an outage, wait, longer each time, and let the next provider act."""
+        now = self._clock.monotonic()
+        if link.failed_at is None:
+            link.failed_at = now
+        sentence = str(error) if isinstance(error, APIError) else f"{type(error).__name__}: {error}"
+        if link.problem is None:
+            is_ours = None if isinstance(error, APIError | OSError) else error
+            log.warning("feed_lost", feed=link.name, error=sentence, exc_info=is_ours)
+            at = self._clock.now()
+            await self._tell(FeedDisconnected(feed=link.name, reason=sentence, at=at))
+        link.state, link.problem, link.subscribed = LinkState.DOWN, sentence, frozenset()
+        wait = self.options.first_wait_seconds * 2 ** min(link.failures, 20)
+        link.failures += 1
+        longest = min(wait, self.options.longest_wait_seconds)
+        await asyncio.sleep(longest * self._random.uniform(0.5, 1.0))
+
+    async def _out_of_chain(self, link: Link, error: FeedRefused) -> None:
+        """The vendor will not have us: a person must act."""
+        link.state, link.problem, link.subscribed = LinkState.REFUSED, str(error), frozenset()
+        log.error("feed_refused", feed=link.name, error=str(error))
+        at = self._clock.now()
+        await self._tell(FeedDisconnected(feed=link.name, reason=str(error), at=at))
+        if self._alarm is not None:
+            await self._alarm(link.name, error)
+
+    def _forget(self, link: Link, error: NotFound) -> None:
+        """This provider does not know a symbol; it is asked for the others."""
+        symbol = str(error.context.get("symbol", ""))
+        log.warning("symbol_unknown", feed=link.name, symbol=symbol, error=str(error))
+        link.unknown |= {symbol} if symbol in link.subscribed else link.subscribed
+        link.subscribed = frozenset()
+
+    # ------------------------------------------------------------------------- what comes
+
+    async def _take(self, link: Link, item: LiveItem) -> None:
+        if isinstance(item, BarBatch):
+            self._bars(link, item)
+        elif not isinstance(item, Heartbeat) and link.prints is not None:
+            now = None if self._is_old(item) else to_ns(self._clock.now())
+            self._made(link, await link.prints.take(item, now))
+            if self._publisher is not None:
+                offer(self._publisher, self._dataset, item)
+
+    def _is_old(self, item: TickBatch | QuoteBatch) -> bool:
+        """Whether it is a replay of what was missed: rules about the wall clock do not hold."""
+        age = to_ns(self._clock.now()) - int(item.rows["at"][-1]) if len(item) else 0
+        return age > self.options.silent_seconds * _NS
+
+    def _made(self, link: Link, taken: Taken) -> None:
+        if not link.makes_bars:
+            for batch in taken.bars:
+                self._bars(link, batch[batch.start >= link.complete_from])
+        for symbol, print_ in taken.prices.items():
+            self._give(self._sequencer.first_print(symbol, print_.price, print_.at))
+
+    def _bars(self, link: Link, batch: BarBatch) -> None:
+        if batch.timeframe is not self._timeframe or not len(batch):
+            return
+        now = self._clock.now()
+        link.heard[batch.symbol] = self._clock.monotonic()
+        link.silent.discard(batch.symbol)
+        link.bars += len(batch)
+        newest = to_datetime(int(batch.end.max()))
+        link.last_bar_end = max(link.last_bar_end or newest, newest)
+        link.lag_seconds = max((now - newest).total_seconds(), 0.0)
+        link.failed_at, link.failures = None, 0
+        given = self._sequencer.bars(batch, link.name)
+        if given or self._sequencer.is_held:
+            self._source_of[batch.symbol] = link.name
+        self._give(given)
+
+    # ------------------------------------------------------------------------- the clock
+
+    async def _watch(self) -> None:
+        """Every beat: finish bars, promise slices, and see who is silent or no longer needed."""
+        while True:
+            await asyncio.sleep(self._beat)
+            now = self._clock.now()
+            for link in self.links:
+                if link.prints is not None and link.state is LinkState.UP:
+                    self._made(link, link.prints.advance(to_ns(now)))
+            await self._collect()
+            grace = self.options.grace_seconds + self._slowest()
+            self._give(self._sequencer.advance(to_ns(now) - int(grace * _NS)))
+            for link in self.links:
+                self._judge(link, now)
+
+    def _slowest(self) -> float:
+        serving = [link.delay_seconds for link in self.links if link.subscribed]
+        return max(serving, default=0.0)
+
+    def _judge(self, link: Link, at: datetime) -> None:
+        now = self._clock.monotonic()
+        if link.reading is None or link.reading.done():
+            return
+        if not self._hours.is_open(at):
+            link.interrupt(None)
+            return
+        quiet = now - link.last_item
+        if self._hours.is_trading(at) and quiet > self.options.silent_seconds + link.delay_seconds:
+            link.interrupt(f"{link.name} has been silent for {quiet:.0f} s.")
+            return
+        if link.failed_at is not None and self._has_settled(link, now):
+            link.failed_at, link.failures = None, 0
+        self._find_silent(link, at)
+        wanted = self._wanted(link)
+        if not wanted or wanted - link.subscribed:
+            link.interrupt(None)
+
+    def _has_settled(self, link: Link, now: float) -> bool:
+        return link.state is LinkState.UP and now - link.began > self.options.settle_seconds
+
+    def _find_silent(self, link: Link, at: datetime) -> None:
+        """Symbols without a bar for long although the connection lives."""
+        limit = self.options.symbol_silent_seconds + link.delay_seconds
+        if link.state is not LinkState.UP or self._hours.trading_seconds(at) < limit:
+            return
+        now = self._clock.monotonic()
+        for symbol in link.subscribed - link.silent:
+            if now - max(link.heard.get(symbol, 0.0), link.began) > limit:
+                link.silent.add(symbol)
+                log.warning("symbol_silent", feed=link.name, symbol=symbol, seconds=limit)
+
+    def _wanted(self, link: Link) -> frozenset[str]:
+        """Symbols that no better provider serves."""
+        now, patience = self._clock.monotonic(), self.options.failover_seconds
+        better = self.links[: link.place]
+        return frozenset(
+            symbol
+            for symbol in self._symbols
+            if symbol not in link.unknown
+            and not any(other.serves(symbol, now, patience) for other in better)
+        )
+
+    # ------------------------------------------------------------------------- catching up
+
+    def _fetch(self, link: Link) -> None:
+        """Ask for what was missed; new bars wait for it where nobody else feeds us.
+
+        Where bars are made of prints, the minute of the connection is missed too.
+        """
+        now = to_ns(self._clock.now())
+        until = now - now % _MINUTE + (0 if link.makes_bars else _MINUTE)
+        missing = {symbol: (self._sequencer.last(symbol), until) for symbol in link.subscribed}
+        if self._catch_up.begin(missing) and self._is_dark(now):
+            self._sequencer.hold()
+            self._held_since = self._clock.monotonic()
+
+    def _is_dark(self, now: int) -> bool:
+        """Whether no bar at all has come for two minutes."""
+        newest = max((self._sequencer.last(s) for s in self._symbols), default=0)
+        return now - newest > 2 * _MINUTE
+
+    async def _collect(self) -> None:
+        """Give what was fetched; let new bars pass when all is there, or has taken too long."""
+        for symbol, (start, until) in self._catch_up.unanswered():
+            await self._tell(
+                DataGapDetected(
+                    dataset=self._dataset,
+                    symbol=symbol,
+                    timeframe=self._timeframe,
+                    start=to_datetime(start),
+                    end=to_datetime(until),
+                    at=self._clock.now(),
+                )
+            )
+        for batch, source in self._catch_up.fetched():
+            given = self._sequencer.bars(batch, source)
+            if given or self._sequencer.is_held:
+                self._source_of.setdefault(batch.symbol, source)
+            self._give(given)
+        self._catch_up.try_again()
+        if self._sequencer.is_held:
+            waited = self._clock.monotonic() - (self._held_since or 0.0)
+            if not self._catch_up.is_busy or waited > self.options.hold_seconds:
+                self._give(self._sequencer.release())
+
+    async def _tell(self, event: Told) -> None:
+        if self._tell_others is not None:
+            await self._tell_others(event)
+
+
+def _ending(link: Link, reading: "asyncio.Task[None]") -> Exception | None:
+    """Why a connection ended; None when we ended it without a complaint."""
+    if reading.cancelled():
+        return None if link.why is None else TransientError(link.why, api_name=link.name)
+    try:
+        reading.result()
+    except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
+        return error
+    return TransientError("The connection ended.", api_name=link.name)
+
+
+def offer(publisher: PricePublisher, dataset: str, item: TickBatch | QuoteBatch) -> None:
+    """Tell whoever looks at prices now."""
+    if isinstance(item, QuoteBatch):
+        publisher.offer_quotes(dataset, item)
+    else:
+        publisher.offer_prints(dataset, item)
