@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, check, known_dataset
@@ -16,6 +16,7 @@ class Tick(Base):
     __table_args__ = (
         known_dataset(),
         check("price", "price > 0 AND price < 'Infinity' AND size >= 0 AND size < 'Infinity'"),
+        check("counts", "counts BETWEEN 0 AND 2"),
         Index("ix_ticks_at", "at", postgresql_using="brin"),
         {"info": {"owner": "repositories/ticks.py", "hypertable": "at"}},
     )
@@ -32,3 +33,5 @@ class Tick(Base):
     exchange: Mapped[str | None]
     conditions: Mapped[str | None]
     source: Mapped[str]
+    counts: Mapped[int] = mapped_column(SmallInteger, server_default=text("2"))
+    "What of it makes bars: 2 price and size, 1 the size only, 0 nothing."
