@@ -133,7 +133,7 @@ class BarFile:
         self.path = path
         self.calendar = calendar
         self.hints = hints or Hints()
-        self._reader = _open(path)
+        self._reader = open_table(path)
         self.shape: Shape = recognise(self._reader.header)
         first = next(self._reader.tables(CHUNK_ROWS), None)
         if first is None or first.empty:
@@ -168,7 +168,7 @@ class BarFile:
         rows["vwap"] = np.nan
         for name in (*VALUES, "vwap"):
             if name in self.shape.columns:
-                rows[name] = _floats(table.iloc[:, self.shape.columns[name]])
+                rows[name] = floats(table.iloc[:, self.shape.columns[name]])
         extra = len(table.columns) > len(self.shape.header)
         malformed = table[_EXTRA].notna().to_numpy() if extra else np.zeros(len(table), np.bool_)
         return Chunk(BarBatch(symbol, self.timeframe, rows), malformed, table, self.shape.header)
@@ -319,7 +319,8 @@ class _Parquet:
             yield table
 
 
-def _open(path: Path) -> _Csv | _Parquet:
+def open_table(path: Path) -> _Csv | _Parquet:
+    """A file as tables of unnamed columns under its `header`. Raises InvalidInput."""
     if not path.is_file():
         raise InvalidInput(f"There is no file {path}.", field="path")
     return _Parquet(path) if _starts_with(path, _PARQUET) else _Csv(path)
@@ -352,13 +353,14 @@ def _count_lines(path: Path, zipped: bool) -> int:
 
 def _not_a_table(path: Path, why: str) -> InvalidInput:
     return InvalidInput(
-        f"{path.name} cannot be read as a table of bars: {why}.",
+        f"{path.name} cannot be read as a table: {why}.",
         field="path",
         remedy="Give a CSV (plain or gzip) or Parquet file.",
     )
 
 
-def _floats(column: "pd.Series") -> np.ndarray:
+def floats(column: "pd.Series") -> np.ndarray:
+    """A column as numbers, NaN for what is none."""
     import pandas as pd  # noqa: PLC0415
 
     return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
