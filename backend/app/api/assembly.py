@@ -12,8 +12,9 @@ from app.api.first_run import FirstRun
 from app.api.gate import Gate
 from app.api.housekeeping import Housekeeping
 from app.api.limits import RateLimits
-from app.api.parts import Parts
+from app.api.parts import Parts, Remembering
 from app.api.sockets import Sockets
+from app.core import registry
 from app.core.clock import Clock, system
 from app.core.config import Settings
 from app.core.environment import strategy_folders
@@ -81,7 +82,8 @@ async def assemble(settings: Settings, metrics: Metrics) -> AsyncIterator[Parts]
         stack.push_async_callback(redis.aclose)
         listener = Listener(lambda: asyncpg.connect(database))
         limits = RateLimits(cache)
-        parts = make(settings, metrics, pool, redis, listener, limits, system)
+        remembered: Remembering = registry.load("caches", "redis")(cache, settings.cache)
+        parts = make(settings, metrics, pool, redis, listener, limits, remembered, system)
         stack.push_async_callback(limits.close)
         _connect(parts)
         for part in _running(parts):
@@ -102,6 +104,7 @@ def make(
     redis: Redis,
     listener: Listener,
     limits: RateLimits,
+    cache: Remembering,
     clock: Clock,
 ) -> Parts:
     """All parts, nothing started."""
@@ -122,6 +125,7 @@ def make(
         pool=pool,
         redis=redis,
         metrics=metrics,
+        cache=cache,
         listener=listener,
         hub=hub,
         prices=prices,
@@ -140,7 +144,7 @@ def make(
         deployments=Deployments(pool, desk, catalogue),
         health=HealthChecker(pool, redis, hub, settings.home, clock),
         keys=Keys(pool, audit_key, clock),
-        market=Market(pool, prices, clock),
+        market=Market(pool, cache, clock),
         orders=OrderDesk(pool, desk),
         performance=Performance(pool),
         strategies=catalogue,
@@ -164,6 +168,7 @@ def _running(parts: Parts) -> tuple[Running, ...]:
         parts.listener,
         parts.hub,
         parts.prices,
+        parts.cache,
         parts.sockets,
         parts.first_run,
         parts.housekeeping,
@@ -176,5 +181,6 @@ def _connect(parts: Parts) -> None:
     listener.on("journal", parts.hub.heard)
     listener.on("command_done", parts.outcomes.heard)
     listener.on("access", parts.sockets.heard)
-    for part in (parts.hub, parts.outcomes, parts.sockets):
+    listener.on("market_data", parts.cache.heard)
+    for part in (parts.hub, parts.outcomes, parts.sockets, parts.cache):
         listener.on_connected(part.catch_up)

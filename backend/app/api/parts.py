@@ -1,6 +1,7 @@
 """The API's parts, made once at start by `main` and found by every endpoint."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import asyncpg
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from app.events.hub import Hub
 from app.events.listener import Listener
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
+from app.marketdata.cache import MarketCache
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics
 from app.services.access import Access
@@ -35,6 +37,18 @@ from app.services.users import Users
 from app.strategies.catalog import Catalogue
 
 
+class Remembering(MarketCache, Protocol):
+    """The cache, as far as its life and PostgreSQL's notices go."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def heard(self, notice: str) -> None: ...
+
+    def catch_up(self) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """Everything that answers requests."""
@@ -44,6 +58,7 @@ class Parts:
     pool: asyncpg.Pool
     redis: Redis
     metrics: Metrics
+    cache: Remembering
     listener: Listener
     hub: Hub
     prices: Prices

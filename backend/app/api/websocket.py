@@ -236,7 +236,8 @@ class Client:
         self._prices[topic.name] = channel
         await prices.subscribe(channel, topic.name, self._outbox)
         if topic.timeframe is None:
-            last = await prices.last(channel.replace("quotes:", "quote:", 1))
+            dataset = channel.removeprefix("quotes:").rpartition(":")[0]
+            last = await self._parts.market.newest(topic.symbol, dataset)
             if last is not None:
                 self._outbox.put_price(topic.name, price_text(topic.name, last))
 

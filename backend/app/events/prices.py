@@ -57,14 +57,6 @@ class Prices:
         if not listeners and self._topics.pop(channel, None) is not None:
             await self._tell("unsubscribe", channel)
 
-    async def last(self, key: str) -> str | None:
-        """What Redis remembers under `key`, e.g. the last quote; None when it is away."""
-        try:
-            found = await self._redis.get(key)
-        except _AWAY:
-            return None
-        return found.decode() if isinstance(found, bytes) else found
-
     async def _tell(self, action: str, channel: str) -> None:
         if self._pubsub is not None and self.is_connected:
             with suppress(*_AWAY):

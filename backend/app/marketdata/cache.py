@@ -16,6 +16,10 @@ LoadDocument = Callable[[], Awaitable[bytes | None]]
 "Makes a document (JSON) from the database; None where there is nothing to remember."
 
 
+LoadPrices = Callable[[list[str]], Awaitable[dict[str, bytes]]]
+"The newest prices of these symbols from the database, as JSON; without those it knows none of."
+
+
 class Kind(StrEnum):
     """What is remembered; hits and misses are counted by it."""
 
@@ -43,8 +47,10 @@ class MarketCache(Protocol):
     before `forget`, or before a write of the publisher, is not remembered after it.
     """
 
-    async def quotes(self, dataset: str, symbols: Sequence[str]) -> dict[str, bytes]:
-        """The newest prices that are remembered, as JSON by symbol. Nothing is loaded."""
+    async def quotes(
+        self, dataset: str, symbols: Sequence[str], load: LoadPrices
+    ) -> dict[str, bytes]:
+        """The newest prices, as JSON by symbol."""
         ...
 
     async def bars(
@@ -60,7 +66,7 @@ class MarketCache(Protocol):
         ...
 
     async def forget(self, dataset: str, symbol: str) -> None:
-        """Bars and chain of a symbol changed in the database."""
+        """Price, bars or chain of a symbol changed in the database."""
         ...
 
     async def forget_signal(self, account: str, symbol: str) -> None:

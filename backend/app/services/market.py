@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -17,6 +17,7 @@ from app.domain.users import Caller
 from app.indicators import catalog
 from app.indicators.rows import Array
 from app.marketdata.batch import PRICES, BarBatch
+from app.marketdata.cache import LoadPrices, MarketCache
 from app.marketdata.calendar import trading_calendar
 from app.repositories import (
     account_reports,
@@ -34,12 +35,7 @@ LONGEST_SESSIONS: Final = timedelta(days=732)
 _CALENDAR_TO_TRADED: Final = 6
 "Minutes of a week for one minute of trading, rounded up."
 _SESSION_OF_MINUTES: Final = 400
-
-
-class Remembered(Protocol):
-    """What Redis remembers under a key; None when it is away."""
-
-    async def last(self, key: str) -> str | None: ...
+_SIDES: Final = ("bid", "bid_size", "ask", "ask_size")
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +61,9 @@ class IndicatorColumns(msgspec.Struct, frozen=True):
 class Market:
     """Reads market data for charts, tables and programs."""
 
-    def __init__(self, pool: asyncpg.Pool, remembered: Remembered, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, cache: MarketCache, clock: Clock) -> None:
         self._pool = pool
-        self._remembered = remembered
+        self._cache = cache
         self._clock = clock
 
     async def dataset(
@@ -95,11 +91,14 @@ class Market:
 
     async def with_prices(self, rows: list[Row], dataset: str) -> list[Row]:
         """Stocks with their newest price in a data set."""
-        symbols = [row["symbol"] for row in rows]
-        found = {
-            price.symbol: price for price in await quotes.last_prices(self._pool, dataset, symbols)
-        }
-        return [{**row, "now": _now(found.get(row["symbol"]), dataset)} for row in rows]
+        known = await self._newest(dataset, [row["symbol"] for row in rows])
+        at = {symbol: price["at"] for symbol, price in known.items()}
+        before = await quotes.previous_closes(self._pool, dataset, at) if at else {}
+        return [
+            {**row, "now": _now(known.get(symbol), dataset, before.get(symbol))}
+            for row in rows
+            for symbol in (row["symbol"],)
+        ]
 
     async def detail(self, symbol: str) -> Row:
         """One stock and its stored series. Raises NotFound with the nearest symbol."""
@@ -111,14 +110,24 @@ class Market:
         """Stored bars, oldest first. Raises NotFound with the nearest symbol."""
         stock = await stocks.get(self._pool, symbol)
         stored = StockData(self._pool, dataset)
-        if span.start is None:
+        if span.start is not None:
+            found = await self._onward(stored, stock, span, span.start)
+        elif span.end is not None:
             found = await stored.bars(stock.symbol, span.timeframe, None, span.end, span.limit)
         else:
-            found = await self._onward(stored, stock, span, span.start)
+            found = await self._recent(stored, stock, span)
         if not span.adjusted or not len(found):
             return found
         splits = await corporate_actions.splits(self._pool, dataset, stock.id)
         return split_adjusted(found, splits, stock.exchange)
+
+    async def _recent(self, stored: StockData, stock: Stock, span: Span) -> BarBatch:
+        async def load(count: int) -> BarBatch:
+            return await stored.bars(stock.symbol, span.timeframe, limit=count)
+
+        return await self._cache.bars(
+            stored.dataset, stock.symbol, span.timeframe, span.limit, load
+        )
 
     async def _onward(
         self, stored: StockData, stock: Stock, span: Span, start: datetime
@@ -164,27 +173,40 @@ class Market:
         )
 
     async def quote(self, symbol: str, dataset: str) -> Row:
-        """The newest known price: a quote from Redis or the table, else the last bar."""
-        stock = await stocks.get(self._pool, symbol)
-        found = await self._quote(stock.symbol, dataset)
+        """The newest known price: a quote, a print or the last bar."""
+        name = symbol.strip().upper()
+        found = (await self._newest(dataset, [name])).get(name)
         if found is None:
-            prices = await quotes.last_prices(self._pool, dataset, [stock.symbol])
-            if not prices:
-                raise NotFound(
-                    f"No price of {stock.symbol} is known in {dataset}.",
-                    remedy="Import bars, or start a feed; GET /api/stocks/{symbol} lists series.",
-                )
-            found = {"at": prices[0].at, "last": prices[0].last, "source": "bar"}
+            name = (await stocks.get(self._pool, symbol)).symbol
+            raise NotFound(
+                f"No price of {name} is known in {dataset}.",
+                remedy="Import bars, or start a feed; GET /api/stocks/{symbol} lists series.",
+            )
         age = (self._clock.now() - found["at"]).total_seconds() if dataset == LIVE_DATASET else None
-        return {"symbol": stock.symbol, "dataset": dataset, "age_seconds": age, **found}
+        return {"symbol": name, "dataset": dataset, "age_seconds": age, **found}
 
-    async def _quote(self, symbol: str, dataset: str) -> Row | None:
-        text = await self._remembered.last(f"quote:{dataset}:{symbol}")
-        if text is not None:
-            body = orjson.loads(text)
-            return _quoted({**body, "at": datetime.fromisoformat(body["at"])})
-        stored = await quotes.last_quote(self._pool, dataset, symbol)
-        return _quoted(msgspec.structs.asdict(stored)) if stored else None
+    async def newest(self, symbol: str, dataset: str) -> str | None:
+        """The newest known price as the cache and the feed of prices say it; None without one."""
+        found = await self._cache.quotes(dataset, [symbol], self._loader(dataset))
+        return found[symbol].decode() if symbol in found else None
+
+    async def _newest(self, dataset: str, symbols: Sequence[str]) -> dict[str, Row]:
+        found = await self._cache.quotes(dataset, symbols, self._loader(dataset))
+        prices = {symbol: _quoted(orjson.loads(body)) for symbol, body in found.items()}
+        return {symbol: price for symbol, price in prices.items() if price is not None}
+
+    def _loader(self, dataset: str) -> LoadPrices:
+        async def load(symbols: list[str]) -> dict[str, bytes]:
+            found = {
+                price.symbol: _body(price.symbol, dataset, price.at, last=price.last)
+                for price in await quotes.last_prices(self._pool, dataset, symbols)
+            }
+            for quote in await quotes.last_quotes(self._pool, dataset, symbols):
+                sides = {side: getattr(quote, side) for side in _SIDES}
+                found[quote.symbol] = _body(quote.symbol, dataset, quote.at, **sides)
+            return found
+
+        return load
 
     async def sessions(self, symbol: str, start: datetime, end: datetime) -> tuple[str, list[Row]]:
         """(exchange, sessions that open in [start, end)). Raises InvalidInput over two years."""
@@ -214,29 +236,39 @@ def split_adjusted(
     return BarBatch(batch.symbol, batch.timeframe, rows)
 
 
-def _now(price: quotes.PriceNow | None, dataset: str) -> Row | None:
+def _now(price: Row | None, dataset: str, before: float | None) -> Row | None:
+    """The newest price against the session before."""
     if price is None:
         return None
-    change = None if price.previous_close is None else price.last - price.previous_close
+    change = None if before is None else price["last"] - before
     return {
         "dataset": dataset,
-        "last": price.last,
-        "at": price.at,
-        "previous_close": price.previous_close,
+        "last": price["last"],
+        "at": price["at"],
+        "previous_close": before,
         "change": None if change is None else round(change, 8),
-        "change_fraction": change / price.previous_close
-        if change and price.previous_close
-        else None,
+        "change_fraction": change / before if change and before else None,
     }
 
 
-def _quoted(row: Row) -> Row | None:
-    """A quote with its middle; a feed without quotes says the last price instead."""
-    wanted = {name: row.get(name) for name in ("at", "bid", "bid_size", "ask", "ask_size")}
-    bid, ask = row.get("bid"), row.get("ask")
+def _body(symbol: str, dataset: str, at: datetime, **known: float) -> bytes:
+    """A price as publishers say it."""
+    sides = {side: known.get(side) for side in _SIDES}
+    source = "quote" if known.get("last") is None else "bar"
+    body = {"symbol": symbol, "dataset": dataset, "at": at, **sides, "last": known.get("last")}
+    return orjson.dumps({**body, "source": source}, option=orjson.OPT_UTC_Z)
+
+
+def _quoted(body: Row) -> Row | None:
+    """A price with the middle of its quote; without sides the last print or bar is said instead."""
+    wanted = {name: body.get(name) for name in _SIDES}
+    bid, ask = body.get("bid"), body.get("ask")
     middle = (bid + ask) / 2 if bid and ask else bid or ask
-    last = middle or row.get("last")
-    return {**wanted, "last": last, "source": "quote" if middle else "bar"} if last else None
+    last = middle or body.get("last")
+    if not last:
+        return None
+    source = "quote" if middle else body.get("source", "bar")
+    return {"at": datetime.fromisoformat(body["at"]), **wanted, "last": last, "source": source}
 
 
 def _number(text: str) -> object:

@@ -27,7 +27,7 @@ from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.market import Timeframe
 from app.marketdata.batch import BAR, BarBatch
-from app.marketdata.cache import Kind, LoadBars, LoadDocument
+from app.marketdata.cache import Kind, LoadBars, LoadDocument, LoadPrices
 
 REDIS_SECONDS: Final = 0.25
 "A read that takes longer is worth less than asking PostgreSQL."
@@ -37,7 +37,7 @@ brought everything up to date before we look again."""
 LEAST_BARS: Final = 100
 "Bars read and remembered at least: the next reader may want a few more."
 _FLUSH_SECONDS: Final = 1.0
-_SERIES: Final = ("bars.*", "stamp.*", "option_chain.*", "signal.*")
+_SERIES: Final = ("quote:*", "bars.*", "stamp.*", "option_chain.*", "signal.*")
 _SWEEP: Final = 500
 
 T = TypeVar("T")
@@ -80,15 +80,31 @@ class Adapter:
 
     # ------------------------------------------------------------------------------ reading
 
-    async def quotes(self, dataset: str, symbols: Sequence[str]) -> dict[str, bytes]:
-        """The newest prices that are remembered."""
-        if not symbols:
-            return {}
+    async def quotes(
+        self, dataset: str, symbols: Sequence[str], load: LoadPrices
+    ) -> dict[str, bytes]:
+        """The newest prices, as JSON by symbol."""
         keys = [quote_key(dataset, symbol) for symbol in symbols]
-        values: list[Any] = await self._ask(lambda: self._redis.mget(keys)) or [None] * len(keys)
+        values: list[Any] | None = None
+        if keys:
+            values = await self._ask(lambda: self._redis.mget(keys))
+        values = values or [None] * len(keys)
         found = {s: value for s, value in zip(symbols, values, strict=True) if value is not None}
-        self._count(Kind.QUOTE, len(found), len(symbols) - len(found))
-        return found
+        missing = [symbol for symbol in symbols if symbol not in found]
+        self._count(Kind.QUOTE, len(found), len(missing))
+        return found | await self._load_quotes(dataset, missing, load) if missing else found
+
+    async def _load_quotes(
+        self, dataset: str, symbols: list[str], load: LoadPrices
+    ) -> dict[str, bytes]:
+        stamps = await self._stamps(dataset, symbols)
+        loaded = await load(symbols)
+        seconds = self._options.bars_seconds
+        for symbol, stamp in zip(symbols, stamps, strict=False):
+            if (body := loaded.get(symbol)) is not None:
+                key = quote_key(dataset, symbol)
+                await self._keep((dataset, symbol), key, stamp, "new", seconds, [body])
+        return loaded
 
     async def bars(
         self, dataset: str, symbol: str, timeframe: Timeframe, limit: int, load: LoadBars
@@ -105,12 +121,13 @@ class Adapter:
         count = min(max(limit, LEAST_BARS), self._options.bars)
 
         async def loaded() -> BarBatch:
-            stamp = await self._stamp(dataset, symbol)
+            stamps = await self._stamps(dataset, [symbol])
             batch = await load(count)
-            if stamp:
-                rows = [row.tobytes() for row in batch.rows]
-                whole = [COMPLETE, *rows] if len(rows) < count else rows
-                await self._keep((dataset, symbol), key, stamp, self._options.bars_seconds, whole)
+            rows = [row.tobytes() for row in batch.rows]
+            whole = [COMPLETE, *rows] if len(rows) < count else rows
+            seconds = self._options.bars_seconds
+            for stamp in stamps:
+                await self._keep((dataset, symbol), key, stamp, "list", seconds, whole)
             return batch
 
         batch = await self._once((key, count), loaded)
@@ -127,10 +144,10 @@ class Adapter:
             return cast(bytes, found)
 
         async def loaded() -> bytes | None:
-            stamp = await self._stamp(*names)
+            stamps = await self._stamps(names[0], [names[1]])
             body = await load()
-            if stamp and body is not None:
-                await self._keep(names, key, stamp, self._seconds[kind], body)
+            if stamps and body is not None:
+                await self._keep(names, key, stamps[0], "text", self._seconds[kind], [body])
             return body
 
         return await self._once((key, 0), loaded)
@@ -143,30 +160,30 @@ class Adapter:
             loading.add_done_callback(lambda _: self._loading.pop(key, None))
         return cast(T, await asyncio.shield(loading))
 
-    async def _stamp(self, owner: str, symbol: str) -> bytes | None:
-        """What must still stand there when we remember; None while Redis is away."""
-        key = stamp_key(owner, symbol)
+    async def _stamps(self, owner: str, symbols: Sequence[str]) -> list[bytes]:
+        """What must still stand there when we remember; nothing while Redis is away."""
+        keys = [stamp_key(owner, symbol) for symbol in symbols]
 
         async def ask() -> list[Any]:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(key, new_stamp(), nx=True, ex=STAMP_SECONDS)
-                pipeline.get(key)
+                for key in keys:
+                    pipeline.set(key, new_stamp(), nx=True, ex=STAMP_SECONDS)
+                pipeline.mget(keys)
                 return await pipeline.execute()
 
         answers = await self._ask(ask)
-        return answers[1] if answers else None
+        return answers[-1] if answers else []
 
     async def _keep(
         self,
         names: tuple[str, str],
         key: str,
         stamp: bytes,
+        kind: str,
         seconds: int,
-        value: Any,  # noqa: ANN401
+        values: list[bytes],
     ) -> None:
-        values = value if isinstance(value, list) else [value]
-        kind = "list" if isinstance(value, list) else "text"
-        arguments = [stamp, kind, seconds, *values]
+        arguments: list[bytes | str | int] = [stamp, kind, seconds, *values]
         await self._ask(lambda: self._fill([stamp_key(*names), key], arguments))
 
     # ----------------------------------------------------------------------------- changing

@@ -32,19 +32,22 @@ AWAY: Final = (RedisError, OSError, TimeoutError)
 
 FILL: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[2])
 if ARGV[2] == 'list' then
+  redis.call('DEL', KEYS[2])
   for first = 4, #ARGV, 1000 do
     redis.call('RPUSH', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV)))
   end
-else
+elseif ARGV[2] == 'text' then
   redis.call('SET', KEYS[2], ARGV[4])
+elseif not redis.call('SET', KEYS[2], ARGV[4], 'NX') then
+  return 0
 end
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 return 1
 """
-"""KEYS: stamp, entry. ARGV: the stamp that was read before the database was, `list` or `text`,
-seconds, values. Remembers the values unless something was written since."""
+"""KEYS: stamp, entry. ARGV: the stamp that was read before the database was, `list`, `text` or
+`new` (only where nothing is), seconds, values. Remembers the values unless something was written
+since."""
 
 
 def connected(url: str, seconds: float) -> Redis:
@@ -83,7 +86,8 @@ def new_stamp() -> str:
 def symbol_keys(dataset: str, symbol: str) -> list[str]:
     """Every entry that is made from the bars or contracts of a symbol."""
     lists = [bars_key(dataset, symbol, timeframe) for timeframe in Timeframe]
-    return [*lists, document_key(Kind.OPTION_CHAIN, dataset, symbol)]
+    chain = document_key(Kind.OPTION_CHAIN, dataset, symbol)
+    return [quote_key(dataset, symbol), *lists, chain]
 
 
 def outdate(pipeline: Any, dataset: str, symbol: str) -> None:  # noqa: ANN401 - untyped there

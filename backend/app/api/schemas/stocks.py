@@ -88,8 +88,12 @@ class QuoteOut(Out):
     bid_size: float | None = Field(default=None, examples=[300])
     ask: float | None = Field(default=None, examples=[187.33])
     ask_size: float | None = Field(default=None, examples=[200])
-    last: float = Field(description="Middle of the quote, or the last close.", examples=[187.32])
-    source: str = Field(description="quote or bar: where `last` comes from.", examples=["quote"])
+    last: float = Field(
+        description="Middle of the quote, else the last print or close.", examples=[187.32]
+    )
+    source: str = Field(
+        description="quote, trade or bar: where `last` comes from.", examples=["quote"]
+    )
     age_seconds: float | None = Field(
         description="Null where the data set has a time of its own: simulated, replayed, imported.",
         examples=[0.4],

@@ -43,6 +43,23 @@ async def closes(cache: Adapter, stored: Stored, limit: int = 3) -> list[float]:
     return [float(close) for close in batch.rows["close"]]
 
 
+async def unknown(_: list[str]) -> dict[str, bytes]:
+    return {}
+
+
+async def test_a_price_that_came_meanwhile_is_newer_than_the_one_that_was_loaded(
+    cache: Adapter, redis_url: str
+) -> None:
+    async with Redis.from_url(redis_url) as redis:
+
+        async def load(_: list[str]) -> dict[str, bytes]:
+            await redis.set("quote:test:AAPL", b"newer")
+            return {"AAPL": b"older"}
+
+        await cache.quotes("test", ["AAPL"], load)
+        assert await cache.quotes("test", ["AAPL"], unknown) == {"AAPL": b"newer"}
+
+
 async def test_bars_are_loaded_once(cache: Adapter) -> None:
     stored = Stored([float(n) for n in range(1, 200)])
     assert await closes(cache, stored) == [197, 198, 199]
@@ -172,17 +189,26 @@ async def test_that_there_is_no_document_is_asked_again(cache: Adapter) -> None:
 async def test_quotes_are_counted_by_symbol(cache: Adapter, redis_url: str) -> None:
     async with Redis.from_url(redis_url) as redis:
         await redis.set("quote:test:AAPL", b"{}")
-    assert await cache.quotes("test", ["AAPL", "MSFT"]) == {"AAPL": b"{}"}
-    assert await cache.quotes("test", []) == {}
+    asked = []
+
+    async def load(symbols: list[str]) -> dict[str, bytes]:
+        asked.append(symbols)
+        return {"MSFT": b"[]"}
+
+    for _ in range(2):
+        found = await cache.quotes("test", ["AAPL", "MSFT"], load)
+        assert found == {"AAPL": b"{}", "MSFT": b"[]"}
+    assert asked == [["MSFT"]]
+    assert await cache.quotes("test", [], load) == {}
     figures = await cache.figures()
-    assert (figures["cache_quote_hits_total"], figures["cache_quote_misses_total"]) == (1, 1)
+    assert (figures["cache_quote_hits_total"], figures["cache_quote_misses_total"]) == (3, 1)
 
 
 async def test_counts_are_those_of_all_processes(cache: Adapter, redis_url: str) -> None:
     other = Adapter(redis_url)
     other.start()
-    await cache.quotes("test", ["AAPL"])
-    await other.quotes("test", ["AAPL"])
+    for one in (cache, other):
+        await one.quotes("test", ["AAPL"], unknown)
     await cache.figures()
 
     async def are_shared() -> bool:  # by the other one itself
@@ -200,7 +226,7 @@ async def test_without_redis_everything_is_loaded() -> None:
         return b"1"
 
     assert await closes(cache, stored) == [1, 2]
-    assert await cache.quotes("test", ["AAPL"]) == {}
+    assert await cache.quotes("test", ["AAPL"], unknown) == {}
     assert await cache.document(Kind.SIGNAL, ("account:1", "AAPL"), load) == b"1"
     await cache.forget("test", "AAPL")
     figures = await cache.figures()
