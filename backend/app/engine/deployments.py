@@ -1,10 +1,10 @@
 """All deployments of an account: start, pause, stop, fail, and asking them about a slice."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.events import (
@@ -20,13 +20,15 @@ from app.domain.market import Bar, Timeframe, stamp
 from app.domain.signals import Signal
 from app.engine.desk import Desk
 from app.engine.history import HistoryFactory
+from app.engine.panel_runtime import PanelRuntime
 from app.engine.pursuit import give_up
 from app.engine.runtime import Runtime, Wanted, described
 from app.engine.state import RuntimeState
 from app.risk.sizing import budget_of, quantity_of
-from app.strategies.base import Strategy
+from app.strategies.base import BaseStrategy, Strategy
+from app.strategies.panel import PanelStrategy
 
-StrategyFactory = Callable[[str, Mapping[str, Any]], Strategy]
+StrategyFactory = Callable[[str, Mapping[str, Any]], BaseStrategy]
 Wish = tuple[Signal, Decimal]
 """A new signal with the quantity that it stands for."""
 
@@ -38,6 +40,7 @@ class Deployments:
         self.desk, self.strategies, self.histories = desk, strategies, histories
         self.runtimes: dict[int, Runtime] = {}
         self._routes: dict[tuple[str, Timeframe], list[Runtime]] = {}
+        self._panels: list[PanelRuntime] = []
 
     @property
     def running(self) -> list[Runtime]:
@@ -48,8 +51,10 @@ class Deployments:
     # ----------------------------------------------------------------------- life and death
 
     def start(self, deployment: Deployment, at: datetime) -> None:
-        """Put a strategy to work. Raises what its construction raises."""
-        self.runtimes[deployment.deployment_id] = self._build(deployment)
+        """Put a strategy to work. Raises what its construction raises, and InvalidInput."""
+        strategy = self._make(deployment)
+        strategy.check_deployment(deployment.symbols, deployment.timeframe)
+        self.runtimes[deployment.deployment_id] = self._build(deployment, strategy)
         self._route()
         self.desk.emit(DeploymentStarted(deployment=deployment, at=at))
 
@@ -85,11 +90,17 @@ class Deployments:
             if ledger == runtime.ledger:
                 give_up(self.desk, standing, f"deployment {state}", at)
 
-    def _build(self, deployment: Deployment) -> Runtime:
-        strategies = {
-            symbol: self.strategies(deployment.strategy, deployment.parameters)
-            for symbol in deployment.symbols
-        }
+    def _make(self, deployment: Deployment) -> BaseStrategy:
+        return self.strategies(deployment.strategy, deployment.parameters)
+
+    def _build(self, deployment: Deployment, first: BaseStrategy) -> Runtime:
+        """`first` is an instance to begin with; every symbol has one, but for panels."""
+        if isinstance(first, PanelStrategy):
+            history = self.histories.panel(first, deployment.symbols, deployment.timeframe)
+            return PanelRuntime(deployment, first, history)
+        others = (self._make(deployment) for _ in deployment.symbols[1:])
+        made = cast("Iterable[Strategy]", (first, *others))
+        strategies = dict(zip(deployment.symbols, made, strict=True))
         histories = {
             symbol: self.histories(strategy, symbol, deployment.timeframe)
             for symbol, strategy in strategies.items()
@@ -98,7 +109,10 @@ class Deployments:
 
     def _route(self) -> None:
         self._routes = {}
+        self._panels = [one for one in self.running if isinstance(one, PanelRuntime)]
         for runtime in self.running:
+            if isinstance(runtime, PanelRuntime):
+                continue
             for symbol in runtime.deployment.symbols:
                 series = symbol, runtime.deployment.timeframe
                 self._routes.setdefault(series, []).append(runtime)
@@ -107,7 +121,12 @@ class Deployments:
 
     def subscriptions(self) -> frozenset[tuple[str, Timeframe]]:
         """Series that somebody decides by."""
-        return frozenset(self._routes)
+        panels = {
+            (symbol, panel.deployment.timeframe)
+            for panel in self._panels
+            for symbol in panel.deployment.symbols
+        }
+        return frozenset(self._routes.keys() | panels)
 
     def warm(self, event: SliceClosed) -> None:
         """Let histories and memories see the bars; opinions are only remembered."""
@@ -157,6 +176,27 @@ class Deployments:
                     self.fail(runtime, error, event.end)
                 else:
                     yield runtime, bar, wanted
+        for panel in self._panels:
+            yield from self._looks_of(panel, event, news_only=news_only)
+
+    def _looks_of(
+        self, panel: PanelRuntime, event: SliceClosed, *, news_only: bool
+    ) -> Iterator[tuple[Runtime, Bar, Wanted | None]]:
+        """The same of a strategy that decides for all its symbols at once."""
+        asked = panel.deployment
+        bars = [
+            b for b in event.bars if b.timeframe is asked.timeframe and b.symbol in asked.symbols
+        ]
+        if panel.is_quiet or not bars:
+            return
+        held = {symbol: self.desk.held_exposure(panel.ledger, symbol) for symbol in asked.symbols}
+        try:
+            found = panel.looks(bars, event.session, held, news_only=news_only)
+        except Exception as error:  # noqa: BLE001  user code may raise anything
+            self.fail(panel, error, event.end)
+        else:
+            for bar, wanted in found:
+                yield panel, bar, wanted
 
     def _or_missed(self, runtime: Runtime, bar: Bar, wanted: Wanted | None) -> Wanted | None:
         """The last opinion of an outage, when the strategy has none now and it is one bar old."""
@@ -183,7 +223,7 @@ class Deployments:
         deployment, book = runtime.deployment, self.desk.book
         instrument = book.instrument(bar.symbol)
         price = book.price(bar.symbol) or instrument.price(bar.close)
-        budget = budget_of(deployment.capital, len(deployment.symbols), book.equity, book.limits)
+        budget = budget_of(deployment.capital, runtime.shares, book.equity, book.limits)
         stop, profit = wanted.stop_loss, wanted.take_profit
         signal = Signal(
             signal_id=f"{runtime.ledger}-{bar.symbol}-{stamp(at)}",
@@ -212,7 +252,7 @@ class Deployments:
     def restore(self, states: list[RuntimeState]) -> None:
         for state in states:
             if state.state is DeploymentState.RUNNING:
-                runtime = self._build(state.deployment)
+                runtime = self._build(state.deployment, self._make(state.deployment))
             else:
                 runtime = Runtime(state.deployment, {}, {})
             runtime.restore(state)

@@ -6,75 +6,24 @@ where a process or a backtest began, and `prepare` gets `lookback` bars before i
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from typing import Final, Protocol, assert_never
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.domain.market import Bar, Timeframe
-from app.marketdata.batch import VALUES, BarBatch, to_datetime, to_ns
+from app.engine.panels import PanelHistory, PanelTape, PanelWindow
+from app.engine.series import NAMES as NAMES
+from app.engine.series import Block as Block
+from app.engine.series import Nanos as Nanos
+from app.engine.series import Series as Series
+from app.engine.series import block_key as block_key
+from app.engine.series import blocks_of
+from app.marketdata.batch import to_ns
+from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.strategies.base import Array, Columns, Row, Strategy
-
-Nanos = NDArray[np.int64]
-NAMES: Final = (*VALUES, "session")
-"The columns given to `prepare`; `session` is the ordinal of the exchange's trading day."
-
-
-def block_key(timeframe: Timeframe, session: date) -> date:
-    """First calendar date of the block of columns that holds `session`.
-
-    1s and 1m: the session; 5m and 15m: its ISO week; 1h: its month; 1d: its year.
-    """
-    match timeframe:
-        case Timeframe.S1 | Timeframe.M1:
-            return session
-        case Timeframe.M5 | Timeframe.M15:
-            return session - timedelta(days=session.weekday())
-        case Timeframe.H1:
-            return session.replace(day=1)
-        case Timeframe.D1:
-            return session.replace(month=1, day=1)
-        case _:
-            assert_never(timeframe)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """Bars of one symbol and timeframe as columns, each with the session it belongs to."""
-
-    symbol: str
-    timeframe: Timeframe
-    start: Nanos
-    end: Nanos
-    columns: Mapping[str, Array]
-
-    @classmethod
-    def of(cls, batch: BarBatch, session: Array) -> "Series":
-        """`session`: ordinal of each bar's trading day (`TradingCalendar.ordinals`)."""
-        start, end = np.ascontiguousarray(batch.start), np.ascontiguousarray(batch.end)
-        columns = {**batch.columns(), "session": np.ascontiguousarray(session, np.float64)}
-        return cls(batch.symbol, batch.timeframe, start, end, columns)
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def rows(self, first: int, last: int) -> "Series":
-        """Rows first <= i < last."""
-        return replace(
-            self,
-            start=self.start[first:last],
-            end=self.end[first:last],
-            columns={name: column[first:last] for name, column in self.columns.items()},
-        )
-
-    def bar(self, index: int) -> Bar:
-        """Row `index` as a domain bar."""
-        values = (float(self.columns[name][index]) for name in VALUES)
-        ends = to_datetime(int(self.start[index])), to_datetime(int(self.end[index]))
-        return Bar(self.symbol, self.timeframe, *ends, *values)
+from app.strategies.panel import PanelStrategy
 
 
 class History(Protocol):
@@ -85,7 +34,18 @@ class History(Protocol):
         ...
 
 
-HistoryFactory = Callable[[Strategy, str, Timeframe], History]
+class HistoryFactory(Protocol):
+    """Makes the histories of a deployment."""
+
+    def __call__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> History:
+        """The history of one symbol."""
+        ...
+
+    def panel(
+        self, strategy: PanelStrategy, symbols: Sequence[str], timeframe: Timeframe
+    ) -> PanelHistory:
+        """The history of all symbols at once."""
+        ...
 
 
 class Window:
@@ -158,7 +118,9 @@ class Window:
 class Windows:
     """Makes windows for paper and live accounts, warmed with bars that were loaded before."""
 
-    def __init__(self) -> None:
+    def __init__(self, calendar: TradingCalendar | None = None) -> None:
+        """`calendar` says when longer bars of panels begin; by default that of New York."""
+        self._calendar = calendar
         self._loaded: dict[tuple[str, Timeframe], Series] = {}
 
     def preload(self, series: Series) -> None:
@@ -172,15 +134,14 @@ class Windows:
             window.warm(loaded)
         return window
 
-
-@dataclass(slots=True)
-class Block:
-    """Rows first <= i < last of a tape; its columns begin at row `base`, `lookback` earlier."""
-
-    first: int
-    last: int
-    base: int
-    columns: Columns | None = None
+    def panel(
+        self, strategy: PanelStrategy, symbols: Sequence[str], timeframe: Timeframe
+    ) -> PanelWindow:
+        calendar = self._calendar or trading_calendar()
+        window = PanelWindow(strategy, symbols, timeframe, calendar)
+        keys = ((symbol, timeframe) for symbol in symbols)
+        window.warm([self._loaded[key] for key in keys if key in self._loaded])
+        return window
 
 
 class Tape:
@@ -188,7 +149,7 @@ class Tape:
 
     def __init__(self, strategy: Strategy, series: Series) -> None:
         self.strategy, self.series, self.lookback = strategy, series, strategy.lookback
-        self.blocks = list(_blocks(series, self.lookback))
+        self.blocks = list(blocks_of(series.columns["session"], series.timeframe, self.lookback))
         self._firsts = [block.first for block in self.blocks]
         self._broken: set[int] = set()
         self._next = 0
@@ -250,24 +211,12 @@ class Tape:
         return index
 
 
-def _blocks(series: Series, lookback: int) -> Iterator[Block]:
-    sessions = series.columns["session"]
-    changes = np.flatnonzero(np.diff(sessions, prepend=np.nan) != 0)
-    firsts: list[int] = []
-    last: date | None = None
-    for index in changes.tolist():
-        key = block_key(series.timeframe, date.fromordinal(int(sessions[index])))
-        if key != last:
-            firsts.append(index)
-            last = key
-    for first, end in zip(firsts, [*firsts[1:], len(series)], strict=True):
-        yield Block(first, end, max(first - lookback, 0))
-
-
 class Tapes:
     """Makes tapes for a backtest out of series that are all known."""
 
-    def __init__(self, series: Sequence[Series]) -> None:
+    def __init__(self, series: Sequence[Series], calendar: TradingCalendar | None = None) -> None:
+        """`calendar` says when longer bars of panels begin; by default that of New York."""
+        self._calendar = calendar
         self.series = {(one.symbol, one.timeframe): one for one in series}
         self.made: list[Tape] = []
 
@@ -275,6 +224,12 @@ class Tapes:
         tape = Tape(strategy, self.series[symbol, timeframe])
         self.made.append(tape)
         return tape
+
+    def panel(
+        self, strategy: PanelStrategy, symbols: Sequence[str], timeframe: Timeframe
+    ) -> PanelTape:
+        series = [self.series[symbol, timeframe] for symbol in symbols]
+        return PanelTape(strategy, series, timeframe, self._calendar or trading_calendar())
 
 
 def first_needed(timeframe: Timeframe, now: datetime | date) -> date:

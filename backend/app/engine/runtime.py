@@ -41,12 +41,14 @@ class Runtime:
         self.deployment, self.ledger = deployment, deployment.ledger
         self.patience = deployment.timeframe.duration
         "How long an entry is tried."
+        self.shares = len(deployment.symbols)
+        "Into how many equal parts the capital goes: an exposure of 1 is one of them."
         self.state = DeploymentState.RUNNING
         self.strategies, self.histories = strategies, histories
         self.opinions: dict[str, float] = {}
         self.missed: dict[str, Missed] = {}
-        self.ready: dict[str, tuple[Row | None, Any]] = {}
-        "Answers that were computed ahead of their bar, by a backtest."
+        self.ready: dict[str, tuple[Any, Any]] = {}
+        "Rows and answers that were computed ahead of their bar, by a backtest."
         self.quiet: Collection[str] = ()
         "Symbols that a backtest knows to have nothing new to say at the next slice."
 

@@ -86,8 +86,10 @@ def run_backtest(
     the strategy cannot be started. Not to be confused with a sweep: this is the real engine.
     """
     began = perf_counter()
-    strategies(strategy, dict(parameters or {}))  # tells at once what is wrong with them
     bars = _checked(bars, timeframe)
+    # tells at once what is wrong with them
+    made = strategies(strategy, dict(parameters or {}))
+    made.check_deployment([batch.symbol for batch in bars], timeframe)
     series = [series_of(batch, calendar) for batch in bars]
     market = Market(series, calendar, start, end)
     model, limits = model or FillModel(), limits or Limits()
@@ -95,7 +97,7 @@ def run_backtest(
     engine = Engine(
         AccountSetup(account_id=ACCOUNT.account_id, cash=cash, limits=limits),
         strategies=strategies,
-        histories=Tapes(series),
+        histories=Tapes(series, calendar),
         instruments=known,
     )
     broker = PaperBroker(model, known)

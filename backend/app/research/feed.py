@@ -18,10 +18,12 @@ from app.domain.orders import Side, TimeInForce
 from app.engine.driver import Item
 from app.engine.engine import Engine
 from app.engine.history import Tape
+from app.engine.panel_runtime import PanelRuntime
 from app.engine.paper import PaperBroker
 from app.engine.runtime import Runtime
 from app.marketdata.batch import to_ns
 from app.research.market import Day, Market, Positions, Track
+from app.research.panel_feed import PanelReader, turns_of
 from app.strategies.base import Opinion, Row
 
 _NOBODY: frozenset[str] = frozenset()
@@ -46,6 +48,10 @@ class Feed:
         self._turn = 0
         self._until = market.days[0].close
         self._thinkers: list[tuple[Runtime, str, Track]] = []
+        self._panels: list[PanelReader] = []
+        self._deciding: list[PanelReader] = []
+        "Panels that decide row by row."
+        self._panel_symbols: set[str] = set()
         self._ready = -1
         "Slice whose answers were computed ahead."
 
@@ -90,18 +96,27 @@ class Feed:
     def _prepare(self) -> None:
         """Find the turning points of those who decide by columns; the others must be asked."""
         for runtime in self.engine.runtimes.values():
+            if isinstance(runtime, PanelRuntime):
+                self._add_panel(PanelReader(runtime, self.market, self.engine.desk))
             for symbol, strategy in runtime.strategies.items():
                 if strategy.decides_by_row:
                     self._thinkers.append((runtime, symbol, self.market.tracks[symbol]))
                 else:
                     self._find_turns(runtime, symbol)
-        self._turns = sorted({k for _, k in self._turning})
+        turns = {k for _, k in self._turning}.union(*(panel.turns for panel in self._panels))
+        self._turns = sorted(turns)
 
     def _find_turns(self, runtime: Runtime, symbol: str) -> None:
         for k in turning_slices(_tape(runtime, symbol), self.market.tracks[symbol]).tolist():
             self._turning.setdefault((runtime.ledger, k), set()).add(symbol)
         if runtime not in self._readers:
             self._readers.append(runtime)
+
+    def _add_panel(self, panel: PanelReader) -> None:
+        self._panels.append(panel)
+        self._panel_symbols.update(panel.symbols)
+        if panel.decides_by_row:
+            self._deciding.append(panel)
 
     def _next(self, k: int, best: int) -> int:
         """The next slice >= k to visit, at most `best`."""
@@ -115,7 +130,7 @@ class Feed:
         due = self.engine.deadline
         if due is not None and due < self._until:
             best = min(best, max(k, int(np.searchsorted(self.market.ends, to_ns(due)))))
-        if not self._thinkers or self._ready == k:
+        if not (self._thinkers or self._deciding) or self._ready == k:
             return k if self._ready == k else best
         return self._ask(k, best)
 
@@ -162,7 +177,8 @@ class Feed:
             for runtime, symbol, track in self._thinkers
             if runtime.state is DeploymentState.RUNNING
         ]
-        if len(asked) == 1 and asked[0][2].is_complete:
+        panels = [panel for panel in self._deciding if panel.is_at_work]
+        if len(asked) == 1 and asked[0][2].is_complete and not panels:
             return self._ask_one(*asked[0], k, best)
         for at in range(k, best):
             changed = False
@@ -170,10 +186,12 @@ class Feed:
                 bar = track.bar_at(at)
                 if bar >= 0:
                     changed |= self._changes(runtime, symbol, bar, held)
+            for panel in panels:
+                changed |= panel.changes(at)
             if changed:
                 self._ready = at
                 return at
-            for runtime, *_ in asked:
+            for runtime in (*(one[0] for one in asked), *(panel.runtime for panel in panels)):
                 runtime.ready.clear()
         return best
 
@@ -212,8 +230,10 @@ class Feed:
         """Slices k <= i < until change nothing but prices."""
         book = self.engine.book
         marks: list[tuple[str, float, datetime]] = []
-        # Nobody asks for the price of what is neither held nor ordered before its next bar.
-        for symbol in {s for s, q in book.net.items() if q} | {s for _, s in book.by_key}:
+        # Nobody asks for the price of what is neither held nor ordered before its next bar,
+        # except for panels, which may want what has no bar in a slice.
+        held = {s for s, q in book.net.items() if q}
+        for symbol in held | {s for _, s in book.by_key} | self._panel_symbols:
             track = self.market.tracks[symbol]
             bar = track.bars_before(until) - 1
             if bar >= track.bars_before(k):
@@ -278,6 +298,8 @@ class Feed:
                 if runtime.state is DeploymentState.RUNNING:
                     held = self.engine.desk.held_exposure(runtime.ledger, symbol)
                     self._answer(runtime, symbol, self.market.tracks[symbol].bar_at(k), held)
+        for panel in self._panels:
+            panel.hush(k)
 
     def _answer(self, runtime: Runtime, symbol: str, bar: int, held: float) -> None:
         """Ask ahead of the visit, by the bar's number, which the engine would have to search."""
@@ -310,11 +332,7 @@ def _tape(runtime: Runtime, symbol: str) -> Tape:
 def turning_slices(tape: Tape, track: Track) -> Positions:
     """Slices at which the wanted exposure changes, or where the strategy must be looked at."""
     wanted = tape.exposures()[track.first_bar : track.last_bar]
-    stated = np.flatnonzero(~np.isnan(wanted))
-    values = wanted[stated]
-    before = np.concatenate([[0.0], values[:-1]])
-    turns = stated[(values != before) | np.isinf(values)]
-    slices: Positions = track.slice_of[turns]
+    slices: Positions = track.slice_of[turns_of(wanted)]
     return slices
 
 

@@ -334,7 +334,7 @@ class AccountRunner:
             strategy = self._parts.catalogue.make(wish.strategy, wish.parameters)
         except (InvalidInput, NotFound):
             return  # the engine says so
-        await self._histories.load(wish.symbols, wish.timeframe, strategy.lookback, until)
+        await self._histories.load(strategy, wish.symbols, wish.timeframe, until)
         agents.info(
             "strategy_prepared",
             account_id=self.account.id,

@@ -1,6 +1,7 @@
 """Backtests: bars from files or the database, the run, the causality check, and what is kept."""
 
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,8 @@ import numpy as np
 from app.core.clock import from_ns, to_ns
 from app.core.errors import InvalidInput
 from app.domain.limits import Limits
+from app.domain.market import Timeframe
+from app.engine.series import block_key
 from app.marketdata.batch import BarBatch, concatenate
 from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.marketdata.shapes import Hints
@@ -22,7 +25,7 @@ from app.research.market import series_of
 from app.research.performance import thinned
 from app.research.report import BacktestRequest, Report, limits_named, report_of, value_of
 from app.research.sources import Source, read_files, refuse_empty, traded
-from app.strategies.base import Strategy
+from app.strategies.base import BaseStrategy
 from app.strategies.catalog import Catalogue
 
 CURVE_POINTS: Final = 10_000
@@ -66,6 +69,7 @@ async def run_on_database(
     Without `dataset` it is the only one that has the bars. Raises InvalidInput, NotFound.
     """
     strategy = catalogue.make(request.strategy, request.parameters)
+    strategy.check_deployment(request.symbols, request.timeframe)
     request = msgspec.structs.replace(request, parameters=strategy.parameters)
     dataset = dataset or await _only_dataset(pool, request)
     source = await _read_stored(pool, strategy, request, dataset)
@@ -96,7 +100,7 @@ async def run_on_database(
 def _run(catalogue: Catalogue, request: BacktestRequest, source: Source) -> Report:
     """The engine's run and the check of the strategy, on bars at hand."""
 
-    def make() -> Strategy:
+    def make() -> BaseStrategy:
         return catalogue.make(request.strategy, request.parameters)
 
     request = msgspec.structs.replace(request, parameters=make().parameters)
@@ -124,7 +128,7 @@ def _run(catalogue: Catalogue, request: BacktestRequest, source: Source) -> Repo
         result,
         source=source.name,
         start=from_ns(min(int(one[0]) for one in starts if len(one))),
-        causality=check_causality(make, series),
+        causality=check_causality(make, series, source.calendar),
         calendar=source.calendar,
         notes=source.notes,
     )
@@ -166,7 +170,7 @@ async def _has_all(bars: StockData, request: BacktestRequest) -> bool:
 
 
 async def _read_stored(
-    pool: asyncpg.Pool, strategy: Strategy, request: BacktestRequest, dataset: str
+    pool: asyncpg.Pool, strategy: BaseStrategy, request: BacktestRequest, dataset: str
 ) -> Source:
     stored = StockData(pool, dataset)
     stocks = [await stored.stock(symbol) for symbol in request.symbols]
@@ -179,10 +183,7 @@ async def _read_stored(
             remedy="Run one backtest an exchange.",
         )
     (calendar,) = calendars.values()
-    bars = [
-        await _history(stored, stock.symbol, strategy.lookback, request, calendar)
-        for stock in stocks
-    ]
+    bars = [await _history(stored, stock.symbol, strategy, request, calendar) for stock in stocks]
     return Source(
         name=dataset,
         bars=bars,
@@ -195,26 +196,47 @@ async def _read_stored(
 async def _history(
     stored: StockData,
     symbol: str,
-    lookback: int,
+    strategy: BaseStrategy,
     request: BacktestRequest,
     calendar: TradingCalendar,
 ) -> BarBatch:
-    """Bars up to the end, from the block that holds the start and `lookback` bars before it."""
+    """Bars up to the end, from the block that holds the start and what is needed before it."""
     timeframe, start = request.timeframe, request.start
     if start is None:
         return await stored.bars(symbol, timeframe, None, request.end)
-    anchor = from_ns(calendar.block_start(timeframe, to_ns(start)))
+    needed = strategy.bars_needed(timeframe)
+    anchor = _anchor(needed, timeframe, start, calendar)
     bars = await stored.bars(symbol, timeframe, min(anchor, start), request.end)
-    before = await stored.bars(symbol, timeframe, None, min(anchor, start), _warm_up(lookback))
+    count = _warm_up(needed, timeframe)
+    before = await stored.bars(symbol, timeframe, None, min(anchor, start), count)
     whole = concatenate([before, bars])
     if len(traded(whole, start, request.end)):
         return whole
     return await stored.bars(symbol, timeframe)  # to be told what there is
 
 
-def _warm_up(lookback: int) -> int:
-    """Bars to read for so many in regular hours: pre-market and after-hours may lie between."""
-    return 3 * lookback + 1_000
+def _anchor(
+    needed: Iterable[Timeframe], timeframe: Timeframe, start: datetime, calendar: TradingCalendar
+) -> datetime:
+    """Where the blocks begin that `start` needs of each timeframe, or shortly before."""
+    session = date.fromordinal(int(calendar.ordinals(np.array([to_ns(start)]))[0]))
+    block = block_key(timeframe, session)
+    first = min(block_key(one, block) for one in needed)
+    # a session of currencies begins on the evening before
+    return datetime(first.year, first.month, first.day, tzinfo=UTC) - timedelta(days=1)
+
+
+def _warm_up(needed: Mapping[Timeframe, int], timeframe: Timeframe) -> int:
+    """Bars to read for so many in regular hours: pre-market and after-hours may lie between.
+
+    A longer bar is made of at most so many as fit into it, and the first may be incomplete.
+    """
+    longer = (
+        (bars + 2) * (one.duration // timeframe.duration)
+        for one, bars in needed.items()
+        if one is not timeframe
+    )
+    return max(3 * needed[timeframe] + 1_000, *longer, 0)
 
 
 async def _account_limits(pool: asyncpg.Pool) -> Limits:

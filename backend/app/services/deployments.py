@@ -22,7 +22,7 @@ from app.repositories import (
 )
 from app.repositories.paging import Db, Row
 from app.repositories.stock_data import StockData
-from app.strategies.base import Strategy
+from app.strategies.base import BaseStrategy
 from app.strategies.catalog import Catalogue
 
 _FINAL = frozenset({DeploymentState.STOPPED, DeploymentState.FAILED})
@@ -63,6 +63,7 @@ class Deployments:
         account_id = await self.account(caller, wish.account_id)
         strategy = self.strategy(wish.strategy, wish.parameters)
         symbols = await self.symbols(wish.symbols)
+        strategy.check_deployment(symbols, wish.timeframe)
 
         async def make(db: Db) -> dict[str, Any]:
             deployment_id = await deployments.add(
@@ -118,13 +119,14 @@ class Deployments:
         strategy = self.strategy(wish.strategy, wish.parameters)
         dataset = await stock_reports.dataset_of(self._pool, account_id)
         stored = StockData(self._pool, str(dataset))
+        symbols = await self.symbols(wish.symbols)
+        strategy.check_deployment(symbols, wish.timeframe)
         series = [
-            await _seen(stored, symbol, wish.timeframe, strategy.lookback)
-            for symbol in await self.symbols(wish.symbols)
+            await _seen(stored, symbol, wish.timeframe, strategy.lookback) for symbol in symbols
         ]
         return {"parameters": strategy.parameters, "lookback": strategy.lookback, "series": series}
 
-    def strategy(self, name: str, parameters: dict[str, Any]) -> Strategy:
+    def strategy(self, name: str, parameters: dict[str, Any]) -> BaseStrategy:
         """The strategy with these parameters. Raises NotFound or InvalidInput with the remedy."""
         try:
             return self._catalogue.make(name, parameters)

@@ -3,7 +3,7 @@
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, Final, TypeVar, cast, get_type_hints
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
+from app.domain.market import Timeframe
 from app.domain.parameters import PYTHON_TYPES, Parameter, ParameterType
 
 Array = NDArray[np.float64]
@@ -65,14 +66,15 @@ class Opinion:
     reasons: tuple[str, ...] = ()
 
 
-class Strategy(ABC):
-    """Bars of one symbol in, wanted exposure (-1 short .. +1 long) out.
+def snake_case(name: str) -> str:
+    """`SmaCross` as `sma_cross`, `RSIReversion` as `rsi_reversion`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
-    A subclass is a dataclass whose fields are its parameters. `prepare` is vectorised: row i uses
-    rows <= i only. When bars alone decide, it returns an `exposure` column (NaN: no opinion), and
-    optionally `stop_loss` and `take_profit` columns of absolute prices. Override `decide` only when
-    the strategy's own past matters; its memory is then a dataclass in `memory`, which the engine
-    checkpoints. Every symbol of a deployment has an instance of its own.
+
+class BaseStrategy(ABC):
+    """What every strategy has: a name, parameters, a memory; write a Strategy or a PanelStrategy.
+
+    A subclass is a dataclass whose fields are its parameters.
     """
 
     name: ClassVar[str]
@@ -80,7 +82,7 @@ class Strategy(ABC):
     description: ClassVar[str] = ""
     "One sentence; by default the first line of the docstring."
     columns: ClassVar[Mapping[str, str]] = {}
-    "What `prepare` returns: column names and what they mean."
+    "What `prepare` returns (for each symbol): column names and what they mean."
     memory: Any = None
     "A dataclass (or msgspec.Struct) with all that `decide` remembers."
 
@@ -110,19 +112,21 @@ class Strategy(ABC):
     def lookback(self) -> int:
         """Bars needed before the first opinion, derived from the indicators used."""
 
-    @abstractmethod
-    def prepare(self, bars: Columns) -> Columns:
-        """Indicator columns, plus `exposure` when bars alone decide."""
-
-    def decide(self, row: Row, held: float) -> float | Opinion | None:
-        """Exposure wanted now; None for no opinion. `held` is the filled exposure, -1 .. +1."""
-        exposure = row["exposure"]
-        return None if exposure != exposure else exposure
-
     @property
+    @abstractmethod
     def decides_by_row(self) -> bool:
         """True when the strategy's own past matters, so that every bar must be visited."""
-        return type(self).decide is not Strategy.decide
+
+    def bars_needed(self, timeframe: Timeframe) -> dict[Timeframe, int]:
+        """Bars of each timeframe before the first opinion, when deployed on `timeframe`.
+
+        The deployment's own comes first. Raises InvalidInput for one that it cannot run on.
+        """
+        return {timeframe: self.lookback}
+
+    def check_deployment(self, symbols: Sequence[str], timeframe: Timeframe) -> None:
+        """Raise InvalidInput, which names the field, unless it can trade these together."""
+        self.bars_needed(timeframe)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -143,7 +147,31 @@ class Strategy(ABC):
             raise InvalidInput(f"{self.name} cannot read its memory: {error}.") from error
 
 
-def parameters_of(strategy: type[Strategy]) -> tuple[Parameter, ...]:
+class Strategy(BaseStrategy):
+    """Bars of one symbol in, wanted exposure (-1 short .. +1 long) out.
+
+    `prepare` is vectorised: row i uses rows <= i only. When bars alone decide, it returns an
+    `exposure` column (NaN: no opinion), and optionally `stop_loss` and `take_profit` columns of
+    absolute prices. Override `decide` only when the strategy's own past matters; its memory is then
+    a dataclass in `memory`, which the engine checkpoints. Every symbol of a deployment has an
+    instance of its own.
+    """
+
+    @abstractmethod
+    def prepare(self, bars: Columns) -> Columns:
+        """Indicator columns, plus `exposure` when bars alone decide."""
+
+    def decide(self, row: Row, held: float) -> float | Opinion | None:
+        """Exposure wanted now; None for no opinion. `held` is the filled exposure, -1 .. +1."""
+        exposure = row["exposure"]
+        return None if exposure != exposure else exposure
+
+    @property
+    def decides_by_row(self) -> bool:
+        return type(self).decide is not Strategy.decide
+
+
+def parameters_of(strategy: type[BaseStrategy]) -> tuple[Parameter, ...]:
     """The fields that people may set, in order. Raises InvalidInput for a type without a form."""
     if "__dataclass_fields__" not in vars(strategy):
         raise InvalidInput(
@@ -164,8 +192,3 @@ def _parameter(one: "Field[Any]", hint: Any) -> Parameter:  # noqa: ANN401 - an 
         )
     bounds = one.metadata.get(PARAMETER, {})
     return Parameter(name=one.name, type=ParameterType(TYPES[hint]), default=one.default, **bounds)
-
-
-def snake_case(name: str) -> str:
-    """`SmaCross` as `sma_cross`, `RSIReversion` as `rsi_reversion`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -15,7 +15,7 @@ import msgspec
 
 from app.core.errors import InvalidInput, NotFound
 from app.domain.parameters import accept_all, schema_of
-from app.strategies.base import Strategy, parameters_of
+from app.strategies.base import BaseStrategy, parameters_of
 from app.strategies.loading import (
     files_in,
     installed,
@@ -23,6 +23,7 @@ from app.strategies.loading import (
     load_file,
     strategies_in,
 )
+from app.strategies.panel import PanelStrategy
 
 BUILT_IN: Final = "built in"
 
@@ -39,6 +40,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, str]
     lookback: int
     decides_by_row: bool
+    is_panel: bool
+    "It decides for all symbols of a deployment at once."
     origin: str
     "`built in`, `package NAME`, or the path of the file."
 
@@ -47,7 +50,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 class Offer:
     """A class and where it comes from."""
 
-    strategy: type[Strategy]
+    strategy: type[BaseStrategy]
     origin: str
     path: Path
 
@@ -60,7 +63,7 @@ class Catalogue:
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self._folders = tuple(folders)
-        self._files: dict[tuple[Path, int, int], list[type[Strategy]] | InvalidInput] = {}
+        self._files: dict[tuple[Path, int, int], list[type[BaseStrategy]] | InvalidInput] = {}
 
     def names(self) -> list[str]:
         """Names of all strategies, sorted."""
@@ -71,11 +74,11 @@ class Catalogue:
         """What could not be used, by file or package, and why."""
         return self._scan()[1]
 
-    def find(self, name: str) -> type[Strategy]:
+    def find(self, name: str) -> type[BaseStrategy]:
         """The class of that name. Raises NotFound, which suggests the nearest."""
         return self._offer(name).strategy
 
-    def make(self, name: str, parameters: Mapping[str, object]) -> Strategy:
+    def make(self, name: str, parameters: Mapping[str, object]) -> BaseStrategy:
         """A strategy with these parameters, its memory empty; what is missing takes its default.
 
         Raises NotFound, or InvalidInput, which names the parameter and what is allowed.
@@ -133,7 +136,7 @@ class Catalogue:
     def _from_file(self, path: Path) -> list[Offer]:
         return [Offer(one, str(path), path) for one in self._loaded(path)]
 
-    def _loaded(self, path: Path) -> list[type[Strategy]]:
+    def _loaded(self, path: Path) -> list[type[BaseStrategy]]:
         """The file's strategies, loaded once for each state of the file."""
         state = path.stat()
         key = (path, state.st_mtime_ns, state.st_size)
@@ -152,7 +155,7 @@ def _from_package(point: EntryPoint) -> list[Offer]:
     return [Offer(one, f"package {point.value}", _path(one)) for one in load_entry_point(point)]
 
 
-def _path(strategy: type[Strategy]) -> Path:
+def _path(strategy: type[BaseStrategy]) -> Path:
     return Path(inspect.getfile(strategy))
 
 
@@ -182,12 +185,13 @@ def _description(offer: Offer) -> Description:
         columns=dict(strategy.columns),
         lookback=example.lookback,
         decides_by_row=example.decides_by_row,
+        is_panel=issubclass(strategy, PanelStrategy),
         origin=offer.origin,
     )
 
 
 @cache
-def built_in() -> tuple[type[Strategy], ...]:
+def built_in() -> tuple[type[BaseStrategy], ...]:
     """The strategies in this package, one a module."""
     package = __name__.rpartition(".")[0]
     names = [module.name for module in iter_modules(import_module(package).__path__)]

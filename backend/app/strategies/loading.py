@@ -11,7 +11,7 @@ from typing import Final
 from zlib import crc32
 
 from app.core.errors import InvalidInput
-from app.strategies.base import Strategy, parameters_of
+from app.strategies.base import BaseStrategy, parameters_of
 
 ENTRY_POINTS: Final = "tradewright.strategies"
 FILE_MODULES: Final = "tradewright_strategies"
@@ -19,19 +19,19 @@ FILE_MODULES: Final = "tradewright_strategies"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
-def strategies_in(module: ModuleType) -> list[type[Strategy]]:
+def strategies_in(module: ModuleType) -> list[type[BaseStrategy]]:
     """The concrete strategies that a module defines, not those that it imports."""
     found = [one for one in vars(module).values() if inspect.isclass(one)]
     return [
         one
         for one in found
-        if issubclass(one, Strategy)
+        if issubclass(one, BaseStrategy)
         and one.__module__ == module.__name__
         and not inspect.isabstract(one)
     ]
 
 
-def load_file(path: Path) -> list[type[Strategy]]:
+def load_file(path: Path) -> list[type[BaseStrategy]]:
     """The strategies in a Python file. It is run, so load only what you trust.
 
     Raises InvalidInput with the file, the line and the reason when it cannot be used.
@@ -53,7 +53,8 @@ def load_file(path: Path) -> list[type[Strategy]]:
     found = strategies_in(module)
     if not found:
         raise InvalidInput(
-            f"{path.name} has no strategy.", remedy="Write a subclass of tradewright.Strategy."
+            f"{path.name} has no strategy.",
+            remedy="Write a subclass of tradewright.Strategy, or PanelStrategy.",
         )
     for one in found:
         check_usable(one)
@@ -84,21 +85,21 @@ def installed() -> list[EntryPoint]:
     return sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
 
 
-def load_entry_point(point: EntryPoint) -> list[type[Strategy]]:
+def load_entry_point(point: EntryPoint) -> list[type[BaseStrategy]]:
     """The strategy, or the strategies of the module, that an entry point names."""
     try:
         found = point.load()
     except Exception as error:
         raise InvalidInput(f"{point.value} cannot be loaded: {error}.") from error
     classes = strategies_in(found) if isinstance(found, ModuleType) else [found]
-    if not classes or not all(inspect.isclass(o) and issubclass(o, Strategy) for o in classes):
+    if not classes or not all(inspect.isclass(o) and issubclass(o, BaseStrategy) for o in classes):
         raise InvalidInput(f"{point.value} is not a strategy.")
     for one in classes:
         check_usable(one)
     return classes
 
 
-def check_usable(strategy: type[Strategy]) -> None:
+def check_usable(strategy: type[BaseStrategy]) -> None:
     """Raise InvalidInput unless it can be made with its defaults and says how far it looks back."""
     parameters_of(strategy)
     if not NAME.fullmatch(strategy.name):

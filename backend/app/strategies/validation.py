@@ -1,9 +1,8 @@
 """Tries a strategy file on made-up bars before anything depends on it."""
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -11,14 +10,19 @@ import numpy as np
 from app.core.errors import InvalidInput
 from app.indicators.samples import sample_bars
 from app.strategies.base import Array, Columns, Strategy
-from app.strategies.loading import explained, load_file
+from app.strategies.checks import (
+    CUTS,
+    ROWS,
+    Problem,
+    check_columns,
+    check_exposure,
+    descriptions_missing,
+    guarded,
+)
+from app.strategies.loading import load_file
+from app.strategies.panel import PanelStrategy
+from app.strategies.panel_validation import try_panel
 from app.strategies.trial import decided
-
-ROWS: Final = 400
-"Bars tried beyond the lookback."
-CUTS: Final = (1, 7, 101, 250)
-"Bars cut off at the end to see whether earlier rows stay as they were."
-PRICES: Final = ("stop_loss", "take_profit")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,10 +38,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-class Problem(Exception):
-    """Why a strategy cannot be used."""
-
-
 def validate(path: Path) -> Report:
     """Load a strategy file and try each strategy in it. What is wrong is reported, not raised."""
     try:
@@ -48,7 +48,10 @@ def validate(path: Path) -> Report:
     warnings = list(foreign_imports(path))
     for strategy in classes:
         try:
-            warnings.extend(try_strategy(strategy, path))
+            if issubclass(strategy, PanelStrategy):
+                warnings.extend(try_panel(strategy, path))
+            elif issubclass(strategy, Strategy):
+                warnings.extend(try_strategy(strategy, path))
         except Problem as problem:
             problems.append(f"{strategy.name}: {problem}")
     return Report(
@@ -85,41 +88,20 @@ def try_strategy(kind: type[Strategy], path: Path) -> Iterator[str]:
         check_exposure(columns)
         yield from short_lookback(kind, bars, columns, path)
     check_causality(kind, bars, columns, path)
-    if not kind.description:
-        yield f"{kind.name} has no docstring: the catalogue cannot say what it does."
-    if kind.columns and set(kind.columns) != set(columns):
-        yield f"{kind.name}.columns names {sorted(kind.columns)}, prepare gives {sorted(columns)}."
+    yield from descriptions_missing(kind, columns)
 
 
 def prepared(strategy: Strategy, bars: Columns, path: Path) -> Mapping[str, Array]:
     """The columns of `prepare`, found to be columns; the bars must stay as they were."""
     given = {name: column.copy() for name, column in bars.items()}
-    columns = _guarded(lambda: strategy.prepare(given), "prepare", path)
+    columns = guarded(lambda: strategy.prepare(given), "prepare", path)
     if not isinstance(columns, Mapping) or not columns:
         raise Problem(f"prepare must return columns by name, not {type(columns).__name__}.")
-    rows = len(bars["close"])
-    for name, column in columns.items():
-        if not isinstance(column, np.ndarray) or column.shape != (rows,):
-            raise Problem(f"the column {name} must be an array of {rows} rows, as the bars are.")
-        if column.dtype.kind not in "fiub":
-            raise Problem(f"the column {name} must hold numbers.")
+    check_columns(columns, len(bars["close"]))
     changed = [name for name in bars if not np.array_equal(given[name], bars[name])]
     if changed:
         raise Problem(f"prepare changes the bars ({', '.join(changed)}): copy before you write.")
     return columns
-
-
-def check_exposure(columns: Columns) -> None:
-    """Without `decide`, the column `exposure` is the opinion."""
-    if "exposure" not in columns:
-        raise Problem("prepare must return a column `exposure`, or the class needs `decide`.")
-    exposure = columns["exposure"]
-    outside = exposure[np.isfinite(exposure) & (np.abs(exposure) > 1)]
-    if len(outside) or np.isinf(exposure).any():
-        raise Problem(f"exposure must be from -1 to 1, not {outside[:1].tolist() or 'infinite'}.")
-    for name in PRICES:
-        if name in columns and (columns[name] <= 0).any():
-            raise Problem(f"{name} must be a price above 0, or NaN for none.")
 
 
 def check_causality(kind: type[Strategy], bars: Columns, whole: Columns, path: Path) -> None:
@@ -137,7 +119,7 @@ def check_causality(kind: type[Strategy], bars: Columns, whole: Columns, path: P
 def check_decisions(strategy: Strategy, columns: Columns, path: Path) -> None:
     """`decide` must answer soundly on every row."""
     rows = range(strategy.lookback - 1, rows_of(columns))
-    _guarded(lambda: list(decided(strategy, columns, rows)), "decide", path)
+    guarded(lambda: list(decided(strategy, columns, rows)), "decide", path)
 
 
 def check_memory(kind: type[Strategy], columns: Columns) -> None:
@@ -179,10 +161,3 @@ def short_lookback(
 
 def rows_of(columns: Columns) -> int:
     return len(next(iter(columns.values())))
-
-
-def _guarded(call: Callable[[], Any], method: str, path: Path) -> Any:  # noqa: ANN401 - whatever the user's code returns
-    try:
-        return call()
-    except Exception as error:
-        raise Problem(f"{method} fails: {explained(error, path)}") from error

@@ -38,7 +38,7 @@ async def test_a_window_begins_with_its_block_and_lookback_regular_bars(parts: P
     until_at = to_datetime(int(batch.end[390 * 4 + 99]))
     histories = Histories(bars, trading_calendar())
     strategy = Catalogue().make("sma_cross", {"fast": 500, "slow": 1500})
-    await histories.load(["AAPL", "NOSUCH"], Timeframe.M1, strategy.lookback, until_at)
+    await histories.load(strategy, ["AAPL", "NOSUCH"], Timeframe.M1, until_at)
     history = histories(strategy, "AAPL", Timeframe.M1)
     session = trading_calendar().session_at(int(batch.start[390 * 4]))
     assert session is not None

@@ -24,7 +24,9 @@ def folder_with(folder: Path, **files: str) -> Path:
 
 
 def test_the_built_in_strategies_are_there() -> None:
-    assert Catalogue().names() == ["breakout", "buy_and_hold", "rsi_reversion", "sma_cross"]
+    assert Catalogue().names() == [
+        *("breakout", "buy_and_hold", "pairs", "rotation", "rsi_reversion", "sma_cross")
+    ]
 
 
 def test_make_takes_parameters_and_defaults() -> None:

@@ -15,14 +15,16 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 def test_the_names_for_writing_a_strategy() -> None:
     assert tradewright.__all__ == [
-        *("Array", "Columns", "InvalidInput", "Opinion", "Row", "Strategy", "parameter", "ta")
+        *("Array", "Columns", "InvalidInput", "Opinion", "Panel", "PanelRow", "PanelStrategy"),
+        *("Row", "Strategy", "View", "parameter", "ta"),
     ]
     assert all(hasattr(tradewright, name) for name in tradewright.__all__)
 
 
 def test_the_names_for_testing_one() -> None:
     assert tradewright.testing.__all__ == [
-        *("Report", "bars_of", "load_file", "opinions", "sample_bars", "validate")
+        *("Report", "bars_of", "load_file", "opinions", "panel_opinions", "sample_bars"),
+        "validate",
     ]
     assert all(hasattr(tradewright.testing, name) for name in tradewright.testing.__all__)
 

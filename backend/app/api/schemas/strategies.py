@@ -28,6 +28,9 @@ class StrategyOut(Out):
     lookback: int = Field(
         description="Bars before the first opinion, with the defaults.", examples=[30]
     )
+    is_panel: bool = Field(
+        default=False, description="It decides for all symbols of a deployment at once."
+    )
     origin: str = Field(
         description="`built in`, `package NAME`, or the file's path.", examples=["built in"]
     )
