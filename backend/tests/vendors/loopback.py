@@ -40,6 +40,8 @@ class Loopback:
         self.port = 0
         self.asked: list[Asked] = []
         self.sockets: list[Socket] = []
+        self.accepted = 0
+        "Sockets so far."
         self.key_is_valid = True
         self._routes: list[tuple[str, Answer]] = []
         self._faults: deque[Response | None] = deque()
@@ -184,6 +186,7 @@ class Loopback:
     async def _talk(self, connection: ServerConnection) -> None:
         socket = Socket(connection)
         self.sockets.append(socket)
+        self.accepted += 1
         try:
             with suppress(ConnectionClosed):
                 await self.talk(socket)
