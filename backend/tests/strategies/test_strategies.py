@@ -18,7 +18,6 @@ from app.strategies.rsi_reversion import RsiReversion
 from app.strategies.sma_cross import SmaCross
 from app.strategies.trial import opinions
 
-
 SINGLE = [kind for kind in built_in() if issubclass(kind, Strategy)]
 "Those that see one symbol; panels have a file of their own."
 
