@@ -25,13 +25,22 @@ class Instants:
     """int64 ns since 1970, to be stored as timestamptz (cut to the microsecond)."""
 
     def __init__(self, ns: NDArray[np.int64]) -> None:
-        self.microseconds = (ns - _POSTGRES_EPOCH_NS) // 1_000
+        self.ns = ns
+
+    @property
+    def microseconds(self) -> NDArray[np.int64]:
+        """As PostgreSQL counts them."""
+        return (self.ns - _POSTGRES_EPOCH_NS) // 1_000
+
+    def __getitem__(self, chosen: NDArray[np.intp]) -> "Instants":
+        return Instants(self.ns[chosen])
 
 
 class Texts:
     """Text that many rows have in common: row i has `choices[index[i]]`; None is NULL."""
 
     def __init__(self, choices: Sequence[str | None], index: NDArray[np.int32]) -> None:
+        self.choices = choices
         self.index = index
         encoded = [b"" if text is None else text.encode() for text in choices]
         self.width = max([1, *map(len, encoded)])
@@ -41,6 +50,9 @@ class Texts:
             for text, value in zip(choices, encoded, strict=True)
         ]
         self.lengths = np.array(lengths or [_NULL_LENGTH], dtype=np.int32)
+
+    def __getitem__(self, chosen: NDArray[np.intp]) -> "Texts":
+        return Texts(self.choices, self.index[chosen])
 
 
 Columns = Mapping[str, Value | Instants | Texts]

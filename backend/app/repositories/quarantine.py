@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 import orjson
 
@@ -35,6 +36,15 @@ _ADD: Final = """
   )"""
 
 
+NOT_KEPT: Final = "rows_not_kept"
+"Field of a record that stands for so many others: in a flood rows are counted, not kept."
+
+_COUNTS: Final = """
+  SELECT reason, sum(coalesce((record ->> $3)::bigint, 1))::bigint AS n
+  FROM quarantine WHERE dataset = $1 AND ($2::text IS NULL OR symbol = $2)
+  GROUP BY reason ORDER BY n DESC, reason"""
+
+
 async def add(db: Db, dataset: str, source: str, refused: Sequence[Refused]) -> int:
     """Keep refused records; returns how many are new."""
     if not refused:
@@ -48,17 +58,29 @@ async def add(db: Db, dataset: str, source: str, refused: Sequence[Refused]) -> 
         [r.timeframe for r in refused],
         [r.at for r in refused],
         [r.reason for r in refused],
-        [orjson.dumps(r.record).decode() for r in refused],
+        [_text(r.record) for r in refused],
     )
     return int(status.rsplit(" ", 1)[-1])
 
 
-async def counts(db: Db, dataset: str, symbol: str | None = None) -> dict[str, int]:
-    """Refused records of a data set by reason."""
-    rows = await db.fetch(
-        "SELECT reason, count(*) AS n FROM quarantine WHERE dataset = $1"
-        " AND ($2::text IS NULL OR symbol = $2) GROUP BY reason ORDER BY n DESC, reason",
-        dataset,
-        symbol,
+async def append(pool: asyncpg.Pool, dataset: str, source: str, refused: Sequence[Refused]) -> None:
+    """Keep refused records of a stream by COPY, without asking whether they were kept before."""
+    names = ("dataset", "symbol", "kind", "timeframe", "at", "reason", "record", "source")
+    await pool.copy_records_to_table(
+        "quarantine",
+        columns=names,
+        records=[
+            (dataset, r.symbol, r.kind, r.timeframe, r.at, r.reason, _text(r.record), source)
+            for r in refused
+        ],
     )
+
+
+def _text(record: dict[str, Any]) -> str:
+    return orjson.dumps(record).decode()
+
+
+async def counts(db: Db, dataset: str, symbol: str | None = None) -> dict[str, int]:
+    """Refused records of a data set by reason, with those that were only counted."""
+    rows = await db.fetch(_COUNTS, dataset, symbol, NOT_KEPT)
     return {row["reason"]: row["n"] for row in rows}

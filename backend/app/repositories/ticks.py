@@ -1,0 +1,117 @@
+"""Prints: appended by binary COPY, read as columns, never mixed between data sets."""
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+import numpy as np
+
+from app.core.clock import to_ns
+from app.db.copy import Columns, Instants, Texts, copy_out
+from app.marketdata.batch import TICK, TickBatch, TickLabel
+from app.repositories.appending import Appended, Appender
+
+_TOLD: Final = ("price", "size")
+_LABEL: Final = "hashtextextended(concat_ws(chr(31), exchange, '', conditions, counts::text), 0)"
+_WHERE: Final = "FROM ticks WHERE dataset = $1 AND stock_id = $2 AND at >= $3 AND at < $4"
+_READ: Final = f"""
+  SELECT at, sequence, price, size, {_LABEL} AS label {_WHERE} ORDER BY at, sequence"""
+_LABELS: Final = f"""
+  SELECT DISTINCT {_LABEL} AS label, exchange, conditions, counts {_WHERE}"""
+_LAST: Final = """
+  SELECT at, sequence, price FROM ticks WHERE dataset = $1 AND stock_id = $2
+  ORDER BY at DESC, sequence DESC LIMIT $3"""
+_DAYS: Final = """
+  SELECT min(at) AS first, max(at) AS last FROM ticks WHERE dataset = $1 AND stock_id = $2"""
+
+
+class Newest(msgspec.Struct, frozen=True):
+    """The end of a series: where it stands, and its last prices, oldest first."""
+
+    at: int
+    sequence: int
+    prices: tuple[float, ...]
+
+
+class Ticks:
+    """Prints of one data set."""
+
+    def __init__(self, pool: asyncpg.Pool, dataset: str) -> None:
+        self.dataset = dataset
+        self._pool = pool
+        self._appender = Appender(pool, "ticks", dataset, _TOLD)
+
+    async def ids(self, symbols: tuple[str, ...]) -> list[int | None]:
+        """The instrument of each symbol, None where there is none."""
+        return await self._appender.ids(symbols)
+
+    def forget(self) -> None:
+        """Ask again how far the series go: after a write whose end nobody knows."""
+        self._appender.forget()
+
+    async def store(self, batch: TickBatch, source: str) -> Appended:
+        """Store prints durably; storing them again changes nothing.
+
+        Prints of one instant must have sequences of their own. Raises NotFound for a symbol that
+        nobody knows; CheckViolationError for a price that is none.
+        """
+        rows = batch.rows
+        ids = await self._appender.ids_of(batch.symbols, rows["symbol"])
+        at, sequence = np.ascontiguousarray(rows["at"]), np.ascontiguousarray(rows["sequence"])
+        exchanges = [label.exchange for label in batch.labels]
+        conditions = [label.conditions for label in batch.labels]
+        counts = np.array([_counts(label) for label in batch.labels], dtype=np.int16)
+        columns: Columns = {
+            "dataset": self.dataset,
+            "stock_id": ids,
+            "at": Instants(at),
+            "sequence": sequence,
+            "price": np.ascontiguousarray(rows["price"]),
+            "size": np.ascontiguousarray(rows["size"]),
+            "exchange": Texts(exchanges, rows["label"]),
+            "conditions": Texts(conditions, rows["label"]),
+            "source": source,
+            "counts": counts[rows["label"]],
+        }
+        return await self._appender.append(ids, at, sequence, columns)
+
+    # ----------------------------------------------------------------------------- read
+
+    async def ticks(self, symbol: str, start: datetime, end: datetime) -> TickBatch:
+        """Prints with start <= at < end by instant and sequence. Raises NotFound."""
+        arguments = (self.dataset, await self._appender.id(symbol), start, end)
+        kinds = ("instant", "integer", "float", "float", "integer")
+        async with self._pool.acquire() as connection:
+            columns = await copy_out(connection, _READ, *arguments, kinds=kinds)
+            found = await connection.fetch(_LABELS, *arguments)
+        rows = np.zeros(len(columns[0]), dtype=TICK)
+        for name, column in zip(("at", "sequence", "price", "size"), columns[:4], strict=True):
+            rows[name] = column
+        found.sort(key=lambda row: row["label"])
+        hashes = np.array([row["label"] for row in found], dtype=np.int64)
+        rows["label"] = np.searchsorted(hashes, columns[4])
+        labels = tuple(
+            TickLabel(row["exchange"], row["conditions"], row["counts"] > 0, row["counts"] == 1)
+            for row in found
+        )
+        return TickBatch((symbol,), rows, labels or (TickLabel(),))
+
+    async def newest(self, symbol: str, prices: int = 20) -> Newest | None:
+        """Where a series ends; None where there is none."""
+        found = await self._pool.fetch(_LAST, self.dataset, await self._appender.id(symbol), prices)
+        if not found:
+            return None
+        newest = found[0]
+        return Newest(
+            to_ns(newest["at"]), newest["sequence"], tuple(row["price"] for row in found[::-1])
+        )
+
+    async def span(self, symbol: str) -> tuple[datetime, datetime] | None:
+        """The first and the last instant of a series."""
+        row = await self._pool.fetchrow(_DAYS, self.dataset, await self._appender.id(symbol))
+        return (row["first"], row["last"]) if row["first"] else None
+
+
+def _counts(label: TickLabel) -> int:
+    return 0 if not label.counts else 1 if label.volume_only else 2
