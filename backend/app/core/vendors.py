@@ -9,7 +9,6 @@ from app.core.config import NINE_SYMBOLS, split_list
 from app.core.options import Options
 
 DATABENTO_KEYS = {"where": "https://databento.com/portal/keys"}
-TWELVE_DATA_KEYS = {"where": "https://twelvedata.com/account/api-keys (the free plan is enough)"}
 QUIVER_KEYS = {"where": "https://api.quiverquant.com"}
 IBKR_ACCOUNT = {"where": "https://www.interactivebrokers.com (see the README's IBKR set-up steps)"}
 
@@ -36,22 +35,6 @@ class DatabentoOptions(Options):
     )
 
     _split = field_validator("dataset", "symbols", mode="before")(split_list)
-
-
-class TwelveDataOptions(Options):
-    """Twelve Data: quotes and bars; the free plan allows 8 calls a minute."""
-
-    model_config = SettingsConfigDict(env_prefix="TWELVE_DATA_")
-
-    api_key: SecretStr | None = Field(
-        default=None, description="Twelve Data key", json_schema_extra={**TWELVE_DATA_KEYS}
-    )
-    base_url: str = Field(
-        default="https://api.twelvedata.com", description="Address of the REST API"
-    )
-    socket_url: str = Field(
-        default="wss://ws.twelvedata.com/v1/quotes/price", description="Address of the WebSocket"
-    )
 
 
 class IbkrOptions(Options):
@@ -98,7 +81,6 @@ class YfinanceOptions(Options):
 
 VENDORS: Final[tuple[type[Options], ...]] = (
     DatabentoOptions,
-    TwelveDataOptions,
     IbkrOptions,
     QuiverOptions,
     YfinanceOptions,
