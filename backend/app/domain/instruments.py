@@ -40,6 +40,8 @@ class Instrument(msgspec.Struct, frozen=True):
 
     def round_price(self, value: Decimal) -> Decimal:
         """`value` on the tick grid, half-even."""
+        if self.tick in _POWERS:
+            return value.quantize(self.tick, ROUND_HALF_EVEN)
         return (value / self.tick).to_integral_value(ROUND_HALF_EVEN) * self.tick
 
     def quantity(self, value: Decimal) -> Decimal:

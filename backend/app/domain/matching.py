@@ -30,7 +30,9 @@ ZERO: Final = Decimal(0)
 _FEE: Final = Decimal("0.0001")
 _BASIS_POINT: Final = Decimal("0.0001")
 _STAMP: Final = "%Y%m%dT%H%M%S"
-_AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_FOK: Final = TimeInForce.FOK
+AT_ONCE: Final = frozenset({TimeInForce.IOC, _FOK})
+_UNUSED: Final = datetime.max.replace(tzinfo=UTC), ZERO
 _WORSE_FIRST: Final = {
     OrderType.STOP: 0,
     OrderType.STOP_LIMIT: 1,
@@ -54,8 +56,10 @@ class FillModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def commission(self, quantity: Decimal, value: Decimal) -> Decimal:
         """What a whole order of `quantity` shares worth `value` costs."""
-        fee = max(self.commission_per_share * quantity, self.commission_minimum)
-        return min(fee, self.commission_max_fraction * value).quantize(_FEE)
+        fee, most = self.commission_per_share * quantity, self.commission_max_fraction * value
+        if fee < self.commission_minimum:
+            fee = self.commission_minimum
+        return (fee if fee < most else most).quantize(_FEE)
 
 
 FREE: Final = FillModel(
@@ -109,6 +113,8 @@ class Matcher:
         broker: str = "paper",
     ) -> None:
         self.model = model or FillModel()
+        worse = self.model.slippage_bps * _BASIS_POINT
+        self._slips: Final = {Side.BUY: 1 + worse, Side.SELL: 1 - worse} if worse else {}
         self.instruments = instruments if instruments is not None else {}
         self.broker = broker
         self.resting: dict[str, Resting] = {}
@@ -211,7 +217,7 @@ class Matcher:
         """Learn from a fill that was reported before a restart."""
         symbol, quantity = execution.symbol, execution.quantity
         start, meeting = meeting_of(execution.execution_id)
-        self.used[symbol] = start, self._used(symbol, start) + quantity
+        self._use(symbol, start, quantity)
         if meeting == 0:
             self.opened_at[symbol] = start
         resting = self.resting.get(execution.client_order_id)
@@ -233,10 +239,9 @@ class Matcher:
     # ----------------------------------------------------------------------------- prices
 
     def _slipped(self, price: Decimal, order: Order) -> Decimal:
-        if not self.model.slippage_bps:
+        if not self._slips:
             return price
-        worse = price * (1 + order.side.sign * self.model.slippage_bps * _BASIS_POINT)
-        return self.instrument(order.symbol).round_price(worse)
+        return self.instrument(order.symbol).round_price(price * self._slips[order.side])
 
     def _price_at_open(self, resting: Resting, price: Decimal) -> Decimal | None:
         order = resting.order
@@ -271,16 +276,20 @@ class Matcher:
         return min(order.limit_price, opened) if buys else max(order.limit_price, opened)
 
     def _used(self, symbol: str, start: datetime) -> Decimal:
-        bar, quantity = self.used.get(symbol, (start, ZERO))
+        bar, quantity = self.used.get(symbol, _UNUSED)
         return quantity if bar == start else ZERO
+
+    def _use(self, symbol: str, start: datetime, quantity: Decimal) -> None:
+        used = self._used(symbol, start)
+        self.used[symbol] = start, used + quantity if used else quantity
 
     def _room(self, symbol: str, volume: float | None, start: datetime) -> Decimal | None:
         """Shares that may still be traded of the bar that began at `start`; None is no limit."""
-        instrument = self.instrument(symbol)
-        if self.model.volume_cap is None or volume is None or instrument.kind is InstrumentKind.FX:
+        share, instrument = self.model.volume_cap, self.instrument(symbol)
+        if share is None or volume is None or instrument.kind is InstrumentKind.FX:
             return None
-        cap = instrument.quantity(Decimal(repr(volume)) * self.model.volume_cap)
-        return max(cap - self._used(symbol, start), ZERO)
+        cap, used = instrument.quantity(Decimal(repr(volume)) * share), self._used(symbol, start)
+        return max(cap - used, ZERO) if used else cap
 
     # ------------------------------------------------------------------------------ fills
 
@@ -302,14 +311,14 @@ class Matcher:
         quantity = resting.remaining if price is not None else ZERO
         if room is not None:
             quantity = min(quantity, room)
-        if order.time_in_force is TimeInForce.FOK and quantity < resting.remaining:
+        if order.time_in_force is _FOK and quantity < resting.remaining:
             quantity = ZERO
         if price is not None and quantity:
             if order.group_id is not None:
                 spent[order.group_id] = order.leg
-            self.used[order.symbol] = start, self._used(order.symbol, start) + quantity
+            self._use(order.symbol, start, quantity)
             yield self._fill(resting, quantity, price, (start, meeting), at)
-        if order.time_in_force in _AT_ONCE and self.remove(order.client_order_id):
+        if order.time_in_force in AT_ONCE and self.remove(order.client_order_id):
             yield OrderCanceled(
                 client_order_id=order.client_order_id,
                 reason=f"{order.time_in_force}: not filled at once",

@@ -87,7 +87,8 @@ class PaperBroker:
             reports = self.matcher.closed(seen)
         else:
             return self.matcher.session_closed(seen)
-        self._executions += [r.execution for r in reports if isinstance(r, OrderFilled)]
+        if reports:
+            self._executions += [r.execution for r in reports if isinstance(r, OrderFilled)]
         return reports
 
     async def book(self) -> BrokerBook:

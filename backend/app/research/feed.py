@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from app.domain.deployments import DeploymentState
 from app.domain.events import SessionClosed, SessionOpened
-from app.domain.matching import Resting
-from app.domain.orders import Side, TimeInForce
+from app.domain.matching import AT_ONCE, Resting
+from app.domain.orders import Side
 from app.engine.driver import Item
 from app.engine.engine import Engine
 from app.engine.history import Tape
@@ -42,7 +42,7 @@ class Feed:
         self.visited = 0
         self._readers: list[Runtime] = []
         "Those who decide by columns."
-        self._turning: dict[tuple[str, int], set[str]] = {}
+        self._turning: dict[str, dict[int, frozenset[str]]] = {}
         "By ledger and slice the symbols that turn there."
         self._turns: list[int] = []
         self._turn = 0
@@ -103,12 +103,13 @@ class Feed:
                     self._thinkers.append((runtime, symbol, self.market.tracks[symbol]))
                 else:
                     self._find_turns(runtime, symbol)
-        turns = {k for _, k in self._turning}.union(*(panel.turns for panel in self._panels))
-        self._turns = sorted(turns)
+        turns = {k for slices in self._turning.values() for k in slices}
+        self._turns = sorted(turns.union(*(panel.turns for panel in self._panels)))
 
     def _find_turns(self, runtime: Runtime, symbol: str) -> None:
+        turning, alone = self._turning.setdefault(runtime.ledger, {}), frozenset((symbol,))
         for k in turning_slices(_tape(runtime, symbol), self.market.tracks[symbol]).tolist():
-            self._turning.setdefault((runtime.ledger, k), set()).add(symbol)
+            turning[k] = turning[k] | alone if k in turning else alone
         if runtime not in self._readers:
             self._readers.append(runtime)
 
@@ -120,8 +121,9 @@ class Feed:
 
     def _next(self, k: int, best: int) -> int:
         """The next slice >= k to visit, at most `best`."""
-        if any(standing.is_live for standing in self.engine.desk.standings.values()):
-            return k
+        for standing in self.engine.desk.standings.values():
+            if standing.is_live:
+                return k
         turns = self._turns
         while self._turn < len(turns) and turns[self._turn] < k:
             self._turn += 1
@@ -140,12 +142,11 @@ class Feed:
         for resting in self.broker.matcher.resting.values():
             track = self.market.tracks[resting.order.symbol]
             at_open = k + 1 if has_opened else k
-            if resting.order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
-                best = min(best, _next_slice(track, k, best))
-            elif resting.order.limit_price is None and (
-                resting.order.stop_price is None or resting.is_triggered
-            ):
-                best = min(best, _next_slice(track, at_open, best))
+            order = resting.order
+            if order.time_in_force in AT_ONCE:
+                best = _next_slice(track, k, best)
+            elif order.limit_price is None and (order.stop_price is None or resting.is_triggered):
+                best = _next_slice(track, at_open, best)
             else:
                 best = self._touch(resting, track, k, best)
         return best
@@ -239,8 +240,7 @@ class Feed:
             if bar >= track.bars_before(k):
                 at = self.market.instant(track.ended(bar))
                 marks.append((symbol, track.closes(bar), at))
-        end = self.market.instant(int(self.market.ends[until - 1]))
-        self.engine.pass_over(end, marks, self._peaks(k, until))
+        self.engine.pass_over(self.market.ended(until - 1), marks, self._peaks(k, until))
 
     def _peaks(self, k: int, until: int) -> list[dict[str, float]]:
         """Closes of the slices that may have had the highest equity."""
@@ -255,7 +255,8 @@ class Feed:
             # Before its first bar in these slices it is still worth its mark.
             peaks: list[dict[str, float]] = [{}] if track.bar_at(k) < 0 else []
             if len(closes):
-                peaks.append({symbol: float(closes.max() if quantity > 0 else closes.min())})
+                best = np.maximum if quantity > 0 else np.minimum
+                peaks.append({symbol: float(best.reduce(closes))})
             return peaks
         return self._joint_peaks(held, k, until)
 
@@ -292,7 +293,7 @@ class Feed:
     def _hush(self, k: int) -> None:
         """Who decides by columns and does not turn at slice `k` need not be asked."""
         for runtime in self._readers:
-            turning = self._turning.get((runtime.ledger, k), _NOBODY)
+            turning = self._turning[runtime.ledger].get(k, _NOBODY)
             runtime.quiet = runtime.strategies.keys() - turning
             for symbol in turning:
                 if runtime.state is DeploymentState.RUNNING:

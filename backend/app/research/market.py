@@ -125,6 +125,7 @@ class Market:
             one.symbol: Track(one, self.ends, first, last)
             for one, (first, last) in zip(series, ranges, strict=True)
         }
+        self._ends = _view(self.ends)
         self._instants: dict[int, datetime] = {}
         self.bars = sum(last - first for first, last in ranges)
         self.days = self._days(calendar)
@@ -162,13 +163,17 @@ class Market:
 
     def closed(self, k: int, day: Day) -> SliceClosed:
         """Slice `k` with all its bars."""
-        end = self.instant(int(self.ends[k]))
+        end = self.ended(k)
         bars = [
             track.bar(bar, self.instant(track.starts(bar)), end)
             for track in self.tracks.values()
             if (bar := track.bar_at(k)) >= 0
         ]
         return SliceClosed(end=end, session=day.session, base=self.timeframe, bars=tuple(bars))
+
+    def ended(self, k: int) -> datetime:
+        """When slice `k` ended."""
+        return self.instant(self._ends[k])
 
     def instant(self, ns: int) -> datetime:
         """`to_datetime`, remembered: bars of many symbols begin and end together."""
