@@ -76,6 +76,21 @@ class BarLate(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
+class BarsCorrected(Fact, frozen=True, kw_only=True):
+    """Stored bars of [start, end) were replaced; what they were is in `stock_data_revisions`.
+
+    The engine hears of it between sessions, before the first slice that may rest on them.
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    start: datetime
+    end: datetime
+    bars: int
+    source: str
+    at: datetime
+
+
 class ClockTicked(Fact, frozen=True, kw_only=True):
     at: datetime
 
@@ -359,6 +374,7 @@ class BacktestFinished(Fact, frozen=True, kw_only=True):
 Input = (
     SliceClosed
     | BarLate
+    | BarsCorrected
     | ClockTicked
     | SessionOpened
     | SessionClosed

@@ -15,6 +15,7 @@ from app.core.errors import ConfigurationError
 from app.domain.deployments import MANUAL, Deployment, DeploymentState, TradingState
 from app.domain.events import (
     BarLate,
+    BarsCorrected,
     ClockTicked,
     CommandReceived,
     Event,
@@ -259,7 +260,7 @@ class Engine:
     def _on_command(self, event: CommandReceived) -> None:
         self._requests.carry_out(event)
 
-    def _on_late_bar(self, event: BarLate) -> None:
+    def _on_stored_bars(self, event: BarLate | BarsCorrected) -> None:
         """Stored and journaled, never traded."""
 
 
@@ -271,7 +272,8 @@ _HANDLERS: Final[dict[type, Callable[[Engine, Any], None]]] = {
     SessionClosed: Engine._on_session_closed,
     CommandReceived: Engine._on_command,
     Reconciled: Engine._on_reconciled,
-    BarLate: Engine._on_late_bar,
+    BarLate: Engine._on_stored_bars,
+    BarsCorrected: Engine._on_stored_bars,
 }
 _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrderSubmitted: reports.on_submitted,

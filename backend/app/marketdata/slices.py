@@ -5,13 +5,13 @@ from datetime import date, datetime
 
 import numpy as np
 
-from app.domain.events import BarLate, SessionClosed, SessionOpened, SliceClosed
+from app.domain.events import BarLate, BarsCorrected, SessionClosed, SessionOpened, SliceClosed
 from app.domain.market import Bar, SliceOpened, Timeframe
 from app.marketdata.aggregation import Aggregator, Record
 from app.marketdata.batch import BarBatch, to_datetime, to_ns
 from app.marketdata.calendar import Session, TradingCalendar, step_ns
 
-Moment = SessionOpened | SliceOpened | SliceClosed | SessionClosed | BarLate
+Moment = SessionOpened | SliceOpened | SliceClosed | SessionClosed | BarLate | BarsCorrected
 "What a slicer gives: in the order of time, ready for the engine (SliceOpened: for the broker)."
 
 
@@ -72,6 +72,10 @@ class Slicer:
     def push(self, item: BarBatch | SliceOpened) -> list[Moment]:
         """What follows from one thing that the provider gave."""
         return self._first_prints(item) if isinstance(item, SliceOpened) else self._bars(item)
+
+    def warm_up(self, until: datetime) -> None:
+        """Slices that end at or before `until` only warm up: they come too late to act on."""
+        self._warm_up_until = max(self._warm_up_until, to_ns(until))
 
     def flush(self, now: datetime) -> list[Moment]:
         """Close what ended at or before `now`, complete or not, and the session if it is over.

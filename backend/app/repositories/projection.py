@@ -170,6 +170,7 @@ JOURNAL_ONLY: Final = frozenset(
     {
         ev.SliceClosed,
         ev.BarLate,
+        ev.BarsCorrected,
         ev.ClockTicked,
         ev.SessionOpened,
         ev.SessionClosed,

@@ -1,9 +1,8 @@
 """A provider's stream made into what the engine may see: checked, stored, told, then handed on."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
-from datetime import date, datetime
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -13,18 +12,22 @@ import numpy as np
 from app.core.clock import Clock
 from app.core.logging import get_logger
 from app.core.retry import DATABASE_RETRY_CONFIG, RetryConfig, retried
-from app.core.tasks import end
-from app.domain.market import SliceOpened, Timeframe
+from app.domain.events import BarsCorrected, SessionOpened
+from app.domain.market import DURATIONS, SliceOpened, Timeframe
+from app.ingest.read_ahead import read_ahead
+from app.ingest.sequence import SourcedBars
 from app.marketdata.aggregation import Aggregator
 from app.marketdata.batch import BarBatch, Floats, concatenate, to_datetime, to_ns
 from app.marketdata.calendar import TradingCalendar
-from app.marketdata.ports import BarStream, Feed, PricePublisher
+from app.marketdata.ports import BarStream, PricePublisher
 from app.marketdata.slices import Moment, Slicer
 from app.marketdata.validation import LARGEST_JUMP, NEIGHBOURS, Verdict, validate
 from app.repositories import quarantine
 from app.repositories.quarantine import Refused
-from app.repositories.stock_data import StockData
+from app.repositories.stock_data import Policy, StockData
 
+FRESH: Final = timedelta(seconds=60)
+"Slices that come later than this, or than one bar, after their end only warm up."
 _AHEAD: Final = 256
 "Items taken from a provider before they are stored; then it has to wait."
 
@@ -55,7 +58,12 @@ class Statistics(msgspec.Struct):
     stored: int = 0
     quarantined: int = 0
     repeated: int = 0
+    late: int = 0
+    "Bars older than one of their series that came before: stored, never traded."
+    corrected: int = 0
     newest_end: datetime | None = None
+    waiting: int = 0
+    "Items of the provider in the round that is being stored."
 
 
 class Ingestion:
@@ -70,8 +78,12 @@ class Ingestion:
         *,
         publisher: PricePublisher | None = None,
         clock: Clock | None = None,
+        fresh: timedelta = FRESH,
     ) -> None:
-        """`clock` switches the rule about bars from the future on: for live data sets only."""
+        """`clock` is for live data sets only, whose bars may come late, twice, or from the future.
+
+        There, slices that come later than `fresh` after their end only warm up.
+        """
         self.statistics = Statistics()
         self._provider = provider
         self._bars = bars
@@ -79,6 +91,8 @@ class Ingestion:
         self._calendar = calendar
         self._publisher = publisher
         self._clock = clock
+        self._fresh = fresh
+        self._corrections: list[BarsCorrected] = []
         self._closes: dict[str, Floats] = {}
         self._newest: dict[str, int | None] = {}
         self._last: dict[str, float] = {}
@@ -115,8 +129,9 @@ class Ingestion:
             await self._resume(slicer, wanted, base, after)
             for moment in slicer.flush(after):
                 yield moment
-        async with _read_ahead(self._provider.stream(wanted, base, after)) as rounds:
+        async with read_ahead(self._provider.stream(wanted, base, after), _AHEAD) as rounds:
             async for items in rounds:
+                self.statistics.waiting = len(items)
                 for moment in await self._pass_on(slicer, items, base):
                     yield moment
         if self.statistics.newest_end is not None:
@@ -155,17 +170,20 @@ class Ingestion:
         self, slicer: Slicer, items: Sequence[SliceOpened | BarBatch], base: Timeframe
     ) -> list[Moment]:
         """Check, store and tell what came; only then it may become moments."""
-        good = [await self._checked(item) for item in self._together(items)]
+        items, late = self._without_late(items)
+        good = [await self._checked(batch) for batch in self._together(items)]
         kept = {batch.symbol: batch for batch in good if len(batch)}
         days = [day for batch in kept.values() for day in self._made_days(batch)]
         await self._store([*kept.values(), *days])
-        moments: list[Moment] = []
+        moments = [moment for one in late for moment in await self._revise(slicer, one)]
+        if self._clock is not None:
+            slicer.warm_up(self._clock.now() - max(self._fresh, DURATIONS[base]))
         for item in items:
             if isinstance(item, BarBatch):
                 moments += slicer.push(self._only(item, kept.get(item.symbol)))
             else:
                 moments += slicer.push(self._believable(item, base))
-        return moments
+        return self._with_corrections(moments)
 
     def _only(self, item: BarBatch, kept: BarBatch | None) -> BarBatch:
         """The rows of one item that passed the check of its round."""
@@ -191,14 +209,14 @@ class Ingestion:
         for item in items:
             if isinstance(item, BarBatch) and len(item):
                 by_symbol.setdefault(item.symbol, []).append(item)
-        return [concatenate(parts) for parts in by_symbol.values()]
+        return [_joined(parts) for parts in by_symbol.values()]
 
     async def _checked(self, batch: BarBatch) -> BarBatch:
         symbol = batch.symbol
         verdict = validate(
             batch,
             self._calendar,
-            now=to_ns(self._clock.now()) if self._clock else None,
+            now=self._now(),
             before=self._closes.get(symbol),
             newest=self._newest.get(symbol),
             in_order=True,
@@ -229,13 +247,98 @@ class Ingestion:
     async def _store(self, batches: list[BarBatch]) -> None:
         if not batches:
             return
-        is_told = self._publisher is not None
-        stored = await retried(
-            lambda: self._bars.store(batches, self._provider.name, is_told=is_told), _RETRY
-        )
-        self.statistics.stored += stored.inserted
+        by_source: dict[str, list[BarBatch]] = {}
+        for batch in batches:
+            by_source.setdefault(self._source(batch), []).append(batch)
+        for source, group in by_source.items():
+            stored = await retried(partial(self._bars.store, group, source), _RETRY)
+            self.statistics.stored += stored.inserted
         if self._publisher is not None:
             self._publisher.offer(self._bars.dataset, batches)
+
+    def _source(self, batch: BarBatch) -> str:
+        """Who gave it: a chain of providers says so with each batch."""
+        return batch.source if isinstance(batch, SourcedBars) else self._provider.name
+
+    # ------------------------------------------------------------- late bars and corrections
+
+    def _without_late(
+        self, items: Sequence[SliceOpened | BarBatch]
+    ) -> tuple[list[SliceOpened | BarBatch], list[BarBatch]]:
+        """What goes on in time, and what is older than bars of its series that were handled."""
+        if self._clock is None:
+            return list(items), []
+        on_time: list[SliceOpened | BarBatch] = []
+        late: list[BarBatch] = []
+        newest = dict(self._newest)
+        for item in items:
+            if isinstance(item, SliceOpened):
+                on_time.append(item)
+                continue
+            known = newest.get(item.symbol)
+            is_late = np.zeros(len(item), np.bool_) if known is None else item.start <= known
+            for part, rows in ((on_time, ~is_late), (late, is_late)):
+                if rows.any():
+                    part.append(_like(item, item[rows]))
+            if len(item):
+                newest[item.symbol] = max(known or 0, int(item.start.max()))
+        return on_time, late
+
+    async def _revise(self, slicer: Slicer, batch: BarBatch) -> list[Moment]:
+        """Store a bar that came too late, or again with other values; it is never traded."""
+        verdict = validate(
+            batch, self._calendar, now=self._now(), before=self._closes.get(batch.symbol)
+        )
+        self._count(batch, verdict)
+        if len(verdict.bad):
+            await self._refuse(verdict)
+        good, source = verdict.good, self._source(batch)
+        if not len(good):
+            return []
+        stored = await retried(partial(self._bars.store, [good], source, Policy.CORRECT), _RETRY)
+        self.statistics.stored += stored.inserted
+        self.statistics.corrected += stored.corrected
+        if stored.corrected:
+            self._note_correction(good, source, stored.corrected)
+        if self._publisher is not None and stored.corrected + stored.inserted:
+            self._publisher.offer(self._bars.dataset, [good])
+        if not stored.inserted:
+            return []
+        self.statistics.late += stored.inserted
+        return slicer.push(good)
+
+    def _note_correction(self, batch: BarBatch, source: str, bars: int) -> None:
+        log.info("bars_corrected", symbol=batch.symbol, bars=bars, source=source)
+        first, last = to_datetime(int(batch.start.min())), to_datetime(int(batch.end.max()))
+        self._corrections.append(
+            BarsCorrected(
+                symbol=batch.symbol,
+                timeframe=batch.timeframe,
+                start=first,
+                end=last,
+                bars=bars,
+                source=source,
+                at=last,
+            )
+        )
+
+    def _with_corrections(self, moments: list[Moment]) -> list[Moment]:
+        """Corrections go in before the first slice of the next session."""
+        at = next((i for i, m in enumerate(moments) if isinstance(m, SessionOpened)), None)
+        if at is None or not self._corrections:
+            return moments
+        told, self._corrections = self._corrections, []
+        first = moments[at]
+        assert isinstance(first, SessionOpened)
+        when = first.at
+        return [
+            *moments[:at],
+            *(msgspec.structs.replace(one, at=when) for one in told),
+            *moments[at:],
+        ]
+
+    def _now(self) -> int | None:
+        return to_ns(self._clock.now()) if self._clock else None
 
     def _made_days(self, batch: BarBatch) -> list[BarBatch]:
         """Daily bars that are over with the bars of `batch`; they are stored, not traded."""
@@ -259,45 +362,13 @@ class Ingestion:
             known.newest_end = max(known.newest_end or newest, newest)
 
 
-@asynccontextmanager
-async def _read_ahead(
-    feed: Feed,
-) -> AsyncIterator[AsyncIterator[list[SliceOpened | BarBatch]]]:
-    """Rounds of everything that has come meanwhile: one item when quiet, many when busy."""
-    queue: asyncio.Queue[SliceOpened | BarBatch | None] = asyncio.Queue(_AHEAD)
-
-    async def pump() -> None:
-        async with aclosing(feed):
-            async for item in feed:
-                await queue.put(item)
-        await queue.put(None)
-
-    async def rounds() -> AsyncIterator[list[SliceOpened | BarBatch]]:
-        while True:
-            taken = [await _next(queue, task)]
-            while not queue.empty():
-                taken.append(queue.get_nowait())
-            if items := [item for item in taken if item is not None]:
-                yield items
-            if None in taken:
-                return
-
-    task = asyncio.create_task(pump(), name="read ahead")
-    try:
-        yield rounds()
-    finally:
-        await end([task])
+def _like(whole: BarBatch, rows: BarBatch) -> BarBatch:
+    """`rows` with the source of `whole`, if that knows it."""
+    if isinstance(whole, SourcedBars):
+        return SourcedBars(rows.symbol, rows.timeframe, rows.rows, whole.source)
+    return rows
 
 
-async def _next(
-    queue: "asyncio.Queue[SliceOpened | BarBatch | None]", task: "asyncio.Task[None]"
-) -> SliceOpened | BarBatch | None:
-    """The next item, or the provider's error."""
-    waiting = asyncio.ensure_future(queue.get())
-    try:
-        await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            task.result()
-        return await waiting
-    finally:
-        waiting.cancel()
+def _joined(parts: Sequence[BarBatch]) -> BarBatch:
+    """One batch, with the source of its first part."""
+    return parts[0] if len(parts) == 1 else _like(parts[0], concatenate(parts))
