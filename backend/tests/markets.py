@@ -13,8 +13,9 @@ from app.domain.matching import FREE, FillModel
 from app.marketdata.batch import BarBatch
 from app.marketdata.calendar import trading_calendar
 from app.research.backtest import BacktestResult, run_backtest
-from app.strategies.base import Columns, Opinion, Row, Strategy
+from app.strategies.base import BaseStrategy, Columns, Opinion, Row, Strategy
 from app.strategies.sma_cross import SmaCross
+from tests.panels import PANELS
 
 CALENDAR = trading_calendar("XNYS")
 FIRST = int(1.7e18)
@@ -144,12 +145,13 @@ class Brittle(Levels):
         return super().prepare(bars)
 
 
-STRATEGIES: Mapping[str, type[Strategy]] = {
+STRATEGIES: Mapping[str, type[BaseStrategy]] = {
     "sma_cross": SmaCross,
     "levels": Levels,
     "trailing": Trailing,
     "fragile": Fragile,
     "brittle": Brittle,
+    **PANELS,
 }
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "sma_cross": {"fast": 2, "slow": 5, "short": True},
@@ -157,10 +159,11 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "trailing": {},
     "fragile": {},
     "brittle": {},
+    **{name: {} for name in PANELS},
 }
 
 
-def make_strategy(name: str, parameters: Mapping[str, Any]) -> Strategy:
+def make_strategy(name: str, parameters: Mapping[str, Any]) -> BaseStrategy:
     return STRATEGIES[name](**parameters)
 
 

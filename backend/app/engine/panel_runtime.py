@@ -8,7 +8,6 @@ from app.domain.deployments import Deployment
 from app.domain.market import Bar
 from app.engine.panels import PanelHistory
 from app.engine.runtime import Runtime, Wanted, wanted_of
-from app.engine.state import RuntimeState
 from app.strategies.panel import PanelRow, PanelStrategy
 
 ALL: Final = "*"
@@ -74,16 +73,13 @@ class PanelRuntime(Runtime):
             return None
         return wanted_of(said, row[bar.symbol])
 
-    def snapshot(self) -> RuntimeState:
-        state = super().snapshot()
+    def memories(self) -> dict[str, Any]:
         memory = self.strategy.checkpoint()
-        state.memories = {} if memory is None else {ALL: memory}
-        return state
+        return {} if memory is None else {ALL: memory}
 
-    def restore(self, state: RuntimeState) -> None:
-        super().restore(state)
-        if ALL in state.memories:
-            self.strategy.restore(state.memories[ALL])
+    def remember(self, memories: Mapping[str, Any]) -> None:
+        if ALL in memories:
+            self.strategy.restore(memories[ALL])
 
 
 def _check(answer: Any, row: PanelRow) -> None:  # noqa: ANN401 - whatever user code returned

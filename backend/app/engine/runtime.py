@@ -2,7 +2,7 @@
 
 import math
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Final
@@ -47,6 +47,8 @@ class Runtime:
         self.strategies, self.histories = strategies, histories
         self.opinions: dict[str, float] = {}
         self.missed: dict[str, Missed] = {}
+        self.laid_down: dict[str, Any] = {}
+        "Memories of one that had ended before a restart: nobody is there to have them."
         self.ready: dict[str, tuple[Any, Any]] = {}
         "Rows and answers that were computed ahead of their bar, by a backtest."
         self.quiet: Collection[str] = ()
@@ -81,21 +83,31 @@ class Runtime:
             self.missed[symbol] = Missed(wanted.exposure, at)
 
     def snapshot(self) -> RuntimeState:
-        memories = {symbol: one.checkpoint() for symbol, one in self.strategies.items()}
         return RuntimeState(
             deployment=self.deployment,
             state=self.state,
             opinions=dict(self.opinions),
             missed=dict(self.missed),
-            memories={symbol: memory for symbol, memory in memories.items() if memory is not None},
+            memories={**self.laid_down, **self.memories()},
         )
+
+    def memories(self) -> dict[str, Any]:
+        """What its strategies remember, by symbol, as plain data."""
+        found = {symbol: one.checkpoint() for symbol, one in self.strategies.items()}
+        return {symbol: memory for symbol, memory in found.items() if memory is not None}
 
     def restore(self, state: RuntimeState) -> None:
         self.state = state.state
         self.opinions, self.missed = dict(state.opinions), dict(state.missed)
+        if self.state is not DeploymentState.RUNNING:
+            self.laid_down = dict(state.memories)
+        self.remember(state.memories)
+
+    def remember(self, memories: Mapping[str, Any]) -> None:
+        """Give its strategies back what `memories` told."""
         for symbol, strategy in self.strategies.items():
-            if symbol in state.memories:
-                strategy.restore(state.memories[symbol])
+            if symbol in memories:
+                strategy.restore(memories[symbol])
 
 
 def wanted_of(answer: Any, row: Row) -> Wanted:  # noqa: ANN401 - whatever user code returned

@@ -1,0 +1,76 @@
+"""The laws of the engine for panels: symbols with many holes, and some that are listed late."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.domain.market import Timeframe
+from tests.laws import test_engine as laws
+from tests.markets import LIMITS, MODELS, random_batches
+from tests.panels import PANELS
+
+
+@dataclass(frozen=True)
+class PanelCase(laws.Case):
+    """A random world of symbols that trade now and then; the last is listed `late` bars on."""
+
+    sparse: float = 0.0
+    late: int = 0
+
+    @property
+    def batches(self) -> Any:
+        random = np.random.default_rng(self.seed + 1)
+        whole = random_batches(self.seed, self.timeframe, self.length, self.symbols, wild=self.wild)
+        *others, last = [one[random.random(len(one)) >= self.sparse] for one in whole]
+        found = [*others, last[min(self.late, len(last) - 1) :]] if len(last) else [*others, last]
+        return [one for one in found if len(one)] or whole
+
+
+cases = st.builds(
+    PanelCase,
+    seed=st.integers(0, 10**6),
+    strategy=st.sampled_from(sorted(PANELS)),
+    timeframe=st.sampled_from([Timeframe.M1, Timeframe.H1, Timeframe.D1]),
+    length=st.integers(10, 120),
+    symbols=st.integers(2, 4),
+    limits=st.sampled_from(LIMITS),
+    model=st.sampled_from(MODELS),
+    wild=st.sampled_from([0.003, 0.01, 0.03]),
+    sparse=st.sampled_from([0.0, 0.2, 0.6]),
+    late=st.sampled_from([0, 5, 40]),
+)
+law = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def of(test: Any) -> Callable[..., None]:
+    """The law itself, without the cases that its own test draws."""
+    inner: Callable[..., None] = test.hypothesis.inner_test
+    return inner
+
+
+@law
+@given(cases)
+def test_skipping_quiet_slices_changes_no_decision(case: PanelCase) -> None:
+    of(laws.test_skipping_quiet_bars_changes_no_decision)(case)
+
+
+@law
+@given(cases)
+def test_a_tape_and_a_window_tell_the_same_story(case: PanelCase) -> None:
+    of(laws.test_a_tape_and_a_window_tell_the_same_story)(case)
+
+
+@law
+@given(cases, st.integers(1, 119))
+def test_the_future_never_changes_the_past(case: PanelCase, cut: int) -> None:
+    of(laws.test_the_future_never_changes_the_past)(case, cut)
+
+
+@law
+@given(cases, st.integers(0, 400))
+def test_a_restart_in_the_middle_goes_on_as_if_nothing_had_been(case: PanelCase, cut: int) -> None:
+    of(laws.test_a_restart_in_the_middle_goes_on_as_if_nothing_had_been)(case, cut)
