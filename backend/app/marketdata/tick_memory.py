@@ -101,15 +101,18 @@ class Memory:
         is_stock = np.array([not _OPTION.fullmatch(name) for name in names])
         self.jumps_count = np.concatenate([self.jumps_count, is_stock])
 
-    def prime(self, symbol: str, newest: int | None, prices: Floats) -> None:
-        """What is known of a symbol from before: its newest instant and last prices."""
+    def prime(self, symbol: str, rows: Rows) -> None:
+        """What is known of a symbol's prints from before, oldest first; they may come again."""
+        if not len(rows):
+            return
         (number,) = self.numbers([symbol]).tolist()
-        if newest is not None:
-            self.newest[number] = newest
-            self.replayed[number] = newest
-        known = prices[-self.window :]
-        if len(known):
-            self.prices[:, number, -len(known) :] = known
+        self.newest[number] = self.replayed[number] = rows["at"].max()
+        known = rows["price"][-self.window :]
+        self.prices[:, number, -len(known) :] = known
+        for at, sequence, price, size in rows[["at", "sequence", "price", "size"]].tolist():
+            # whether the sequence is the vendor's or one of ours, the table does not say
+            for told in {0, sequence}:
+                self._again[key_of((number, at, told, price, size))] += 1
 
     # ------------------------------------------------------------------ prices that were
 
@@ -159,6 +162,11 @@ class Memory:
 
 
 def key_of(row: Key) -> Key:
-    """What makes a row the same: its sequence, or where it has none its values."""
-    number, at, sequence, _price, _size = row
-    return (number, at, sequence, 0.0, 0.0) if sequence else row
+    """What makes a row the same: its sequence, or where it has none its values.
+
+    Instants count in microseconds, as they are stored.
+    """
+    number, at, sequence, price, size = row
+    if sequence:
+        price = size = 0.0
+    return (number, at // 1_000, sequence, price, size)

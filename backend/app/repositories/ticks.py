@@ -4,12 +4,10 @@ from datetime import datetime
 from typing import Final
 
 import asyncpg
-import msgspec
 import numpy as np
 
-from app.core.clock import to_ns
 from app.db.copy import Columns, Instants, Texts, copy_out
-from app.marketdata.batch import TICK, TickBatch, TickLabel
+from app.marketdata.batch import TICK, Rows, TickBatch, TickLabel
 from app.repositories.appending import Appended, Appender
 
 _TOLD: Final = ("price", "size")
@@ -20,18 +18,10 @@ _READ: Final = f"""
 _LABELS: Final = f"""
   SELECT DISTINCT {_LABEL} AS label, exchange, conditions, counts {_WHERE}"""
 _LAST: Final = """
-  SELECT at, sequence, price FROM ticks WHERE dataset = $1 AND stock_id = $2
+  SELECT at, sequence, price, size FROM ticks WHERE dataset = $1 AND stock_id = $2
   ORDER BY at DESC, sequence DESC LIMIT $3"""
 _DAYS: Final = """
   SELECT min(at) AS first, max(at) AS last FROM ticks WHERE dataset = $1 AND stock_id = $2"""
-
-
-class Newest(msgspec.Struct, frozen=True):
-    """The end of a series: where it stands, and its last prices, oldest first."""
-
-    at: int
-    sequence: int
-    prices: tuple[float, ...]
 
 
 class Ticks:
@@ -97,15 +87,16 @@ class Ticks:
         )
         return TickBatch((symbol,), rows, labels or (TickLabel(),))
 
-    async def newest(self, symbol: str, prices: int = 20) -> Newest | None:
-        """Where a series ends; None where there is none."""
-        found = await self._pool.fetch(_LAST, self.dataset, await self._appender.id(symbol), prices)
-        if not found:
-            return None
-        newest = found[0]
-        return Newest(
-            to_ns(newest["at"]), newest["sequence"], tuple(row["price"] for row in found[::-1])
-        )
+    async def newest(self, symbol: str, count: int) -> Rows:
+        """The last `count` prints of a series, oldest first; their labels are left out."""
+        arguments = (self.dataset, await self._appender.id(symbol), count)
+        kinds = ("instant", "integer", "float", "float")
+        async with self._pool.acquire() as connection:
+            columns = await copy_out(connection, _LAST, *arguments, kinds=kinds)
+        rows = np.zeros(len(columns[0]), dtype=TICK)
+        for name, column in zip(("at", "sequence", "price", "size"), columns, strict=True):
+            rows[name] = column[::-1]
+        return rows
 
     async def span(self, symbol: str) -> tuple[datetime, datetime] | None:
         """The first and the last instant of a series."""

@@ -116,9 +116,19 @@ def test_after_a_new_connection_what_had_come_is_left_out() -> None:
 
 def test_what_is_known_from_before_is_compared_with() -> None:
     memory = Memory()
-    memory.prime("AAPL", OPEN, np.array([100.0, 100.0]))
+    memory.prime("AAPL", make_ticks([(-1, 100), (0, 100)]).rows)
+    memory.prime("MSFT", make_ticks([]).rows)
     verdict = validate_ticks(make_ticks([(1, 1000), (2, 101)]), CALENDAR, memory)
     assert verdict.counts() == {Reason.JUMP: 1}
+
+
+def test_what_is_stored_may_come_again_with_a_sequence_or_without() -> None:
+    stored = make_ticks([(0, 100), (1, 101), (1, 101)], sequence=1)
+    for batch in (stored, make_ticks([(0, 100), (1, 101), (1, 101)])):
+        memory = Memory()
+        memory.prime("AAPL", stored.rows)
+        verdict = validate_ticks(batch, CALENDAR, memory)
+        assert (len(verdict.good), verdict.repeated) == (0, 3)
 
 
 def test_a_new_level_is_believed_after_half_of_the_window() -> None:

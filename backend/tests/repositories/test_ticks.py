@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.clock import from_ns
 from app.core.errors import NotFound
-from app.db.copy import Instants, Texts, encode
+from app.db.copy import Columns, Instants, Texts, encode
 from app.domain.instruments import InstrumentKind
 from app.marketdata.batch import TickBatch, TickLabel
 from app.repositories import quarantine, stocks
@@ -64,8 +64,8 @@ async def test_late_prints_find_their_place(pool: asyncpg.Pool) -> None:
     assert await store.store(late, "test") == Appended(unchanged=2)
     assert (await store.ticks("AAPL", *DAY)).rows["price"].tolist() == [99, 100, 101]
     newest = await store.newest("AAPL", 2)
-    assert newest is not None
-    assert (newest.at, newest.prices) == (OPEN + 6 * 10**9, (100, 101))
+    assert newest["price"].tolist() == [100, 101]
+    assert newest["at"][-1] == OPEN + 6 * 10**9
     span = await store.span("AAPL")
     assert span == (from_ns(OPEN + 3 * 10**9), from_ns(OPEN + 6 * 10**9))
 
@@ -73,7 +73,7 @@ async def test_late_prints_find_their_place(pool: asyncpg.Pool) -> None:
 async def test_series_that_are_not_there(pool: asyncpg.Pool) -> None:
     store = Ticks(pool, "live")
     assert await store.store(make_ticks([]), "test") == Appended()
-    assert await store.newest("AAPL") is None
+    assert len(await store.newest("AAPL", 5)) == 0
     assert await store.span("AAPL") is None
     assert len(await store.ticks("AAPL", *DAY)) == 0
     with pytest.raises(NotFound, match="AAPL"):
@@ -110,7 +110,7 @@ async def test_rows_that_were_only_counted_count(pool: asyncpg.Pool) -> None:
 def test_texts_take_the_room_that_they_need(texts: list[str | None], data: st.DataObject) -> None:
     index = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=20))
     at = np.arange(len(index), dtype=np.int64)
-    columns = {"at": Instants(at), "text": Texts(texts, np.array(index, dtype=np.int32))}
+    columns: Columns = {"at": Instants(at), "text": Texts(texts, np.array(index, dtype=np.int32))}
     expected = b""
     for i, chosen in enumerate(index):
         text = texts[chosen]
