@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.domain.market import Timeframe
+    from app.marketdata.shapes import Hints
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Market data: import, check, gaps, export.")
@@ -40,7 +41,9 @@ def import_file(
         str | None,
         typer.Option("--tz", help="Time zone of times that do not say it, as America/New_York."),
     ] = None,
-    kind: Annotated[str, typer.Option("--kind", help="What the file holds: bars.")] = "bars",
+    kind: Annotated[
+        str, typer.Option("--kind", help="What the file holds: bars or options.")
+    ] = "bars",
     dataset: Dataset = None,
     exchange: Annotated[
         str | None, typer.Option("--exchange", help="Whose sessions: XNYS, XLON, 24/5 for FX.")
@@ -50,14 +53,17 @@ def import_file(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring a file of bars into a data set. Doing it again changes nothing."""
+    """Bring a file of bars or an option chain into a data set. Doing it again changes nothing."""
     import msgspec
 
     from app.marketdata.shapes import Hints
     from app.services import imports
 
-    imports.refuse_kind(kind)
     hints = Hints(symbol=symbol, timeframe=timeframe_of(timeframe), tz=tz, date_format=date_format)
+    if kind == "options":
+        _import_options(file, imports.dataset_name(dataset), hints, as_json=as_json)
+        return
+    imports.refuse_kind(kind)
     with _progress(file.name) as progress:
         report = _run(
             lambda pool: imports.import_bars(
@@ -70,6 +76,20 @@ def import_file(
             )
         )
     show(msgspec.to_builtins(report), imports.import_lines(report), as_json=as_json)
+    if report.rows_stored + report.rows_corrected + report.duplicates == 0:
+        raise typer.Exit(1)
+
+
+def _import_options(file: Path, dataset: str, hints: "Hints", *, as_json: bool) -> None:
+    import msgspec
+
+    from app.services.option_imports import import_options, option_lines
+
+    with _progress(file.name) as progress:
+        report = _run(
+            lambda pool: import_options(pool, file, dataset=dataset, hints=hints, progress=progress)
+        )
+    show(msgspec.to_builtins(report), option_lines(report), as_json=as_json)
     if report.rows_stored + report.rows_corrected + report.duplicates == 0:
         raise typer.Exit(1)
 

@@ -58,6 +58,8 @@ class OptionVerdict:
     """A batch split in two; `codes` has one bit a reason for every row that was judged."""
 
     good: OptionBatch
+    kept: Flags
+    "Which of the rows that were judged are good."
     codes: Codes
     repeated: int
     "Rows that said exactly what another row had said; they are neither good nor bad."
@@ -93,8 +95,8 @@ def validate(
         codes[failed & (codes == 0)] |= bit(reason)
     repeats, conflicts = _duplicates(batch, codes == 0)
     codes[conflicts] |= bit(OptionReason.DUPLICATE)
-    good = batch[(codes == 0) & ~repeats]
-    return OptionVerdict(good, codes, int(np.count_nonzero(repeats)))
+    kept = (codes == 0) & ~repeats
+    return OptionVerdict(batch[kept], kept, codes, int(np.count_nonzero(repeats)))
 
 
 def _row_rules(

@@ -92,7 +92,7 @@ def _refuse_options(names: Sequence[str]) -> None:
         raise InvalidInput(
             "The file holds prices of options (it has a column 'strike'), and bars are wanted.",
             field="file",
-            remedy="Chains of options cannot be imported yet.",
+            remedy="Say so: --kind options.",
         )
 
 

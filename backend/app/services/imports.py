@@ -251,5 +251,5 @@ def refuse_kind(kind: str) -> None:
         raise InvalidInput(
             f"Files of {kind} cannot be imported yet.",
             field="kind",
-            remedy="Only bars can: --kind bars.",
+            remedy="Bars and chains of options can: --kind bars, --kind options.",
         )
