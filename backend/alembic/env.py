@@ -1,16 +1,16 @@
 """Migrations on DATABASE_URL, or on the embedded database; sees only our own tables."""
 
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Literal
 
 from sqlalchemy import Connection, create_engine, pool, text
 
 from alembic import context
 from app.core.config import settings, with_driver
+from app.db import readers, rollups, timescale
 from app.db.base import Base
 from app.db.embedded import attach_or_start
+from app.models.views import create_views, drop_views
 
 MIGRATION_LOCK = 7_236_501
 "Advisory lock: two programs that migrate the same database take turns."
@@ -55,15 +55,11 @@ def changes_schema() -> bool:
     return True
 
 
-def change_views(action: Literal["create_views", "drop_views"], connection: Connection) -> None:
-    if find_spec("app.models.views"):
-        getattr(import_module("app.models.views"), action)(connection)
-
-
 def migrate(connection: Connection) -> None:
     """Run the command in one transaction. Views hang on tables, so they step aside meanwhile.
 
-    They come back at the newest revision only: an older one may lack what they show.
+    They come back at the newest revision only: an older one may lack what they show. There large
+    tables become hypertables, too, where TimescaleDB has come since.
     """
     configure(connection)
     with context.begin_transaction():
@@ -71,11 +67,21 @@ def migrate(connection: Connection) -> None:
             context.run_migrations()
             return
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        change_views("drop_views", connection)
+        drop_views(connection)
+        if not is_newest() or context.get_revision_argument() not in ("head", "heads"):
+            rollups.drop(connection)  # not lightly: what they hold is computed anew
         context.run_migrations()
-        now = set(context.get_context().get_current_heads())
-        if now and now == set(context.script.get_heads()):
-            change_views("create_views", connection)
+        if is_newest():
+            create_views(connection)
+            timescale.adopt(connection)
+            rollups.create(connection)
+            readers.grant(connection)
+
+
+def is_newest() -> bool:
+    """Whether the database is at the newest revision there is."""
+    now = set(context.get_context().get_current_heads())
+    return bool(now) and now == set(context.script.get_heads())
 
 
 def run() -> None:

@@ -18,7 +18,11 @@ from tests.servers import TestServers
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")  # a busy machine is no failure
 
-OURS = ("TRADEWRIGHT_TEST_DATABASE_URL", "TRADEWRIGHT_TEST_REDIS_URL")
+OURS = (
+    "TRADEWRIGHT_TEST_DATABASE_URL",
+    "TRADEWRIGHT_TEST_REDIS_URL",
+    "TRADEWRIGHT_TEST_TIMESCALE_URL",
+)
 FOREIGN = ("DATABASE_", "DB_URL", "REDIS_", "API_", "LOG_", "ENVIRONMENT", "REPLAY", "CORS_")
 
 

@@ -1,4 +1,4 @@
-"""What nobody needs any more: yesterday's idempotency keys, sessions and tokens that are over."""
+"""What nobody needs any more: old idempotency keys, sessions, tokens, prints and quotes."""
 
 import asyncio
 from contextlib import suppress
@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from app.core.clock import Clock
 from app.core.logging import get_logger
+from app.core.retention import RetentionOptions
 from app.events.hub import AWAY
-from app.repositories import idempotency, refresh_tokens, sessions
+from app.repositories import idempotency, refresh_tokens, retention, sessions
 
 KEPT: Final = timedelta(days=30)
 "How long a session or token stays readable after its end."
@@ -43,6 +45,8 @@ class Housekeeping:
         await idempotency.forget_expired(self._pool, now)
         await sessions.forget(self._pool, now - KEPT)
         await refresh_tokens.forget(self._pool, now - KEPT)
+        for forgotten in await retention.forget(self._pool, now, RetentionOptions()):
+            log.info("forgotten", **msgspec.structs.asdict(forgotten))
 
     async def _run(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from app.core.config import (
     RedisOptions,
 )
 from app.core.options import Options, variable_of, where_of
+from app.core.retention import RetentionOptions
 from app.core.pricing import PricingOptions
 
 HEADER: Final = """\
@@ -37,6 +38,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     DatabaseOptions,
     RedisOptions,
     CacheOptions,
+    RetentionOptions,
     LogOptions,
     PricingOptions,
 )

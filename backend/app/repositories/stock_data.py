@@ -34,34 +34,44 @@ _READ: Final = f"""
 _STAGE: Final = """
   CREATE TEMP TABLE IF NOT EXISTS incoming_bars (LIKE stock_data) ON COMMIT DELETE ROWS"""
 
+CORRECTION_LOCK: Final = 7_236_504
 _KEY: Final = "(dataset, stock_id, timeframe, start)"
 
+# Which stored bars may be meant, in constants: by them compressed chunks are searched.
+_OLD: Final = """s.dataset = $1 AND s.stock_id = ANY ($2::bigint[])
+    AND s.timeframe = $3 AND s.start BETWEEN $4 AND $5"""
+_STAGED: Final = "SELECT array_agg(DISTINCT stock_id), min(start), max(start) FROM incoming_bars"
+
+# One correction at a time: rows of a compressed chunk cannot be locked singly. And as many rows as
+# it takes may be decompressed for it; where there is no TimescaleDB the setting means nothing.
+_CORRECT_ALONE: Final = f"SELECT pg_advisory_xact_lock({CORRECTION_LOCK})"
+_DECOMPRESS: Final = "SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"
+
+# Statements of their own, not one: a statement that changes compressed rows cannot read them too.
+_STAGE_CHANGED: Final = """
+  CREATE TEMP TABLE IF NOT EXISTS changed_bars (LIKE stock_data) ON COMMIT DELETE ROWS"""
+_CHANGED: Final = f"""
+  INSERT INTO changed_bars SELECT s.* FROM incoming_bars n JOIN stock_data s USING {_KEY}
+  WHERE {_OLD} AND (s."end", s.open, s.high, s.low, s.close, s.volume, s.vwap) IS DISTINCT FROM
+    (n."end", n.open, n.high, n.low, n.close, n.volume, coalesce(n.vwap, s.vwap))"""
+
 # What a correction replaces stays readable, numbered from 1 for each bar.
+_KEEP: Final = """
+  INSERT INTO stock_data_revisions (dataset, stock_id, timeframe, start, revision, "end", open,
+    high, low, close, volume, vwap, source, reason)
+  SELECT c.dataset, c.stock_id, c.timeframe, c.start, 1 + coalesce((
+      SELECT max(r.revision) FROM stock_data_revisions r
+      WHERE (r.dataset, r.stock_id, r.timeframe, r.start)
+        = (c.dataset, c.stock_id, c.timeframe, c.start)), 0),
+    c."end", c.open, c.high, c.low, c.close, c.volume, c.vwap, c.source, 'replaced by ' || $1
+  FROM changed_bars c"""
 _CORRECT: Final = f"""
-  WITH changed AS MATERIALIZED (
-    SELECT s.* FROM incoming_bars n JOIN stock_data s USING {_KEY}
-    WHERE (s."end", s.open, s.high, s.low, s.close, s.volume, s.vwap) IS DISTINCT FROM
-      (n."end", n.open, n.high, n.low, n.close, n.volume, coalesce(n.vwap, s.vwap))
-    FOR UPDATE OF s
-  ), kept AS (
-    INSERT INTO stock_data_revisions (dataset, stock_id, timeframe, start, revision, "end", open,
-      high, low, close, volume, vwap, source, reason)
-    SELECT c.dataset, c.stock_id, c.timeframe, c.start, 1 + coalesce((
-        SELECT max(r.revision) FROM stock_data_revisions r
-        WHERE (r.dataset, r.stock_id, r.timeframe, r.start)
-          = (c.dataset, c.stock_id, c.timeframe, c.start)), 0),
-      c."end", c.open, c.high, c.low, c.close, c.volume, c.vwap, c.source, 'replaced by ' || $1
-    FROM changed c
-  ), corrected AS (
-    UPDATE stock_data s
-    SET "end" = n."end", open = n.open, high = n.high, low = n.low, close = n.close,
-      volume = n.volume, vwap = coalesce(n.vwap, s.vwap), source = n.source
-    FROM changed c JOIN incoming_bars n USING {_KEY}
-    WHERE (s.dataset, s.stock_id, s.timeframe, s.start)
-      = (c.dataset, c.stock_id, c.timeframe, c.start)
-    RETURNING 1
-  )
-  SELECT count(*) FROM corrected"""
+  UPDATE stock_data s
+  SET "end" = n."end", open = n.open, high = n.high, low = n.low, close = n.close,
+    volume = n.volume, vwap = coalesce(n.vwap, s.vwap), source = n.source
+  FROM changed_bars c JOIN incoming_bars n USING {_KEY}
+  WHERE {_OLD} AND (s.dataset, s.stock_id, s.timeframe, s.start)
+    = (c.dataset, c.stock_id, c.timeframe, c.start)"""
 
 _MERGE: Final = f"""
   INSERT INTO stock_data SELECT * FROM incoming_bars ON CONFLICT {_KEY} DO NOTHING"""
@@ -215,11 +225,25 @@ class StockData:
         await connection.execute(_STAGE)
         await connection.execute("TRUNCATE incoming_bars")
         await copy_in(connection, "incoming_bars", table, count)
+        await connection.execute(_DECOMPRESS)
         corrected = 0
         if policy is Policy.CORRECT:
-            corrected = await connection.fetchval(_CORRECT, source)
+            corrected = await self._correct(connection, str(table["timeframe"]), source)
         inserted = int((await connection.execute(_MERGE)).rsplit(" ", 1)[-1])
         return Stored(inserted, corrected, count - inserted - corrected)
+
+    async def _correct(self, connection: asyncpg.Connection, timeframe: str, source: str) -> int:
+        """Replace stored bars that differ from those staged; how many there were."""
+        await connection.execute(_CORRECT_ALONE)
+        ids, first, last = await connection.fetchrow(_STAGED)
+        meant = (self.dataset, ids, timeframe, first, last)
+        await connection.execute(_STAGE_CHANGED)
+        await connection.execute("TRUNCATE changed_bars")
+        changed = int((await connection.execute(_CHANGED, *meant)).rsplit(" ", 1)[-1])
+        if changed:
+            await connection.execute(_KEEP, source)
+            await connection.execute(_CORRECT, *meant)
+        return changed
 
     def _columns(
         self, timeframe: str, ids: Nanos, rows: Rows, source: str

@@ -11,6 +11,10 @@ CONSTANT = re.compile(r"_?[A-Z][A-Z_]*(\.select|\.format\(.*\))?")
 BUILDERS = {
     "repositories/fold_check.py",  # names of tables and columns declared in folds/tables.py
     "repositories/folds/rows.py",  # the same
+    "db/readers.py",  # names of our tables and views
+    "db/rollups.py",  # names of its own views, and buckets that it makes itself
+    "db/timescale.py",  # its own table of hypertables
+    "repositories/retention.py",  # its own rules, and chunks as the catalogue quotes them
     "repositories/paging.py",  # declared listings and numbered parameters
 }
 

@@ -1,0 +1,23 @@
+"""Settings of retention: how long what grows by itself is kept."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from app.core.options import Options
+
+
+class RetentionOptions(Options):
+    """Days that market data of live and simulated feeds is kept; 0 keeps it for ever.
+
+    Imported and replayed data sets, bars, and everything that belongs to accounts are never
+    forgotten.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RETENTION_")
+
+    ticks_days: int = Field(default=90, ge=0, description="Prints")
+    quotes_days: int = Field(default=30, ge=0, description="Best bids and asks")
+    options_days: int = Field(default=365, ge=0, description="Option quotes with their greeks")
+    indicators_days: int = Field(default=365, ge=0, description="Indicator values of deployments")
+    metrics_days: int = Field(default=90, ge=0, description="Measurements")
+    quarantine_days: int = Field(default=90, ge=0, description="Refused records")
