@@ -1,6 +1,6 @@
 """Panel strategies for the laws: anchored sums tell where columns began, holes are told apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -125,6 +125,51 @@ class Stray(Relay):
         if self.memory.rows == 40:
             return None  # type: ignore[return-value]  # what user code may do
         return {**said, "XYZ": 1.0} if self.memory.rows == 30 else said
+
+
+@dataclass
+class Asked:
+    """How often."""
+
+    times: int = 0
+
+
+@dataclass
+class Seesaw(PanelStrategy):
+    """Wants (close - 100) / 10 of the first of two symbols, and the opposite of the other.
+
+    Above 120 it has no opinion. `odd`: the row at which it answers with a strange symbol; with a
+    minus, with no mapping at all.
+    """
+
+    parts: int = 2
+    odd: int = 0
+    memory: Asked = field(default_factory=Asked, init=False)
+
+    def check_symbols(self, symbols: Sequence[str]) -> str | None:
+        return None if len(symbols) == 2 else f"It takes two, not {len(symbols)}."
+
+    def shares(self, symbols: int) -> int:
+        return self.parts
+
+    @property
+    def lookback(self) -> int:
+        return 1
+
+    def prepare(self, panel: Panel) -> Mapping[str, Columns]:
+        close = panel[panel.symbols[0]]["close"]
+        wanted = np.where(close > 120, np.nan, np.round((close - 100) / 10, 3))
+        return {
+            s: {"exposure": wanted * side} for s, side in zip(panel.symbols, (1, -1), strict=True)
+        }
+
+    def decide(self, row: PanelRow, held: Mapping[str, float]) -> Mapping[str, Answer]:
+        self.memory.times += 1
+        assert held.keys() == row.keys()
+        said = super().decide(row, held)
+        if self.memory.times == -self.odd:
+            return None  # type: ignore[return-value]  # what user code may do
+        return {**said, "XYZ": 1.0} if self.memory.times == self.odd else said
 
 
 PANELS: Mapping[str, type[PanelStrategy]] = {

@@ -30,8 +30,9 @@ from app.engine.history import Windows
 from app.engine.journal import MemoryJournal
 from app.engine.paper import PaperBroker
 from app.research.market import Market
-from app.strategies.base import Columns, Row, Strategy
+from app.strategies.base import BaseStrategy, Columns, Row, Strategy
 from tests.markets import PARAMETERS
+from tests.panels import Seesaw
 
 T = TypeVar("T")
 DAY = date(2024, 3, 1)
@@ -134,10 +135,10 @@ class Lean(Strategy):
         return super().decide(row, held)
 
 
-def make_lean(name: str, parameters: Mapping[str, Any]) -> Strategy:
+def make_lean(name: str, parameters: Mapping[str, Any]) -> BaseStrategy:
     if name == "broken":
         raise ZeroDivisionError("cannot be made")
-    return Lean(**parameters)
+    return Seesaw(**parameters) if name == "seesaw" else Lean(**parameters)
 
 
 class World:
@@ -209,12 +210,17 @@ class World:
         return {**done.result, "succeeded": done.succeeded}
 
     def deploy(
-        self, *symbols: str, number: int = 1, capital: int | None = 10_000, **parameters: float
+        self,
+        *symbols: str,
+        number: int = 1,
+        capital: int | None = 10_000,
+        strategy: str = "lean",
+        **parameters: float,
     ) -> dict[str, Any]:
         return self.command(
             "deployment_start",
             deployment_id=number,
-            strategy="lean",
+            strategy=strategy,
             parameters=parameters,
             symbols=list(symbols or ("AAPL",)),
             timeframe="1m",
