@@ -1,40 +1,14 @@
 """Options of vendors whose adapters are still to come; each moves into its adapter's file."""
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
-from app.core.config import NINE_SYMBOLS, split_list
 from app.core.options import Options
 
-DATABENTO_KEYS = {"where": "https://databento.com/portal/keys"}
 QUIVER_KEYS = {"where": "https://api.quiverquant.com"}
 IBKR_ACCOUNT = {"where": "https://www.interactivebrokers.com (see the README's IBKR set-up steps)"}
-
-
-class DatabentoOptions(Options):
-    """Databento: US equities and options, history and real time."""
-
-    model_config = SettingsConfigDict(env_prefix="DATABENTO_")
-
-    api_key: SecretStr | None = Field(
-        default=None, description="Databento key", json_schema_extra={**DATABENTO_KEYS}
-    )
-    dataset: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("XNAS.ITCH", "OPRA.PILLAR"), description="Comma-separated Databento data sets"
-    )
-    symbols: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=NINE_SYMBOLS, description="Comma-separated symbols to follow"
-    )
-    base_url: str | None = Field(
-        default=None, description="Another address of the history API, for tests"
-    )
-    gateway: str | None = Field(
-        default=None, description="Another host[:port] of the live API, for tests"
-    )
-
-    _split = field_validator("dataset", "symbols", mode="before")(split_list)
 
 
 class IbkrOptions(Options):
@@ -69,20 +43,8 @@ class QuiverOptions(Options):
     base_url: str = Field(default="https://api.quiverquant.com", description="Address of the API")
 
 
-class YfinanceOptions(Options):
-    """Yahoo Finance: daily and intraday bars without a key."""
-
-    model_config = SettingsConfigDict(env_prefix="YFINANCE_")
-
-    base_url: str = Field(
-        default="https://query2.finance.yahoo.com", description="Address of the API"
-    )
-
-
 VENDORS: Final[tuple[type[Options], ...]] = (
-    DatabentoOptions,
     IbkrOptions,
     QuiverOptions,
-    YfinanceOptions,
 )
 "Every vendor with options here; `tradewright config check` reports on each."

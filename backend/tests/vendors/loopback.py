@@ -147,6 +147,10 @@ class Loopback:
         """A refusal, before anything else is looked at."""
         return None
 
+    def spares(self, asked: Asked) -> bool:
+        """Whether faults of requests leave this one alone."""
+        return False
+
     async def say(self, socket: "Socket", message: Any) -> None:
         """Send, through the faults that are on."""
         if self._muted:
@@ -170,7 +174,7 @@ class Loopback:
         self.asked.append(asked)
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return None
-        if self._faults:
+        if self._faults and not self.spares(asked):
             fault = self._faults.popleft()
             if fault is None:
                 connection.transport.abort()
