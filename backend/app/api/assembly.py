@@ -13,6 +13,7 @@ from app.api.gate import Gate
 from app.api.housekeeping import Housekeeping
 from app.api.limits import RateLimits
 from app.api.parts import Parts, Remembering
+from app.api.refresh import Refresh
 from app.api.sockets import Sockets
 from app.core import registry
 from app.core.clock import Clock, system
@@ -129,6 +130,7 @@ def make(
         listener=listener,
         hub=hub,
         prices=prices,
+        refresh=Refresh(pool, prices),
         outcomes=outcomes,
         gate=Gate(access, limits, frozenset(settings.api.cors_origins)),
         first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
@@ -169,6 +171,7 @@ def _running(parts: Parts) -> tuple[Running, ...]:
         parts.hub,
         parts.prices,
         parts.cache,
+        parts.refresh,
         parts.sockets,
         parts.first_run,
         parts.housekeeping,
@@ -182,5 +185,6 @@ def _connect(parts: Parts) -> None:
     listener.on("command_done", parts.outcomes.heard)
     listener.on("access", parts.sockets.heard)
     listener.on("market_data", parts.cache.heard)
-    for part in (parts.hub, parts.outcomes, parts.sockets, parts.cache):
+    listener.on("config", parts.refresh.heard)
+    for part in (parts.hub, parts.outcomes, parts.sockets, parts.cache, parts.refresh):
         listener.on_connected(part.catch_up)

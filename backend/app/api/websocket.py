@@ -1,7 +1,7 @@
 """/ws: sign in, subscribe, resume by seq; facts in order without loss, prices the newest only."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,12 +13,13 @@ from app.api import topics
 from app.api.gate import address_of, cookie_of
 from app.api.parts import Parts
 from app.api.topics import JournalTopic, PriceTopic
+from app.api.wire import ClientDisconnected, frame_writer
 from app.core.errors import Forbidden, InvalidInput, TradewrightError, Unauthenticated
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.users import Caller, Scope
 from app.events.hub import Subscription
-from app.events.outbox import Outbox
+from app.events.outbox import Message, Outbox
 from app.events.prices import price_text
 from app.repositories import deployment_reports, stocks
 from app.services.tickets import PREFIX
@@ -26,6 +27,7 @@ from app.services.tickets import PREFIX
 SIGN_IN_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 1.0
 MOST_TOPICS: Final = 500
+PORTION: Final = 64 * 1024
 UNAUTHENTICATED: Final = 4401
 FORBIDDEN: Final = 4403
 TOO_LATE: Final = 4408
@@ -239,7 +241,7 @@ class Client:
             dataset = channel.removeprefix("quotes:").rpartition(":")[0]
             last = await self._parts.market.newest(topic.symbol, dataset)
             if last is not None:
-                self._outbox.put_price(topic.name, price_text(topic.name, last))
+                self._outbox.put_price(topic.name, Message(price_text(topic.name, last)))
 
     async def _channel(self, caller: Caller, topic: PriceTopic) -> str:
         await stocks.get(self._parts.pool, topic.symbol)
@@ -274,11 +276,18 @@ class Client:
 
     async def _write(self) -> None:
         """The only sender, so that a slow client waits here and nowhere else."""
-        with suppress(WebSocketDisconnect, RuntimeError):
+        write = frame_writer(self._socket.scope) or self._one_by_one
+        with suppress(WebSocketDisconnect, ClientDisconnected, RuntimeError):
             while True:
-                for message in await self._outbox.take():
-                    await self._socket.send_text(message.text)
-                    self._parts.sockets.sent += 1
+                messages = await self._outbox.take()
+                for some in _portions(messages):
+                    await write(some)
+                    self._parts.sockets.sent += len(some)
+
+    async def _one_by_one(self, messages: Sequence[Message]) -> None:
+        """For servers that do not take frames."""
+        for message in messages:
+            await self._socket.send_text(message.text)
 
     def _reached(self) -> dict[str, int]:
         """Where a client that was too slow has to resume, by stream."""
@@ -304,6 +313,18 @@ HELP: Final = (
     'Send {"op": "auth", "token": "tw_…"}, {"op": "subscribe", "topics": ["events"]},'
     ' {"op": "unsubscribe", "topics": […]} or {"op": "ping"}.'
 )
+
+
+def _portions(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Runs of messages of about `PORTION` characters: each is one write."""
+    first = size = 0
+    for index, message in enumerate(messages):
+        size += len(message.text)
+        if size >= PORTION:
+            yield messages[first : index + 1]
+            first, size = index + 1, 0
+    if first < len(messages):
+        yield messages[first:]
 
 
 def _names(body: Mapping[str, Any]) -> list[str]:

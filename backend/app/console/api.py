@@ -12,6 +12,8 @@ MOST_MESSAGE = 64 * 1024
 
 def api() -> None:
     """Serve the API, the WebSocket and the UI until SIGINT or SIGTERM."""
+    from app.api.wire import FrameProtocol
+
     asyncio.run(check_binding(settings))
     uvicorn.run(
         "app.main:serve",
@@ -22,6 +24,7 @@ def api() -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        ws=FrameProtocol,
         ws_max_size=MOST_MESSAGE,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,

@@ -13,9 +13,10 @@ from app.core import clock
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.events.envelope import Envelope, envelope
-from app.events.outbox import Outbox
+from app.events.outbox import Message, Outbox
 
 _PAGE: Final = 1_000
+_BREATH: Final = 50
 _POLL_SECONDS: Final = 1.0
 _SAMPLES: Final = 2_000
 log = get_logger("api")
@@ -43,12 +44,12 @@ class Subscription(msgspec.Struct, eq=False):
     replaying: set[str] = set()
     "Streams that a replay still feeds: live events wait for it."
 
-    def offer(self, event: Envelope) -> None:
+    def offer(self, event: Envelope, message: Message) -> None:
         """Take a live event, unless it is not ours to see, known, or for the replay to bring."""
         if event.stream in self.replaying or not self.sees(event.stream):
             return
         if event.seq > self.positions.get(event.stream, 0):
-            self.outbox.put(event.text(self.topic), event.stream, event.seq)
+            self.outbox.add(message)
             self.positions[event.stream] = event.seq
 
 
@@ -135,15 +136,19 @@ class Hub:
             if not rows:
                 return
             now = clock.now()
-            for row in rows:
+            for number, row in enumerate(rows, 1):
                 self._delays.append(max(0.0, (now - row["recorded_at"]).total_seconds()))
                 self._give(envelope(row))
+                if number % _BREATH == 0:
+                    await asyncio.sleep(0)  # so that what was given out is sent meanwhile
             position = self.positions[stream]
 
     def _give(self, event: Envelope) -> None:
         for topic in event.topics:
-            for subscription in self._subscribers.get(topic, ()):
-                subscription.offer(event)
+            if subscribers := self._subscribers.get(topic):
+                message = Message(event.text(topic), event.stream, event.seq)
+                for subscription in subscribers:
+                    subscription.offer(event, message)
         self.positions[event.stream] = event.seq
 
     # ----------------------------------------------------------------------- subscriptions

@@ -3,18 +3,31 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+from app.events.frames import text_frame
 
 MOST_MESSAGES: Final = 5_000
 MOST_CHARACTERS: Final = 8_000_000
 
 
-class Message(NamedTuple):
-    """A text to send; a fact also knows where it stands in its stream."""
+class Message:
+    """A text to send, shared by who gets it; a fact also knows its place in its stream."""
 
-    text: str
-    stream: str | None = None
-    seq: int = 0
+    __slots__ = ("_frame", "seq", "stream", "text")
+
+    def __init__(self, text: str, stream: str | None = None, seq: int = 0) -> None:
+        self.text = text
+        self.stream = stream
+        self.seq = seq
+        self._frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """Its bytes on the wire, made at the first use."""
+        if self._frame is None:
+            self._frame = text_frame(self.text)
+        return self._frame
 
 
 class Outbox:
@@ -31,7 +44,7 @@ class Outbox:
         characters: int = MOST_CHARACTERS,
     ) -> None:
         self._facts: deque[Message] = deque()
-        self._prices: dict[str, str] = {}
+        self._prices: dict[str, Message] = {}
         self._sending: list[Message] = []
         self._size = 0
         self._overflowed = overflowed
@@ -40,6 +53,8 @@ class Outbox:
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
         self.is_full = False
+        self.conflated = 0
+        "Prices that gave way to a newer one before they were sent."
         self.unsent: dict[str, int] = {}
         "Smallest seq by stream that was not sent; known once it is full."
 
@@ -48,12 +63,16 @@ class Outbox:
 
     def put(self, text: str, stream: str | None = None, seq: int = 0) -> None:
         """Add a fact or an answer."""
-        message = Message(text, stream, seq)
+        self.add(Message(text, stream, seq))
+
+    def add(self, message: Message) -> None:
+        """Add a message that others get, too."""
+        size = len(message.text)
         if self.is_full:
             self._miss(message)
-        elif len(self._facts) < self._messages and self._size + len(text) <= self._characters:
+        elif len(self._facts) < self._messages and self._size + size <= self._characters:
             self._facts.append(message)
-            self._size += len(text)
+            self._size += size
             self._filled.set()
         else:
             self.is_full = True
@@ -63,9 +82,10 @@ class Outbox:
             self._drained.set()
             self._overflowed()
 
-    def put_price(self, topic: str, text: str) -> None:
+    def put_price(self, topic: str, message: Message) -> None:
         """Add a price, in place of one of the same topic that was not sent yet."""
-        self._prices[topic] = text
+        self.conflated += topic in self._prices
+        self._prices[topic] = message
         self._filled.set()
 
     def drop_price(self, topic: str) -> None:
@@ -86,7 +106,7 @@ class Outbox:
         while not self._facts and not self._prices:
             self._filled.clear()
             await self._filled.wait()
-        self._sending = [*self._facts, *map(Message, self._prices.values())]
+        self._sending = [*self._facts, *self._prices.values()]
         self._facts.clear()
         self._prices.clear()
         self._size = 0

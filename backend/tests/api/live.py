@@ -11,6 +11,7 @@ import websockets
 from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection
 
+from app.api.wire import FrameProtocol
 from app.console.api import MOST_MESSAGE
 from app.main import create_app
 
@@ -36,11 +37,14 @@ class Live:
 
 
 @asynccontextmanager
-async def serving(started: FastAPI | None = None) -> AsyncIterator[Live]:
+async def serving(
+    started: FastAPI | None = None, ws: type[asyncio.Protocol] = FrameProtocol
+) -> AsyncIterator[Live]:
     """uvicorn as `tradewright api` runs it, in this event loop; on an app that runs already."""
     app = started or create_app()
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws_max_size=MOST_MESSAGE,
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws=ws,
+        ws_max_size=MOST_MESSAGE,
         ws_per_message_deflate=False, timeout_graceful_shutdown=1,
         lifespan="off" if started else "on",
     )  # fmt: skip

@@ -4,15 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
+import orjson
 import pytest
 from redis.asyncio import Redis
 
 from app.api import columns
 from app.api.parts import Parts
 from app.domain.market import Timeframe
+from app.repositories.stock_data import Policy, StockData
 from app.services.market import split_adjusted
 from tests.api.world import World
 from tests.factories import FRIDAY, make_batch, ns
+from tests.waiting import until
 
 BARS = "/api/stocks/AAPL/bars"
 
@@ -233,3 +236,41 @@ async def test_the_strategy_catalogue(calm_admin: httpx.AsyncClient) -> None:
     )
     assert (wrong.status_code, wrong.json()["field"]) == (422, "fast")
     assert "sma_cross" in (await calm_admin.get("/api/strategies/sma_crss")).json()["remedy"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_bars_are_written_as_json_as_they_are_as_objects(count: int) -> None:
+    batch = make_batch([10.25, 11.0, 1e-7])[:count]
+    batch.rows["vwap"][:1] = 10.5
+    whole = orjson.loads(orjson.dumps(columns.bars_json(batch)))
+    assert whole == columns.bars(batch)
+
+
+async def test_what_is_remembered_changes_with_the_database(
+    admin: httpx.AsyncClient, stored: None, world: World, parts: Parts
+) -> None:
+    async def closes() -> list[float]:
+        items = (await admin.get(f"{BARS}?limit=2")).json()["items"]
+        return [bar["close"] for bar in items]
+
+    for _ in range(2):
+        assert await closes() == [128, 129]
+    assert (await parts.cache.figures())["cache_bars_hits_total"] == 1
+    corrected = make_batch([100.0 + number for number in range(29)] + [500.0])
+    await StockData(world.pool, "simulated").store([corrected], "correction", Policy.CORRECT)
+
+    async def is_corrected() -> bool:
+        return await closes() == [128, 500]
+
+    await until(is_corrected)
+
+
+async def test_the_watch_list_compares_with_the_session_before(
+    admin: httpx.AsyncClient, stored: None, world: World
+) -> None:
+    await world.bars([100.0, 110.0], timeframe=Timeframe.D1, symbol="SPY")
+    [spy] = (await admin.get("/api/stocks?dataset=simulated&symbol=SPY")).json()["items"]
+    assert (spy["now"]["last"], spy["now"]["previous_close"]) == (110, 100)
+    assert (spy["now"]["change"], spy["now"]["change_fraction"]) == (10, 0.1)
+    [aapl] = (await admin.get("/api/stocks?dataset=simulated&symbol=AAPL")).json()["items"]
+    assert (aapl["now"]["last"], aapl["now"]["previous_close"]) == (129, None)

@@ -8,6 +8,7 @@ import pytest
 import websockets
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.api.parts import Parts
 from app.api.sockets import MOST_PER_PERSON
@@ -298,6 +299,12 @@ async def eventually_published(redis: Redis, channel: str, body: str) -> None:
     async with asyncio.timeout(5):
         while not await redis.publish(channel, body):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_takes_no_frames_gets_texts(calm_app: FastAPI) -> None:
+    async with serving(calm_app, WebSocketsSansIOProtocol) as live, live.connect() as client:
+        answer = await ask(client, op="auth", token=calm_app.state.key)
+        assert answer["op"] == "authenticated"
 
 
 async def test_a_cut_database_connection_loses_no_event(live: Live, key: str, parts: Parts) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.events.outbox import Outbox
+from app.events.outbox import Message, Outbox
 
 
 async def texts(outbox: Outbox) -> list[str]:
@@ -13,7 +13,7 @@ async def texts(outbox: Outbox) -> list[str]:
 
 async def test_facts_keep_their_order_and_go_before_prices() -> None:
     outbox = Outbox()
-    outbox.put_price("quotes:A", "price")
+    outbox.put_price("quotes:A", Message("price"))
     outbox.put("one", "s", 1)
     outbox.put("two", "s", 2)
     assert await texts(outbox) == ["one", "two", "price"]
@@ -22,15 +22,16 @@ async def test_facts_keep_their_order_and_go_before_prices() -> None:
 async def test_a_price_replaces_the_one_before() -> None:
     outbox = Outbox()
     for number in range(1000):
-        outbox.put_price("quotes:A", str(number))
-    outbox.put_price("quotes:B", "other")
+        outbox.put_price("quotes:A", Message(str(number)))
+    outbox.put_price("quotes:B", Message("other"))
     assert len(outbox) == 2
+    assert outbox.conflated == 999
     assert await texts(outbox) == ["999", "other"]
 
 
 async def test_an_unsent_price_is_forgotten_after_an_unsubscribe() -> None:
     outbox = Outbox()
-    outbox.put_price("quotes:A", "1")
+    outbox.put_price("quotes:A", Message("1"))
     outbox.drop_price("quotes:A")
     outbox.put("fact")
     assert await texts(outbox) == ["fact"]

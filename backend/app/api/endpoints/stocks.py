@@ -75,16 +75,15 @@ async def list_bars(
     """Bars in time order. Without `start`: the newest `limit` before `end`."""
     dataset = await market.dataset(caller, query.account_id, query.dataset)
     batch = await market.bars(symbol, dataset, _span(query, adjusted=query.adjusted))
-    items = columns.bars(batch)
     if answer.wants_csv(query.format):
-        return answer.file(BarOut, Rows(items))
+        return answer.file(BarOut, Rows(columns.bars(batch)))
     return fast_json(
         {
             "symbol": batch.symbol,
             "dataset": dataset,
             "timeframe": query.timeframe,
             "adjusted": query.adjusted,
-            "items": items,
+            "items": columns.bars_json(batch),
             "next_cursor": None,
         }
     )
