@@ -156,6 +156,8 @@ def cut(data: bytes) -> Cut:
 
     Raises ValueError for what cannot be DBN.
     """
+    if not data:
+        return Cut({}, [], b"")
     offsets, end = _offsets(data)
     octets = np.frombuffer(data, np.uint8)
     types = octets[offsets + 1]

@@ -67,32 +67,52 @@ class DbnData:
         self.dataset: str = store.dataset
         self.schema = str(store.schema) if store.schema is not None else None
         self.kinds: tuple[Kind, ...] = KINDS.get(self.schema or "", ())
-        self._columns = dbn.Columns(venues())
+        self.columns = dbn.Columns(venues())
         self._learn(store.metadata.mappings)
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Ours, of everything that the file's head names."""
-        return self._columns.instruments.symbols
+        return self.columns.instruments.symbols
+
+    def records(self) -> Iterator[tuple[int, Rows]]:
+        """Records by type, piece by piece. Raises InvalidInput where the file is damaged."""
+        rest = b""
+        try:
+            reader = self._store.reader
+            head = reader.read(8)
+            reader.read(int.from_bytes(head[4:], "little"))
+            while data := reader.read(_PIECE):
+                piece = dbn.cut(rest + data)
+                rest = piece.rest
+                for other in piece.others:
+                    self.columns.learn(other)
+                yield from piece.rows.items()
+        except damage() as error:
+            raise _damaged(self.name, str(error)) from None
+        finally:
+            self.close()
+        if rest:
+            raise _damaged(self.name, "its last record is not whole")
 
     def ticks(self) -> Iterator[TickBatch]:
         """The prints in the order of the file, a piece of it a batch."""
-        for kind, rows in self._records():
+        for kind, rows in self.records():
             if kind == dbn.TRADES or kind in dbn.TOPS - dbn.INTERVAL_TOPS:
-                yield self._columns.ticks(rows)
+                yield self.columns.ticks(rows)
 
     def quotes(self) -> Iterator[QuoteBatch]:
         """The tops of book in the order of the file, a piece of it a batch."""
-        for kind, rows in self._records():
+        for kind, rows in self.records():
             if kind in dbn.TOPS:
                 with_prints = self.schema in _PRINTS_ONLY
-                yield self._columns.quotes(rows, kind, with_prints=with_prints)
+                yield self.columns.quotes(rows, kind, with_prints=with_prints)
 
     def bars(self, calendar: TradingCalendar) -> Iterator[tuple[BarBatch, Rows]]:
         """The bars, a batch a symbol and piece, each with the records it was made of."""
-        for kind, rows in self._records():
+        for kind, rows in self.records():
             if kind in dbn.BARS:
-                yield from self._columns.bars(rows, kind, calendar)
+                yield from self.columns.bars(rows, kind, calendar)
 
     def definitions(self) -> Iterator[Definition]:
         """The instruments that are defined; a later definition of one replaces an earlier."""
@@ -108,26 +128,6 @@ class DbnData:
 
     # -------------------------------------------------------------------------- helpers
 
-    def _records(self) -> Iterator[tuple[int, Rows]]:
-        """Records by type, piece by piece. Raises InvalidInput where the file is damaged."""
-        rest = b""
-        try:
-            reader = self._store.reader
-            head = reader.read(8)
-            reader.read(int.from_bytes(head[4:], "little"))
-            while data := reader.read(_PIECE):
-                piece = dbn.cut(rest + data)
-                rest = piece.rest
-                for other in piece.others:
-                    self._columns.learn(other)
-                yield from piece.rows.items()
-        except _damage() as error:
-            raise _damaged(self.name, str(error)) from None
-        finally:
-            self.close()
-        if rest:
-            raise _damaged(self.name, "its last record is not whole")
-
     def _learn(self, mappings: Mapping[str, list[Any]]) -> None:
         """Symbols of instrument ids by day, whichever of the two was asked for."""
         for asked, spans in mappings.items():
@@ -136,7 +136,7 @@ class DbnData:
                 number, raw = (given, asked) if given.isdigit() else (asked, given)
                 if raw and number.isdigit():
                     first, end = span["start_date"], span["end_date"]
-                    self._columns.instruments.add(int(number), raw, first, end)
+                    self.columns.instruments.add(int(number), raw, first, end)
 
 
 class DbnFile(DbnData):
@@ -149,7 +149,7 @@ class DbnFile(DbnData):
         self._source = _Source(path)
         try:
             store = DBNStore(cast("DataSource", self._source))
-        except _damage() as error:
+        except damage() as error:
             raise _damaged(path.name, str(error)) from None
         finally:
             self._source.close()
@@ -280,7 +280,7 @@ def _definition(record: Any) -> Definition:  # noqa: ANN401 - one of three recor
     )
 
 
-def _damage() -> tuple[type[Exception], ...]:
+def damage() -> tuple[type[Exception], ...]:
     """What the library and those below it raise for a file that is damaged."""
     from databento import BentoError  # noqa: PLC0415
     from databento_dbn import DBNError  # noqa: PLC0415

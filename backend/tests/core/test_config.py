@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.clients.alpaca import AlpacaOptions
+from app.adapters.clients.databento import DatabentoOptions
 from app.core import env_example
 from app.core.config import (
     ApiOptions,
@@ -20,7 +21,7 @@ from app.core.config import (
 )
 from app.core.environment import project_root
 from app.core.errors import ConfigurationError
-from app.core.vendors import DatabentoOptions, IbkrOptions
+from app.core.vendors import IbkrOptions
 
 NAMED_IN_REQUIREMENTS = [
     "DATABASE_URL",
