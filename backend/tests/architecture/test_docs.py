@@ -17,7 +17,7 @@ from app.core.options import variable_of
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = [
-    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "DEVELOPMENT.md", "CHANGELOG.md")),
 ]
 NAV = (ROOT / "mkdocs.yml").read_text().split("\nnav:")[1]
@@ -42,7 +42,7 @@ def test_it_builds_strictly_and_says_nothing(tmp_path: Path) -> None:
 
 
 def test_every_page_has_its_place() -> None:
-    assert set(re.findall(r"([\w-]+\.md)", NAV)) == {path.name for path in DOCS.glob("*.md")}
+    assert set(re.findall(r"([\w-]+\.md)", NAV)) == {path.name for path in DOCS.rglob("*.md")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -53,7 +53,7 @@ LOOK_BACK: Final = timedelta(minutes=10)
 "A live poll looks this far back for minutes that changed."
 SMALLEST_VOLATILITY: Final = 0.001
 "Yahoo shows 0.00001 where it knows no implied volatility."
-_LARGEST_DENOMINATOR: Final = 1_000
+_LARGEST_DENOMINATOR: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
