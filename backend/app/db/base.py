@@ -21,6 +21,7 @@ from app.models.deployment import Deployment
 from app.models.disclosure import Disclosure
 from app.models.engine_checkpoint import EngineCheckpoint
 from app.models.execution import Execution
+from app.models.feed_state import FeedState
 from app.models.handler_delivery import HandlerDelivery
 from app.models.idempotency_key import IdempotencyKey
 from app.models.indicator import Indicator
@@ -82,6 +83,7 @@ __all__ = [
     "Disclosure",
     "EngineCheckpoint",
     "Execution",
+    "FeedState",
     "HandlerDelivery",
     "IdempotencyKey",
     "Indicator",

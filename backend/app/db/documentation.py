@@ -65,6 +65,7 @@ AREAS: Final = {
         "trading_events",
         "engine_checkpoints",
         "leases",
+        "feed_states",
         "handler_deliveries",
     ),
     "Research": ("backtests", "backtest_trades", "sweeps"),

@@ -1,7 +1,7 @@
 """One provider of a chain: its connection as it is now, and what it is asked for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol, runtime_checkable
@@ -11,7 +11,9 @@ import msgspec
 from app.core.clock import Clock, to_ns
 from app.core.errors import NotFound
 from app.domain.market import Timeframe
-from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch
+from app.ingest.tick_statistics import TickStatistics
+from app.ingest.ticks import TickIngest
+from app.marketdata.batch import BarBatch
 from app.marketdata.ports import (
     Channel,
     DataProvider,
@@ -25,34 +27,7 @@ _POLLED_BACK: Final = 5
 "Bars before the newest that a poll asks for again: vendors correct them."
 
 
-class Price(Protocol):
-    """The newest print of a symbol."""
-
-    @property
-    def price(self) -> float: ...
-    @property
-    def at(self) -> int: ...
-
-
-class Taken(Protocol):
-    """What became of prints and quotes: `app.ingest.ticks.Taken`."""
-
-    @property
-    def bars(self) -> Sequence[BarBatch]: ...
-    @property
-    def prices(self) -> Mapping[str, Price]: ...
-
-
-class Prints(Protocol):
-    """Checks, stores and folds prints and quotes: `app.ingest.ticks.TickIngest`."""
-
-    async def take(self, item: TickBatch | QuoteBatch, now: int | None = None) -> Taken: ...
-    def advance(self, now: int) -> Taken: ...
-    def resumed(self) -> None: ...
-    async def close(self) -> None: ...
-
-
-MakePrints = Callable[[str, tuple[Timeframe, ...]], Prints]
+MakePrints = Callable[[str, tuple[Timeframe, ...]], TickIngest]
 """For a provider, and the timeframes that are made of its prints (none where it has bars)."""
 
 
@@ -128,7 +103,7 @@ class Link:
         self.name = provider.name
         self.provider = provider
         self.source = source
-        self.prints: Prints | None = None
+        self.prints: TickIngest | None = None
         self.state = LinkState.STANDBY
         self.subscribed: frozenset[str] = frozenset()
         self.unknown: set[str] = set()
@@ -180,7 +155,7 @@ class Link:
 
     def report(self, serving: Sequence[str]) -> LinkReport:
         """What it is now."""
-        counted = getattr(self.prints, "statistics", None)
+        counted = TickStatistics() if self.prints is None else self.prints.statistics
         return LinkReport(
             provider=self.name,
             place=self.place,
@@ -194,9 +169,9 @@ class Link:
             last_bar_end=self.last_bar_end,
             lag_seconds=self.lag_seconds,
             bars=self.bars,
-            queue=int(getattr(counted, "queued", 0)),
-            shed=int(getattr(counted, "shed", 0)),
-            refused=int(getattr(counted, "quarantined", 0)),
+            queue=counted.ticks_waiting + counted.quotes_waiting,
+            shed=counted.quotes_shed,
+            refused=counted.refused,
             problem=self.problem,
         )
 

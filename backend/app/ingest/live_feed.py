@@ -16,8 +16,9 @@ from app.domain.events import DataGapDetected, FeedConnected, FeedDisconnected
 from app.domain.market import Timeframe
 from app.ingest.catch_up import CatchUp
 from app.ingest.hours import Hours
-from app.ingest.link import Link, LinkReport, LinkState, MakePrints, Polled, Taken
+from app.ingest.link import Link, LinkReport, LinkState, MakePrints, Polled
 from app.ingest.sequence import Item, Sequencer
+from app.ingest.ticks import Taken
 from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch, to_datetime
 from app.marketdata.calendar import TradingCalendar
 from app.marketdata.ports import (
@@ -305,9 +306,10 @@ class LiveFeed:
             self._bars(link, item)
         elif not isinstance(item, Heartbeat) and link.prints is not None:
             now = None if self._is_old(item) else to_ns(self._clock.now())
-            self._made(link, await link.prints.take(item, now))
-            if self._publisher is not None:
-                offer(self._publisher, self._dataset, item)
+            taken = await link.prints.take(item, now)
+            self._made(link, taken)
+            if self._publisher is not None and taken.good is not None and len(taken.good):
+                offer(self._publisher, self._dataset, taken.good)
 
     def _is_old(self, item: TickBatch | QuoteBatch) -> bool:
         """Whether it is a replay of what was missed: rules about the wall clock do not hold."""

@@ -357,6 +357,9 @@ def journal() -> Iterator[Sample]:
     )
     yield Sample(m.EngineCheckpoint(account_id=ACCOUNT, seq=1, state=b"\x00\x01"), "state", b"\x02")
     yield Sample(m.Lease(resource=STREAM, holder="core-1", epoch=1), "epoch", 2)
+    yield Sample(
+        m.FeedState(account_id=ACCOUNT, provider="alpaca", place=0, state="up"), "state", "down"
+    )
     yield Sample(m.HandlerDelivery(handler="alerts", stream=STREAM, seq=1), "status", "delivered")
 
 
