@@ -49,6 +49,9 @@ def new(
     folder: Annotated[
         Path, typer.Option("--dir", help="Where to write it.", file_okay=False)
     ] = Path("strategies"),
+    panel: Annotated[
+        bool, typer.Option("--panel", help="One that sees several symbols at once.")
+    ] = False,
     as_json: output.Json = False,
 ) -> None:
     """Write a strategy that works, and a test that passes, to start from."""
@@ -56,7 +59,10 @@ def new(
     from app.strategies.scaffold import strategy_text, test_text
 
     file, test = folder / f"{name}.py", folder / f"test_{name}.py"
-    texts = {file: strategy_text(name), test: test_text(name, str(test))}
+    texts = {
+        file: strategy_text(name, panel=panel),
+        test: test_text(name, str(test), panel=panel),
+    }
     for path in texts:
         if path.exists():
             raise Conflict(f"{path} exists and stays as it is.", remedy="Choose another name.")
@@ -127,6 +133,8 @@ def description_lines(found: "Description") -> Iterator[str]:
     if found.columns:
         rows = [{"column": name, "meaning": text} for name, text in found.columns.items()]
         yield from (*output.table(rows, ("column", "meaning")), "")
+    if found.is_panel:
+        yield "It decides for all symbols of a deployment at once."
     yield f"Lookback with the defaults: {found.lookback} bars."
 
 

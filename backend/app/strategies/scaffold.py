@@ -5,6 +5,7 @@ from string import Template
 from typing import Final
 
 from app.core.errors import InvalidInput
+from app.strategies import panel_scaffold
 from app.strategies.loading import NAME
 
 STRATEGY: Final = Template('''\
@@ -77,14 +78,17 @@ def test_it_leaves_after_a_fall() -> None:
 ''')
 
 
-def strategy_text(name: str) -> str:
-    """A strategy that works, with comments that say what to change. Raises InvalidInput."""
-    return STRATEGY.substitute(_words(name))
+def strategy_text(name: str, *, panel: bool = False) -> str:
+    """A strategy that works, with comments that say what to change. Raises InvalidInput.
+
+    With `panel` one that sees several symbols at once.
+    """
+    return (panel_scaffold.STRATEGY if panel else STRATEGY).substitute(_words(name))
 
 
-def test_text(name: str, path: str) -> str:
+def test_text(name: str, path: str, *, panel: bool) -> str:
     """A test file that passes; it lies beside the strategy, at `path`."""
-    return TEST.substitute(_words(name), path=path)
+    return (panel_scaffold.TEST if panel else TEST).substitute(_words(name), path=path)
 
 
 def _words(name: str) -> dict[str, str]:

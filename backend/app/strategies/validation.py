@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -50,8 +51,8 @@ def validate(path: Path) -> Report:
         try:
             if issubclass(strategy, PanelStrategy):
                 warnings.extend(try_panel(strategy, path))
-            elif issubclass(strategy, Strategy):
-                warnings.extend(try_strategy(strategy, path))
+            else:
+                warnings.extend(try_strategy(cast("type[Strategy]", strategy), path))
         except Problem as problem:
             problems.append(f"{strategy.name}: {problem}")
     return Report(

@@ -39,6 +39,12 @@ def test_new_writes_where_it_is_told(tmp_path: Path) -> None:
     assert "my_idea" in run("list", "--dir", "elsewhere")
 
 
+def test_new_writes_a_panel() -> None:
+    run("new", "my_panel", "--panel")
+    assert "can be used: my_panel" in run("validate", "strategies/my_panel.py")
+    assert "It decides for all symbols of a deployment at once." in run("show", "my_panel")
+
+
 @pytest.mark.parametrize("name", ["my_idea.py", "test_my_idea.py"])
 def test_new_overwrites_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / "strategies").mkdir()

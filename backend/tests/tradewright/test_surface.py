@@ -55,8 +55,9 @@ def test_the_strategies_on_the_page_are_valid(tmp_path: Path, index: int) -> Non
 
 
 def test_the_test_on_the_page_passes(tmp_path: Path) -> None:
-    scaffold = ["-c", "from app.cli import main; main()", "strategy", "new", "my_idea"]
-    subprocess.run([sys.executable, *scaffold], cwd=tmp_path, check=True, capture_output=True)
+    for scaffold in (["my_idea"], ["my_panel", "--panel"]):
+        command = ["-c", "from app.cli import main; main()", "strategy", "new", *scaffold]
+        subprocess.run([sys.executable, *command], cwd=tmp_path, check=True, capture_output=True)
     (tmp_path / "test_shown.py").write_text(examples()[2])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "."],
@@ -66,4 +67,4 @@ def test_the_test_on_the_page_passes(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout  # two of the page, three of the scaffold
+    assert "9 passed" in done.stdout  # two of the page, three and four of the scaffolds
