@@ -87,6 +87,12 @@ def template(server_url: str) -> str:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(building))
             cursor.execute(sql.SQL("CREATE DATABASE {}").format(building))
             migrations.upgrade(named(server_url, f"{name}_building"))
+            # nobody may be connected to what is copied, jobs of extensions included
+            cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(building))
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                (f"{name}_building",),
+            )
             cursor.execute(
                 sql.SQL("ALTER DATABASE {} RENAME TO {}").format(building, sql.Identifier(name))
             )
