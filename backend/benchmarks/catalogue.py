@@ -25,8 +25,13 @@ BENCHMARKS = {
     "journal": Benchmark("journal", "journal", "journal events against bare COPY"),
     "order-path": Benchmark("order_path", "order_path", "a bar until its order is durable"),
     "import": Benchmark("imports", "imports", "bars imported against bare COPY"),
+    "ingest": Benchmark("ingest", "ingest", "prints checked, folded, durable; storage"),
+    "ingest-burst": Benchmark("ingest", "burst", "a burst of a million prints"),
+    "databento": Benchmark("databento", "databento_feed", "DBN records to columns, live too"),
     "schema": Benchmark("schema", "schema", "creating tables and indexes, first queries"),
     "up": Benchmark("start", "up", "`up` to healthy, first and second; memory of all"),
     "help": Benchmark("start", "help_text", "`tradewright --help`"),
     "api": Benchmark("api", "api", "bars and the engine's routes over HTTP"),
+    "cache": Benchmark("cache", "cache", "cached quotes, hit ratio, invalidation, memory"),
+    "websocket": Benchmark("websocket", "websocket", "events to 200 WebSocket clients"),
 }

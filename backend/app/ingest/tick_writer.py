@@ -17,7 +17,7 @@ from app.repositories.journal import LOST_CONNECTION
 from app.repositories.quotes import Quotes
 from app.repositories.ticks import Ticks
 
-LARGEST_WRITE: Final = 65_536
+LARGEST_WRITE: Final = 8_192
 "Rows of one COPY at most: what is queued is written as one batch up to here."
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0

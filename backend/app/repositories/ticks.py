@@ -7,7 +7,7 @@ import asyncpg
 import numpy as np
 
 from app.db.copy import Columns, Instants, Texts, copy_out
-from app.marketdata.batch import TICK, Rows, TickBatch, TickLabel
+from app.marketdata.batch import TICK, Nanos, Rows, TickBatch, TickLabel
 from app.repositories.appending import Appended, Appender
 
 _TOLD: Final = ("price", "size")
@@ -46,25 +46,14 @@ class Ticks:
         Prints of one instant must have sequences of their own. Raises NotFound for a symbol that
         nobody knows; CheckViolationError for a price that is none.
         """
-        rows = batch.rows
-        ids = await self._appender.ids_of(batch.symbols, rows["symbol"])
+        rows, ids = batch.rows, await self.rows_ids(batch)
         at, sequence = np.ascontiguousarray(rows["at"]), np.ascontiguousarray(rows["sequence"])
-        exchanges = [label.exchange for label in batch.labels]
-        conditions = [label.conditions for label in batch.labels]
-        counts = np.array([_counts(label) for label in batch.labels], dtype=np.int16)
-        columns: Columns = {
-            "dataset": self.dataset,
-            "stock_id": ids,
-            "at": Instants(at),
-            "sequence": sequence,
-            "price": np.ascontiguousarray(rows["price"]),
-            "size": np.ascontiguousarray(rows["size"]),
-            "exchange": Texts(exchanges, rows["label"]),
-            "conditions": Texts(conditions, rows["label"]),
-            "source": source,
-            "counts": counts[rows["label"]],
-        }
+        columns = columns_of(batch, ids, self.dataset, source)
         return await self._appender.append(ids, at, sequence, columns)
+
+    async def rows_ids(self, batch: TickBatch) -> Nanos:
+        """The instrument of each row. Raises NotFound."""
+        return await self._appender.ids_of(batch.symbols, batch.rows["symbol"])
 
     # ----------------------------------------------------------------------------- read
 
@@ -106,3 +95,21 @@ class Ticks:
 
 def _counts(label: TickLabel) -> int:
     return 0 if not label.counts else 1 if label.volume_only else 2
+
+
+def columns_of(batch: TickBatch, ids: Nanos, dataset: str, source: str) -> Columns:
+    """Whole rows of the table `ticks`."""
+    rows, label = batch.rows, batch.rows["label"]
+    counts = np.array([_counts(one) for one in batch.labels], dtype=np.int16)
+    return {
+        "dataset": dataset,
+        "stock_id": ids,
+        "at": Instants(rows["at"]),
+        "sequence": rows["sequence"],
+        "price": rows["price"],
+        "size": rows["size"],
+        "exchange": Texts([one.exchange for one in batch.labels], label),
+        "conditions": Texts([one.conditions for one in batch.labels], label),
+        "source": source,
+        "counts": counts[label],
+    }
