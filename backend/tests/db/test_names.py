@@ -23,6 +23,7 @@ OTHERS = (
     "commands",
     "journal_streams",
     "leases",
+    "feed_states",
     "risk_checks",
     "audit_trail",
     "reconciliations",
