@@ -11,6 +11,7 @@ from app.marketdata.batch import BarBatch
 from app.marketdata.calendar import Session, trading_calendar
 from app.marketdata.ports import DataProvider
 from tests.contracts.alpaca_vendor import alpaca_vendor
+from tests.contracts.databento_vendor import databento_vendor
 from tests.contracts.yahoo_vendor import yahoo_vendor
 
 
@@ -45,7 +46,11 @@ class HistoryVendor(Protocol):
 
 MakeVendor = Callable[[pytest.MonkeyPatch], AbstractAsyncContextManager[HistoryVendor]]
 
-VENDORS: Final[dict[str, MakeVendor]] = {"alpaca": alpaca_vendor, "yfinance": yahoo_vendor}
+VENDORS: Final[dict[str, MakeVendor]] = {
+    "alpaca": alpaca_vendor,
+    "databento": databento_vendor,
+    "yfinance": yahoo_vendor,
+}
 
 
 def last_sessions(count: int) -> list[Session]:
