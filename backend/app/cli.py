@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "orders": Entry("trading", "List the orders."),
     "positions": Entry("trading", "List the positions."),
     "trades": Entry("trading", "List the round trips."),
+    "options": Entry("options", "Show the option chain on a stock, with greeks."),
     "events": Entry("trading", "List the journal's events."),
     "estop": Entry("control", "Emergency stop: nothing but cancels reaches a broker."),
     "reduce": Entry("control", "Let positions only shrink."),

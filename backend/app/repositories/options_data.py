@@ -57,6 +57,17 @@ _CLOSED: Final = f"""
   SELECT m.close AS price, m.at
   FROM {LAST_CLOSE.format(dataset="$1", stock="$2", until="$3")} m"""
 
+# Skips from name to name: the key begins with the data set.
+_DATASETS: Final = """
+  WITH RECURSIVE found AS (
+    (SELECT dataset FROM options_data ORDER BY dataset LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.dataset FROM options_data o WHERE o.dataset > f.dataset
+            ORDER BY o.dataset LIMIT 1)
+    FROM found f WHERE f.dataset IS NOT NULL
+  )
+  SELECT dataset FROM found WHERE dataset IS NOT NULL ORDER BY dataset"""
+
 _FIRST_DAY: Final = date(1900, 1, 1)
 _FAR_FUTURE: Final = from_ns(7_258_118_400 * 10**9)
 
@@ -158,11 +169,9 @@ class OptionsData:
         }
 
 
-async def has_data(db: Db, dataset: str) -> bool:
-    """Whether a data set has any option quote."""
-    return bool(
-        await db.fetchval("SELECT EXISTS (SELECT FROM options_data WHERE dataset = $1)", dataset)
-    )
+async def datasets(db: Db) -> list[str]:
+    """Data sets that have quotes of options."""
+    return [row["dataset"] for row in await db.fetch(_DATASETS)]
 
 
 def _used(batch: OptionBatch) -> list[OptionContract]:

@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.options import OptionContract, OptionType
 from app.marketdata.options import OptionBatch
-from app.repositories import instruments, option_contracts, stocks
+from app.repositories import instruments, option_contracts, options_data, stocks
 from app.repositories.options_data import OptionsData
 from app.repositories.stock_data import StockData, Stored
 from tests.factories import make_batch, ns, utc
@@ -68,6 +68,7 @@ async def test_a_chain_is_the_newest_row_of_each_contract(pool: asyncpg.Pool) ->
     assert earlier.rows["bid"].tolist() == [5, 1]
     assert len(await table.chain(stock, since=date(2024, 6, 22))) == 0
     assert (await OptionsData(pool, "import:y").chain(stock)).contracts == [PUT]
+    assert await options_data.datasets(pool) == ["import:x", "import:y"]
 
 
 async def test_many_roots_go_in_one_batch(pool: asyncpg.Pool) -> None:

@@ -546,6 +546,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/stocks/{symbol}/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Options
+         * @description The option chain on a stock: quotes, implied volatilities and greeks, and every expiry.
+         */
+        get: operations["listOptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/indicators": {
         parameters: {
             query?: never;
@@ -3202,6 +3222,151 @@ export interface components {
             unit: string;
         };
         /**
+         * OptionChainOut
+         * @description Contracts by expiry and strike, calls before puts, with what is true of the whole chain.
+         */
+        OptionChainOut: {
+            /**
+             * Symbol
+             * @description The underlying.
+             * @example GOOG
+             */
+            symbol: string;
+            /**
+             * Dataset
+             * @example import:goog
+             */
+            dataset: string;
+            /**
+             * At
+             * @description Newest quote of the chain; null when it is empty.
+             */
+            at: string | null;
+            /**
+             * Underlying Price
+             * @example 748.4
+             */
+            underlying_price: number | null;
+            /**
+             * Expiries
+             * @description Every expiry of the chain, whatever was asked for.
+             * @example [
+             *       "2016-01-15",
+             *       "2016-02-19"
+             *     ]
+             */
+            expiries: string[];
+            /** Items */
+            items: components["schemas"]["OptionOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /**
+         * OptionOut
+         * @description One contract with its newest quote, and what the price implies; null where unknown.
+         *
+         *     Volatility and greeks are ours, from the middle of a two-sided quote, else the last trade.
+         */
+        OptionOut: {
+            /**
+             * Symbol
+             * @description OCC symbol without blanks.
+             * @example GOOG160115C00750000
+             */
+            symbol: string;
+            /**
+             * Expiry
+             * Format: date
+             * @example 2016-01-15
+             */
+            expiry: string;
+            /**
+             * Strike
+             * @example 750
+             */
+            strike: string;
+            /** @example call */
+            type: components["schemas"]["OptionType"];
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Bid
+             * @example 13.9
+             */
+            bid?: number | null;
+            /**
+             * Ask
+             * @example 14.3
+             */
+            ask?: number | null;
+            /**
+             * Last
+             * @example 14.1
+             */
+            last?: number | null;
+            /**
+             * Volume
+             * @example 120
+             */
+            volume?: number | null;
+            /**
+             * Open Interest
+             * @example 3316
+             */
+            open_interest?: number | null;
+            /**
+             * Implied Volatility
+             * @description A year's, 0.2 is 20 %.
+             * @example 0.2021
+             */
+            implied_volatility?: number | null;
+            /**
+             * Delta
+             * @example 0.4967
+             */
+            delta?: number | null;
+            /**
+             * Gamma
+             * @description Change of delta a dollar.
+             * @example 0.0107
+             */
+            gamma?: number | null;
+            /**
+             * Theta
+             * @description A day's.
+             * @example -0.3377
+             */
+            theta?: number | null;
+            /**
+             * Vega
+             * @description A percentage point of volatility.
+             * @example 0.7249
+             */
+            vega?: number | null;
+            /**
+             * Rho
+             * @description A percentage point of interest.
+             * @example 0.2149
+             */
+            rho?: number | null;
+            /**
+             * Underlying Price
+             * @description The stock's, when the quote was made.
+             * @example 748.4
+             */
+            underlying_price?: number | null;
+        };
+        /**
+         * OptionType
+         * @description Which right: to buy (call) or to sell (put).
+         * @enum {string}
+         */
+        OptionType: "call" | "put";
+        /**
          * OrderIn
          * @description An explicit order, checked by the same limits as every other.
          */
@@ -3898,13 +4063,13 @@ export interface components {
             ask_size?: number | null;
             /**
              * Last
-             * @description Middle of the quote, or the last close.
+             * @description Middle of the quote, else the last print or close.
              * @example 187.32
              */
             last: number;
             /**
              * Source
-             * @description quote or bar: where `last` comes from.
+             * @description quote, trade or bar: where `last` comes from.
              * @example quote
              */
             source: string;
@@ -4564,6 +4729,12 @@ export interface components {
              */
             lookback: number;
             /**
+             * Is Panel
+             * @description It decides for all symbols of a deployment at once.
+             * @default false
+             */
+            is_panel: boolean;
+            /**
              * Origin
              * @description `built in`, `package NAME`, or the file's path.
              * @example built in
@@ -4704,6 +4875,12 @@ export interface components {
              * @example 30
              */
             lookback: number;
+            /**
+             * Is Panel
+             * @description It decides for all symbols of a deployment at once.
+             * @default false
+             */
+            is_panel: boolean;
             /**
              * Origin
              * @description `built in`, `package NAME`, or the file's path.
@@ -6216,6 +6393,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MarketSessionsOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listOptions: {
+        parameters: {
+            query?: {
+                expiry?: string | null;
+                /** @description Calls or puts only. */
+                type?: components["schemas"]["OptionType"] | null;
+                min_strike?: number | string | null;
+                max_strike?: number | string | null;
+                /** @description The chain as it stood then; without: the newest. */
+                at?: string | null;
+                /** @description The data set of this account. */
+                account_id?: number | null;
+                /** @description live, simulated, replay:NAME, import:NAME; neither: the only account's. */
+                dataset?: string | null;
+                /** @description Contracts on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: this page as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OptionChainOut"];
                 };
             };
             400: components["responses"]["Problem400"];
