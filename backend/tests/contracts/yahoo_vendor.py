@@ -1,4 +1,4 @@
-"""Yahoo and its loopback, as the contracts of live sources and of histories want them."""
+"""Yahoo and its loopback, as the contract of histories wants them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ class YahooVendor:
 
     def __init__(self, server: YahooLoopback) -> None:
         self.server = server
-        self.source = self.provider = Adapter(ProviderSetup())
+        self.provider = Adapter(ProviderSetup())
 
     def add_history(self, batch: BarBatch) -> None:
         self.server.hold(batch)
@@ -44,4 +44,4 @@ async def yahoo_vendor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[YahooVe
         try:
             yield vendor
         finally:
-            await vendor.source.close()
+            await vendor.provider.close()

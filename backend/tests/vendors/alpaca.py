@@ -49,6 +49,9 @@ class AlpacaLoopback(Loopback):
         self.feeds = {"iex", "delayed_sip", "indicative", "test"}
         "What the plan allows; `sip` and `opra` cost money."
         self.connections_allowed = 1
+        self.not_streamed: set[str] = set()
+        self.silent = False
+        "Sockets are accepted and then left alone."
         self.largest_page = 10_000
         self.route("/v2/stocks/bars", self._bars_of)
         self.route("/v1beta1/options/bars", self._bars_of)
@@ -224,6 +227,8 @@ class AlpacaLoopback(Loopback):
             socket.encode, socket.decode = packed, msgpack.unpackb
         else:
             socket.encode = spelled
+        if self.silent:
+            await socket.connection.wait_closed()
         await socket.send([{"T": "success", "msg": "connected"}])
         if version == "v1beta1" and socket.encode is spelled:
             await _refuse(socket, 412, "option messages are only available in MsgPack format")
@@ -263,7 +268,9 @@ class AlpacaLoopback(Loopback):
         if len(topics["trades"]) + len(topics["quotes"]) > SYMBOL_LIMIT and "sip" not in self.feeds:
             await _refuse(socket, 405, "symbol limit exceeded")
             return
-        socket.topics = {name: sorted(symbols) for name, symbols in topics.items()}
+        socket.topics = {
+            name: sorted(symbols - self.not_streamed) for name, symbols in topics.items()
+        }
         followers = {
             "corrections": socket.topics["trades"],
             "cancelErrors": socket.topics["trades"],

@@ -43,6 +43,8 @@ class Loopback:
         self.accepted = 0
         "Sockets so far."
         self.key_is_valid = True
+        self.faulty_sockets = False
+        "Whether faults of requests meet those that want a socket too."
         self._routes: list[tuple[str, Answer]] = []
         self._faults: deque[Response | None] = deque()
         self._server: Server | None = None
@@ -98,6 +100,11 @@ class Loopback:
     def mute(self, on: bool = True) -> None:
         """Sockets stay open and say nothing; what would have been said is lost."""
         self._muted = on
+
+    def deafen(self) -> None:
+        """Sockets stay open, but nothing that clients send is read any more, not even pings."""
+        for socket in list(self.sockets):
+            socket.connection.transport.pause_reading()
 
     def duplicate(self, on: bool = True) -> None:
         """Everything is said twice."""
@@ -172,7 +179,8 @@ class Loopback:
         address = urlsplit(request.path)
         asked = Asked(address.path, dict(parse_qsl(address.query)), request.headers)
         self.asked.append(asked)
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        upgrading = request.headers.get("Upgrade", "").lower() == "websocket"
+        if upgrading and not self.faulty_sockets:
             return None
         if self._faults and not self.spares(asked):
             fault = self._faults.popleft()
@@ -180,6 +188,8 @@ class Loopback:
                 connection.transport.abort()
                 return text("", 500)
             return fault
+        if upgrading:
+            return None
         if (refusal := self.admit(asked)) is not None:
             return refusal
         for prefix, answer in self._routes:

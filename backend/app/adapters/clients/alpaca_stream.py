@@ -57,11 +57,13 @@ class Stream:
 
 
 async def frames(
-    session: AlpacaSession, streams: Sequence[Stream]
+    session: AlpacaSession, streams: Sequence[Stream], *, quiet_seconds: float | None = None
 ) -> AsyncGenerator[list[Message]]:
     """All messages that had arrived, again and again; empty once, when all are subscribed.
 
-    Raises FeedLost when one socket breaks, FeedRefused, and NotFound, as `LiveSource.live`.
+    Also empty after `quiet_seconds` without a message, if every socket still answers a ping: for
+    subscriptions that are rightly quiet. Raises FeedLost when one socket breaks, FeedRefused, and
+    NotFound, as `LiveSource.live`.
     """
     session.vendor.require()
     waiting: asyncio.Queue[Frame | Exception] = asyncio.Queue(WAITING_FRAMES)
@@ -74,11 +76,30 @@ async def frames(
         stack.push_async_callback(end, readers)
         yield []
         while True:
-            said, broken = _arrived(await waiting.get(), waiting)
+            try:
+                async with asyncio.timeout(quiet_seconds):
+                    first = await waiting.get()
+            except TimeoutError:
+                await _all_answer(sockets)
+                yield []
+                continue
+            said, broken = _arrived(first, waiting)
             if said:
                 yield said
             if broken is not None:
                 raise broken
+
+
+async def _all_answer(sockets: Sequence[ClientConnection]) -> None:
+    """Raises FeedLost when one does not; one that broke is told of by its reader."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            for socket in sockets:
+                await (await socket.ping())
+    except TimeoutError:
+        raise FeedLost("Alpaca's stream does not answer.", api_name=_NAME) from None
+    except WebSocketException as error:
+        raise _lost("broke off", error) from None
 
 
 def _arrived(
@@ -183,8 +204,8 @@ def failure(said: Refused, session: AlpacaSession | None = None) -> Exception:
             sentence,
             api_name=_NAME,
             status_code=said.code,
-            remedy="Stream minute bars (they are not limited) or fewer symbols, or take a plan that"
-            " allows more.",
+            remedy="Stream minute bars (LIVE_CHANNELS=bars), which are not limited, or fewer"
+            " symbols, or take a plan that allows more.",
         )
     if said.code in _PLAN_CODES:
         return plan_refusal(sentence, said.code)

@@ -46,9 +46,6 @@ class YfinanceOptions(Options):
     requests_per_minute: int = Field(
         default=60, ge=2, description="Calls a minute; Yahoo blocks addresses that ask too often"
     )
-    poll_seconds: float = Field(
-        default=60.0, gt=0, description="How often live minutes are asked for, a call a symbol"
-    )
     timeout_seconds: float = Field(default=10.0, gt=0, description="Longest wait for an answer")
 
 
@@ -77,7 +74,7 @@ class Yahoo:
         """One of the library's own, by our symbol: classes of shares have a dash at Yahoo's."""
         return self._yfinance.Ticker(symbol.replace(".", "-"), session=self._session)
 
-    async def ask(self, symbol: str, work: Work[T], *, cost: float = 2.0, tries: bool = True) -> T:
+    async def ask(self, symbol: str, work: Work[T], *, cost: float = 2.0) -> T:
         """What `work` makes of the symbol's ticker, tried again while that may help.
 
         Raises NotFound for what Yahoo does not know, TransientError for the rest.
@@ -90,7 +87,7 @@ class Yahoo:
             except Exception as error:
                 raise self._ours(symbol, error) from error
 
-        return await (retried(attempt, self._retry) if tries else attempt())
+        return await retried(attempt, self._retry)
 
     def _work(self, symbol: str, work: Work[T]) -> T:
         ticker = self.ticker(symbol)

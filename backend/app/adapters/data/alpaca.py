@@ -58,6 +58,8 @@ ACTIONS_PAGE: Final = 1_000
 CHAIN_PAGE: Final = 1_000
 DELAY: Final = timedelta(minutes=15, seconds=5)
 "All exchanges' prices of the last quarter of an hour cost money."
+QUIET_SECONDS: Final = 20.0
+"Minute bars alone leave a stream quiet for a minute: so often it is asked whether it lives."
 EXCHANGES: Final = {
     "AMEX": "XASE",
     "ARCA": "ARCX",
@@ -96,6 +98,11 @@ class Adapter:
         self._calendar = trading_calendar(setup.exchange)
         self._session = session or AlpacaSession(options)
         self._options = self._session.options
+
+    @property
+    def delay_seconds(self) -> float:
+        """How late the feed is."""
+        return DELAY.total_seconds() if self._options.feed == "delayed_sip" else 0.0
 
     async def close(self) -> None:
         await self._session.close()
@@ -241,7 +248,10 @@ class Adapter:
 
     async def live(self, subscription: Subscription) -> AsyncGenerator[LiveItem]:
         """Stocks and options come by a socket each; when one breaks, both end."""
-        async with aclosing(frames(self._session, self._streams(subscription))) as arriving:
+        streams = self._streams(subscription)
+        ticking = subscription.channels & {Channel.TRADES, Channel.QUOTES}
+        quiet = None if ticking else QUIET_SECONDS
+        async with aclosing(frames(self._session, streams, quiet_seconds=quiet)) as arriving:
             async for said in arriving:
                 if not said:
                     yield Heartbeat(self._clock.now())

@@ -4,8 +4,7 @@ Yahoo divides prices of the past by every later split, also those it calls unadj
 here is raw again: multiplied by the splits that Yahoo itself reports (volumes are divided).
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,20 +15,16 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from app.adapters.clients.yahoo import NAME, Yahoo, YfinanceOptions, library
-from app.core.errors import FeedLost, NotFound, TransientError
+from app.adapters.clients.yahoo import Yahoo, YfinanceOptions, library
+from app.core.errors import NotFound
 from app.domain.market import Timeframe
 from app.marketdata.batch import PRICES, BarBatch, Floats, to_datetime, to_ns
 from app.marketdata.calendar import Days, trading_calendar
 from app.marketdata.ports import (
     Action,
-    Channel,
-    Heartbeat,
-    LiveItem,
     OptionSnapshot,
     Profile,
     ProviderSetup,
-    Subscription,
 )
 
 EXCHANGES: Final = {
@@ -48,9 +43,7 @@ EXCHANGES: Final = {
 SPLITS_KEPT: Final = timedelta(minutes=15)
 "How long what Yahoo said of a symbol's splits is believed."
 SETTLING: Final = timedelta(seconds=20)
-"A live minute is given this long after its end: Yahoo writes it in the meantime."
-LOOK_BACK: Final = timedelta(minutes=10)
-"A live poll looks this far back for minutes that changed."
+"An intraday bar is given this long after its end: Yahoo writes it in the meantime."
 SMALLEST_VOLATILITY: Final = 0.001
 "Yahoo shows 0.00001 where it knows no implied volatility."
 _LARGEST_DENOMINATOR: Final = 10_000
@@ -95,10 +88,9 @@ class _Events:
 
 
 class Adapter:
-    """Yahoo's public pages. Live minutes are polled, so they come late; see docs/data/yahoo.md."""
+    """Yahoo's public pages; `LiveFeed` polls their minutes. See docs/data/yahoo.md."""
 
     name = "yfinance"
-    channels = frozenset({Channel.BARS})
 
     def __init__(
         self,
@@ -113,11 +105,6 @@ class Adapter:
         self._options = self._yahoo.options
         self._events: dict[str, _Events] = {}
 
-    @property
-    def delay_seconds(self) -> float:
-        """How long after its end a live minute may come."""
-        return self._options.poll_seconds + SETTLING.total_seconds()
-
     async def close(self) -> None:
         self._yahoo.close()
 
@@ -126,7 +113,7 @@ class Adapter:
     async def history(
         self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
     ) -> BarBatch:
-        """Bars of regular hours that are over; nothing of what Yahoo no longer keeps."""
+        """Bars of regular hours that are over and settled; nothing that Yahoo no longer keeps."""
         if timeframe not in LIMITS:
             raise NotFound(f"Yahoo has no bars of {timeframe}.", remedy="Ask for 1m or longer.")
         now = self._clock.now()
@@ -135,7 +122,8 @@ class Adapter:
             for first, last in _spans(LIMITS[timeframe], start, end, now)
         ]
         batch = self._batch(symbol, timeframe, parts)
-        batch = batch[batch.end <= to_ns(now)].between(to_ns(start), to_ns(end))
+        over = now if timeframe is Timeframe.D1 else now - SETTLING
+        batch = batch[batch.end <= to_ns(over)].between(to_ns(start), to_ns(end))
         return await self._raw(batch) if len(batch) else batch
 
     async def _chart(
@@ -144,8 +132,6 @@ class Adapter:
         timeframe: Timeframe,
         start: datetime,
         end: datetime,
-        *,
-        tries: bool = True,
     ) -> pd.DataFrame:
         """What the library gives; empty where nothing traded."""
         work = partial(
@@ -155,7 +141,7 @@ class Adapter:
             end=end,
             timeout=self._options.timeout_seconds,
         )
-        frame: pd.DataFrame = await self._yahoo.ask(symbol, work, tries=tries)
+        frame: pd.DataFrame = await self._yahoo.ask(symbol, work)
         return frame
 
     def _batch(self, symbol: str, timeframe: Timeframe, parts: list[pd.DataFrame]) -> BarBatch:
@@ -242,31 +228,6 @@ class Adapter:
             found += [_snapshot(row, quote, self._clock.now()) for row in rows]
         return found
 
-    # ----------------------------------------------------------------------------- live
-
-    async def live(self, subscription: Subscription) -> AsyncGenerator[LiveItem]:
-        """Minutes by asking again and again. A minute that Yahoo changed comes again."""
-        given: dict[str, dict[int, tuple[float, ...]]] = {s: {} for s in subscription.symbols}
-        begin = to_ns(subscription.after or self._clock.now())
-        while True:
-            for symbol in subscription.symbols:
-                batch = await self._newest(symbol)
-                fresh = _unlike(batch[batch.end > begin], given[symbol])
-                if len(fresh):
-                    yield fresh
-            yield Heartbeat(self._clock.now())
-            await asyncio.sleep(self._options.poll_seconds)
-
-    async def _newest(self, symbol: str) -> BarBatch:
-        """Minutes of the last while that have settled. No splits can lie after them."""
-        now = self._clock.now()
-        try:
-            frame = await self._chart(symbol, Timeframe.M1, now - LOOK_BACK, now, tries=False)
-        except TransientError as error:
-            raise FeedLost(error.message, api_name=NAME, remedy=error.remedy) from error
-        batch = self._batch(symbol, Timeframe.M1, [frame])
-        return batch[batch.end <= to_ns(now - SETTLING)]
-
 
 _COLUMNS: Final = ("Open", "High", "Low", "Close")
 _CASH: Final = ("Dividends", "Capital Gains")
@@ -315,17 +276,6 @@ def _exact(ratio: float) -> Decimal:
     """1/3 again, where a float says 0.3333333333333333."""
     fraction = Fraction(float(ratio)).limit_denominator(_LARGEST_DENOMINATOR)
     return Decimal(fraction.numerator) / Decimal(fraction.denominator)
-
-
-def _unlike(batch: BarBatch, given: dict[int, tuple[float, ...]]) -> BarBatch:
-    """Rows that are new or not as they were given; `given` learns them and forgets old ones."""
-    rows = {row[0]: row[2:7] for row in batch.rows.tolist()}
-    fresh = np.array([given.get(start) != values for start, values in rows.items()], dtype=np.bool_)
-    if rows:
-        kept = {start: values for start, values in given.items() if start >= min(rows)}
-        given.clear()
-        given.update(kept | rows)
-    return batch[fresh]
 
 
 def _contracts(ticker: Any, day: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # noqa: ANN401

@@ -7,10 +7,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgpack
+import msgspec
 import numpy as np
 import pytest
+from msgspec.msgpack import Ext
 
+from app.adapters.clients import alpaca_stream as streams
 from app.adapters.clients.alpaca import AlpacaOptions, AlpacaSession
+from app.adapters.clients.alpaca_wire import instants
+from app.adapters.data import alpaca as adapters
 from app.adapters.data.alpaca import Adapter
 from app.core.clock import ManualClock
 from app.core.errors import FeedLost, FeedRefused, NotFound, TransientError
@@ -490,6 +496,12 @@ async def test_options_come_by_a_socket_of_their_own(
     await heard.stop()
 
 
+def test_times_in_msgpack_are_exact_in_each_of_its_three_forms() -> None:
+    for at in (1_700_000_000 * 10**9, 1_700_000_000_123_456_789, 2**34 * 10**9 + 7):
+        packed = msgpack.packb(msgpack.Timestamp.from_unix_nano(at))
+        assert instants([msgspec.msgpack.decode(packed, type=Ext)]).tolist() == [at]
+
+
 async def test_bars_of_options_are_not_streamed(alpaca: Adapter) -> None:
     heard = Listening(alpaca, frozenset({Channel.BARS}), OPTION)
     assert isinstance(await heard.ended(), NotFound)
@@ -554,3 +566,72 @@ async def test_too_many_symbols_are_refused_with_the_way_out(alpaca: Adapter) ->
     error = await Listening(alpaca, ALL, *(f"S{i}" for i in range(40))).ended()
     assert isinstance(error, FeedRefused)
     assert "minute bars" in str(error)
+
+
+async def test_a_stream_that_is_rightly_quiet_is_asked_whether_it_lives(
+    server: AlpacaLoopback, alpaca: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapters, "QUIET_SECONDS", 0.02)
+    heard = await listening(alpaca, "AAPL", channels=frozenset({Channel.BARS}))
+    await until(lambda: len(heard.of(Heartbeat)) > 2)
+    server.deafen()
+    monkeypatch.setattr(streams, "ANSWER_SECONDS", 0.05)
+    error = await heard.ended()
+    assert isinstance(error, FeedLost)
+    assert "does not answer" in error.message
+
+
+async def test_a_server_that_says_nothing_at_sign_in_is_lost(
+    server: AlpacaLoopback, alpaca: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "ANSWER_SECONDS", 0.3)
+    server.silent = True
+    error = await Listening(alpaca, ALL, "AAPL").ended()
+    assert isinstance(error, FeedLost)
+    assert "said nothing" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, FeedRefused), (403, FeedRefused), (429, FeedLost), (502, FeedLost)]
+)
+async def test_an_answer_instead_of_a_socket_says_whether_to_try_again(
+    server: AlpacaLoopback, alpaca: Adapter, status: int, kind: type[Exception]
+) -> None:
+    server.fail(times=1, status=status)
+    server.faulty_sockets = True
+    assert isinstance(await Listening(alpaca, ALL, "AAPL").ended(), kind)
+
+
+async def test_a_symbol_that_is_not_confirmed_is_not_found(
+    server: AlpacaLoopback, alpaca: Adapter
+) -> None:
+    server.not_streamed = {"ZZZZ"}
+    error = await Listening(alpaca, ALL, "AAPL", "ZZZZ").ended()
+    assert isinstance(error, NotFound)
+    assert error.context["symbol"] == "ZZZZ"
+
+
+async def test_an_error_in_the_middle_ends_the_connection(
+    server: AlpacaLoopback, alpaca: Adapter
+) -> None:
+    for code, said, kind in (
+        (407, "slow client", FeedLost),
+        (500, "internal error", FeedLost),
+        (400, "invalid syntax", FeedRefused),
+        (408, "v2 not enabled", FeedRefused),
+    ):
+        heard = await listening(alpaca, "AAPL")
+        for socket in server.sockets:
+            await socket.send([{"T": "error", "code": code, "msg": said}])
+        error = await heard.ended()
+        assert isinstance(error, kind)
+        assert said in str(error)
+
+
+async def test_a_delayed_feed_says_how_late_it_is(server: AlpacaLoopback, alpaca: Adapter) -> None:
+    late = adapter(server, feed="delayed_sip")
+    assert (alpaca.delay_seconds, late.delay_seconds) == (0.0, 905.0)
+    heard = await listening(late, "AAPL")
+    assert server.sockets[0].path == "/v2/delayed_sip"
+    await heard.stop()
+    await late.close()

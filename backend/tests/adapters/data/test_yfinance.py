@@ -1,7 +1,7 @@
 """Yahoo's adapter, through the real yfinance library, against its loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,11 +14,12 @@ from app.adapters.clients import yahoo as client
 from app.adapters.clients.yahoo import Yahoo, YfinanceOptions, rehosted
 from app.adapters.data.yfinance import Adapter
 from app.core.clock import now as wall
-from app.core.errors import ConfigurationError, FeedLost, NotFound, TransientError
+from app.core.errors import ConfigurationError, NotFound, TransientError
 from app.core.retry import RetryConfig
-from app.domain.market import Timeframe
+from app.domain.market import Bar, Timeframe
+from app.ingest.link import Polled
 from app.marketdata.batch import BarBatch
-from app.marketdata.ports import Channel, Heartbeat, LiveItem, Profile, ProviderSetup, Subscription
+from app.marketdata.ports import Channel, LiveItem, Profile, ProviderSetup, Subscription
 from tests.contracts.history_vendor import last_sessions
 from tests.factories import make_batch, utc
 from tests.vendors.yahoo import YahooLoopback, contract
@@ -133,9 +134,12 @@ async def test_too_many_requests_close_the_budget_for_as_long_as_yahoo_says(
 ) -> None:
     server.hold(day_of(BEFORE, 100.0))
     server.throttle(times=1, Retry_After="30")
+    given = YfinanceOptions(base_url=server.http)
+    once = Adapter(ProviderSetup(), yahoo=Yahoo(given, retry=RetryConfig(attempts=1)))
     with pytest.raises(TransientError, match="429"):
-        await yahoo._yahoo.ask("NVDA", lambda ticker: ticker.history(period="1mo"), tries=False)
-    assert yahoo._yahoo.budget.left() == 0
+        await once.history("NVDA", Timeframe.D1, *SPAN)
+    assert once._yahoo.budget.left() == 0
+    await once.close()
 
 
 # ----------------------------------------------------------- actions, names and chains
@@ -212,48 +216,30 @@ class Movable:
         return asyncio.get_running_loop().time()
 
 
-def minutes_until_now() -> BarBatch:
-    """The newest session's minutes: the clock of these tests stands within it."""
-    return day_of(last_sessions(1)[0].day, 100.0, "AAPL")
-
-
-async def test_live_minutes_are_polled_and_changed_ones_come_again(server: YahooLoopback) -> None:
-    minutes = minutes_until_now()
-    clock = Movable(minutes.bar(100).start)
-    yahoo = Adapter(
-        ProviderSetup(clock=clock),
-        yahoo=Yahoo(YfinanceOptions(base_url=server.http, poll_seconds=0.02)),
-    )
+async def test_minutes_are_polled_once_they_have_settled_and_corrected_ones_come_again(
+    server: YahooLoopback,
+) -> None:
+    minutes = day_of(last_sessions(1)[0].day, 100.0, "AAPL")
     server.hold(minutes[:102])
+    clock = Movable(minutes.bar(100).end)
+    yahoo = Adapter(ProviderSetup(clock=clock), yahoo=Yahoo(YfinanceOptions(base_url=server.http)))
     wanted = Subscription(symbols=("AAPL",), channels=frozenset({Channel.BARS}))
-    async with aclosing(yahoo.live(wanted)) as feed:
-        assert isinstance(await anext(feed), Heartbeat), "nothing is over since we came"
-        clock.at += timedelta(seconds=85)
-        first = await following(feed)
-        assert first.bars() == minutes[100:101].bars()
+    async with aclosing(Polled(yahoo, clock, 0.01).live(wanted)) as feed:
+        assert (await newest(feed)).start == minutes.bar(99).start
+        clock.at += timedelta(seconds=20)
+        assert (await newest(feed)).start == minutes.bar(100).start
         server.bars["AAPL"].rows["close"][100] = 99.5
-        changed = await following(feed)
-        assert changed.columns()["close"].tolist() == [99.5]
-        server.fail(times=20, status=200, body="oops")
-        with pytest.raises(FeedLost):
-            await following(feed)
-    assert yahoo.delay_seconds > 20
+        async with asyncio.timeout(5):
+            while (await newest(feed)).close != 99.5:
+                pass
     await yahoo.close()
 
 
-async def following(feed: Any) -> BarBatch:
-    """The next bars."""
-    async with asyncio.timeout(5):
-        while True:
-            item: LiveItem = await anext(feed)
-            if isinstance(item, BarBatch):
-                return item
-
-
-async def test_an_unknown_symbol_ends_the_live_feed(yahoo: Adapter) -> None:
-    wanted = Subscription(symbols=("ZZZZ",), channels=frozenset({Channel.BARS}))
-    with pytest.raises(NotFound, match="ZZZZ"):
-        await anext(yahoo.live(wanted))
+async def newest(feed: AsyncGenerator[LiveItem]) -> Bar:
+    """The last bar of the next batch."""
+    batch = await anext(feed)
+    assert isinstance(batch, BarBatch)
+    return batch.bar(-1)
 
 
 # ------------------------------------------------------------------------------ library
