@@ -1,6 +1,7 @@
 """The causality check finds those that know the future, and lets the others pass."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from app.research.causality import Verdict, check_causality
 from app.research.market import series_of
 from app.strategies.base import Columns, Opinion, Row, Strategy
 from app.strategies.breakout import Breakout
+from app.strategies.pairs import Pairs
+from app.strategies.panel import Panel, PanelRow, PanelStrategy
+from app.strategies.rotation import Rotation
 from app.strategies.rsi_reversion import RsiReversion
 from app.strategies.sma_cross import SmaCross
 from tests.factories import make_batch
@@ -61,6 +65,45 @@ class Peeker(Strategy):
         return float(prices[row.index + 1] > prices[row.index])
 
 
+@dataclass
+class Prophet(PanelStrategy):
+    """Looks ahead in one of the ways that only panels know."""
+
+    way: str = "other"
+    timeframes = ("1d",)
+
+    @property
+    def lookback(self) -> int:
+        return 1
+
+    def prepare(self, panel: Panel) -> Mapping[str, Columns]:
+        first, second = panel.symbols
+        close = panel[second]["close"]
+        wanted = close * 0
+        if self.way == "other":
+            wanted = (np.append(close[1:], 0) > close).astype(np.float64)
+        elif self.way == "day":
+            wanted = np.full(len(panel), len(panel[second, "1d"].bars["close"]) % 2)
+        return {symbol: {"price": close, "exposure": wanted} for symbol in (first, second)}
+
+
+@dataclass
+class Peeping(Prophet):
+    """Reads a row of the other symbol after the one that it is asked about."""
+
+    way: str = "row"
+
+    def decide(self, row: PanelRow, held: Mapping[str, float]) -> Mapping[str, float]:
+        first, second = row
+        prices, index = row[second].columns["price"], row[second].index
+        return {first: float(prices[index + 1] > prices[index])}
+
+
+def pair(timeframe: Timeframe = Timeframe.M1) -> list[Series]:
+    one = series(timeframe=timeframe)
+    return [replace(one, symbol="A"), replace(one, symbol="B").rows(5, len(one))]
+
+
 def series(count: int = 800, timeframe: Timeframe = Timeframe.M1) -> Series:
     walk = 100 + np.cumsum(np.random.default_rng(5).normal(0, 0.1, count))
     return series_of(
@@ -90,6 +133,28 @@ def test_a_decision_that_reads_the_next_row_looks_ahead(careful: bool) -> None:
 
     assert found.verdict is Verdict.LOOKS_AHEAD
     assert "decide" in found.detail
+
+
+@pytest.mark.parametrize("make", [Pairs, lambda: Rotation(length=1)])
+def test_panels_of_the_catalogue_are_causal(make: Callable[[], PanelStrategy]) -> None:
+    found = check_causality(make, pair())
+
+    assert found.verdict is Verdict.CAUSAL, found.detail
+    assert found.cuts >= 6
+
+
+@pytest.mark.parametrize("way", ["other", "day"])
+def test_a_panel_that_looks_ahead_is_found(way: str) -> None:
+    found = check_causality(lambda: Prophet(way), pair())
+
+    assert found.verdict is Verdict.LOOKS_AHEAD
+    assert "The column exposure of A changes its rows before" in found.detail
+
+
+def test_a_panel_whose_decision_reads_the_next_row_looks_ahead() -> None:
+    found = check_causality(Peeping, pair())
+
+    assert (found.verdict, "decide" in found.detail) == (Verdict.LOOKS_AHEAD, True)
 
 
 def test_a_strategy_that_raises_and_bars_too_few_stay_unchecked() -> None:
