@@ -4,14 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain.market import Timeframe
+from app.engine.driver import Driver, drive
+from app.engine.engine import AccountSetup, Engine
+from app.engine.history import Tapes
+from app.engine.journal import MemoryJournal
+from app.engine.paper import PaperBroker
+from app.research.feed import Feed
+from app.research.market import Market, series_of
 from tests.laws import test_engine as laws
-from tests.markets import LIMITS, MODELS, random_batches
+from tests.markets import CALENDAR, LIMITS, MODELS, make_strategy, random_batches
 from tests.panels import PANELS
+from tests.trading import finish, start_command
 
 
 @dataclass(frozen=True)
@@ -74,3 +83,28 @@ def test_the_future_never_changes_the_past(case: PanelCase, cut: int) -> None:
 @given(cases, st.integers(0, 400))
 def test_a_restart_in_the_middle_goes_on_as_if_nothing_had_been(case: PanelCase, cut: int) -> None:
     of(laws.test_a_restart_in_the_middle_goes_on_as_if_nothing_had_been)(case, cut)
+
+
+@law
+@given(cases, st.sampled_from(["sma_cross", "trailing", "leader", "relay"]))
+def test_skipping_changes_nothing_for_panels_beside_others(case: PanelCase, other: str) -> None:
+    assert beside(case, other, visit_all=False) == beside(case, other, visit_all=True)
+
+
+def beside(case: PanelCase, other: str, *, visit_all: bool) -> str:
+    """The journal's hash of an account on which a second strategy trades the same symbols."""
+    series = [series_of(batch, CALENDAR) for batch in case.batches]
+    market = Market(series, CALENDAR)
+    engine = Engine(
+        AccountSetup(account_id=0, cash=laws.CASH, limits=case.limits),
+        strategies=make_strategy,
+        histories=Tapes(series),
+    )
+    broker, journal = PaperBroker(case.model), MemoryJournal()
+    driver = Driver(engine, broker, journal)
+    first = start_command(case.strategy, market)
+    payload = {**start_command(other, market).payload, "deployment_id": 2}
+    for command in (first, msgspec.structs.replace(first, command_id=2, payload=payload)):
+        finish(driver.step(command))
+    finish(drive(Feed(market, engine, broker, visit_all=visit_all).items(), driver))
+    return journal.hash
