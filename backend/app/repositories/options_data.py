@@ -24,12 +24,13 @@ _KEY: Final = "(dataset, contract_id, at)"
 _VALUES: Final = ", ".join(NUMBERS)
 _NEW: Final = ", ".join(f"excluded.{name}" for name in NUMBERS)
 _OLD: Final = ", ".join(f"options_data.{name}" for name in NUMBERS)
+_OR_NULL: Final = ", ".join(f"nullif({name}, 'NaN')" for name in NUMBERS)
+_OR_NAN: Final = ", ".join(f"coalesce(d.{name}, 'NaN')" for name in NUMBERS)
 
 _MERGE: Final = f"""
   WITH merged AS (
     INSERT INTO options_data (dataset, contract_id, at, {_VALUES}, source)
-    SELECT dataset, contract_id, at, {", ".join(f"nullif({name}, 'NaN')" for name in NUMBERS)},
-      source
+    SELECT dataset, contract_id, at, {_OR_NULL}, source
     FROM incoming_options
     ON CONFLICT {_KEY} DO UPDATE SET ({_VALUES}, source) = ROW({_NEW}, excluded.source)
       WHERE ({_OLD}) IS DISTINCT FROM ({_NEW})
@@ -40,7 +41,7 @@ _MERGE: Final = f"""
   FROM merged"""
 
 _NEWEST: Final = f"""
-  SELECT c.id, d.at, {", ".join(f"coalesce(d.{name}, 'NaN')" for name in NUMBERS)}
+  SELECT c.id, d.at, {_OR_NAN}
   FROM option_contracts c
   JOIN LATERAL (
     SELECT * FROM options_data o

@@ -10,6 +10,7 @@ APP = BACKEND / "app"
 
 OVER_OTHER_NOUNS = {
     "auth": "users, sessions and refresh_tokens",
+    "options": "option_contracts and options_data, together a chain",
     "trading_engine": "trading_state, alerts, config and events under the names asked for",
 }
 """Endpoints without a repository of their own name, and whose they use."""
