@@ -1,13 +1,13 @@
 """Alpaca and its loopback, as the contracts of live sources and of histories want them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 import pytest
 
 from app.adapters.data.alpaca import Adapter
-from app.core.clock import to_ns
+from app.core.clock import Clock, system, to_ns
 from app.marketdata.batch import BarBatch
 from app.marketdata.ports import ProviderSetup
 from tests.vendors.alpaca import KEY, SECRET, AlpacaLoopback
@@ -19,9 +19,9 @@ class AlpacaVendor:
 
     key_variable: str | None = "ALPACA_API_KEY"
 
-    def __init__(self, server: AlpacaLoopback) -> None:
+    def __init__(self, server: AlpacaLoopback, clock: Clock) -> None:
         self.server = server
-        self.source = self.provider = Adapter(ProviderSetup())
+        self.source = self.provider = Adapter(ProviderSetup(clock=clock))
         server.know("SPY", exchange="ARCA")
         server.know("AAPL")
         server.largest_page = 500
@@ -50,13 +50,19 @@ class AlpacaVendor:
     async def drop(self) -> None:
         self.server.drop()
 
-    def mute(self, on: bool) -> None:
+    async def kill(self) -> None:
+        await self.server.kill()
+
+    async def start(self) -> None:
+        await self.server.start()
+
+    def mute(self, on: bool = True) -> None:
         self.server.mute(on)
 
     async def garbage(self) -> None:
         await self.server.garbage()
 
-    async def subscribed(self, symbols: set[str]) -> None:
+    async def subscribed(self, symbols: Sequence[str]) -> None:
         def asked() -> set[str]:
             topics = [socket.topics for socket in self.server.sockets]
             return {s for topic in topics for names in topic.values() for s in names}
@@ -69,7 +75,9 @@ class AlpacaVendor:
 
 
 @asynccontextmanager
-async def alpaca_vendor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AlpacaVendor]:
+async def alpaca_vendor(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock = system
+) -> AsyncIterator[AlpacaVendor]:
     """Settings point at the loopback until the end of the block."""
     async with AlpacaLoopback() as server:
         for name, value in {
@@ -77,7 +85,7 @@ async def alpaca_vendor(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Alpaca
             "DATA_URL": server.http, "STREAM_URL": server.ws,
         }.items():  # fmt: skip
             monkeypatch.setenv(f"ALPACA_{name}", value)
-        vendor = AlpacaVendor(server)
+        vendor = AlpacaVendor(server, clock)
         try:
             yield vendor
         finally:

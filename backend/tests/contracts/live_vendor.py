@@ -11,6 +11,7 @@ from app.adapters.data import twelve_data
 from app.core.clock import Clock, system
 from app.marketdata.batch import BarBatch
 from app.marketdata.ports import DataProvider, LiveSource, ProviderSetup
+from tests.contracts.alpaca_vendor import alpaca_vendor
 from tests.contracts.databento_vendor import databento_vendor
 from tests.vendors.loopback import until
 from tests.vendors.twelve_data import TwelveDataLoopback
@@ -139,5 +140,5 @@ async def twelve(
         await vendor.source.close()
 
 
-VENDORS: dict[str, Make] = {"databento": databento_vendor, "twelve_data": twelve}
+VENDORS: dict[str, Make] = {"alpaca": alpaca_vendor, "databento": databento_vendor, "twelve_data": twelve}
 """Every vendor with a live feed and a loopback, by the name of its adapter."""

@@ -35,7 +35,7 @@ from app.adapters.clients.alpaca_wire import (
     quotes,
     ticks,
 )
-from app.core.errors import FeedRefused, NotFound
+from app.core.errors import APIError, FeedRefused, NotFound
 from app.domain.market import Timeframe
 from app.domain.options import is_occ
 from app.marketdata.aggregation import aggregate
@@ -60,6 +60,8 @@ DELAY: Final = timedelta(minutes=15, seconds=5)
 "All exchanges' prices of the last quarter of an hour cost money."
 QUIET_SECONDS: Final = 20.0
 "Minute bars alone leave a stream quiet for a minute: so often it is asked whether it lives."
+MOST_LOOKUPS: Final = 100
+"Symbols that a connection looks up: half of a minute's allowance."
 EXCHANGES: Final = {
     "AMEX": "XASE",
     "ARCA": "ARCX",
@@ -98,6 +100,7 @@ class Adapter:
         self._calendar = trading_calendar(setup.exchange)
         self._session = session or AlpacaSession(options)
         self._options = self._session.options
+        self._known: set[str] = set()
 
     @property
     def delay_seconds(self) -> float:
@@ -254,9 +257,26 @@ class Adapter:
         async with aclosing(frames(self._session, streams, quiet_seconds=quiet)) as arriving:
             async for said in arriving:
                 if not said:
+                    await self._verify(subscription.symbols)
                     yield Heartbeat(self._clock.now())
                 for item in self._items(said):
                     yield item
+
+    async def _verify(self, symbols: Sequence[str]) -> None:
+        """The stream takes any symbol and stays silent about one that is none: look them up.
+
+        Raises NotFound. Each is looked up once; what cannot be asked now is taken for known.
+        """
+        unknown = [s for s in symbols if s not in self._known and not is_occ(s)]
+        for symbol in unknown[:MOST_LOOKUPS]:
+            self._known.add(symbol)
+            try:
+                await self._session.trading.send("GET", f"/v2/assets/{symbol}")
+            except NotFound:
+                self._known.discard(symbol)
+                raise NotFound(f"Alpaca knows no stock {symbol!r}.", symbol=symbol) from None
+            except APIError:
+                return
 
     def _streams(self, subscription: Subscription) -> list[Stream]:
         wanted = subscription.channels

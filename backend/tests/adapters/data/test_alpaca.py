@@ -1,6 +1,7 @@
 """Alpaca's adapter against its loopback: what it asks for, what it makes of the answers."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
@@ -50,6 +51,7 @@ AT_ONCE = RetryConfig(attempts=2, first_wait_seconds=0.0, jitter_seconds=0.0)
 async def server() -> AsyncIterator[AlpacaLoopback]:
     async with AlpacaLoopback() as running:
         running.hold(MINUTES)
+        running.know("SPY", exchange="ARCA")
         yield running
 
 
@@ -497,9 +499,11 @@ async def test_options_come_by_a_socket_of_their_own(
 
 
 def test_times_in_msgpack_are_exact_in_each_of_its_three_forms() -> None:
-    for at in (1_700_000_000 * 10**9, 1_700_000_000_123_456_789, 2**34 * 10**9 + 7):
+    seconds = 1_700_000_000
+    for at in (seconds * 10**9, seconds * 10**9 + 123_456_789):
         packed = msgpack.packb(msgpack.Timestamp.from_unix_nano(at))
         assert instants([msgspec.msgpack.decode(packed, type=Ext)]).tolist() == [at]
+    assert instants([Ext(-1, struct.pack(">Iq", 7, seconds))]).tolist() == [seconds * 10**9 + 7]
 
 
 async def test_bars_of_options_are_not_streamed(alpaca: Adapter) -> None:
@@ -605,6 +609,7 @@ async def test_an_answer_instead_of_a_socket_says_whether_to_try_again(
 async def test_a_symbol_that_is_not_confirmed_is_not_found(
     server: AlpacaLoopback, alpaca: Adapter
 ) -> None:
+    server.know("ZZZZ")
     server.not_streamed = {"ZZZZ"}
     error = await Listening(alpaca, ALL, "AAPL", "ZZZZ").ended()
     assert isinstance(error, NotFound)
@@ -635,3 +640,16 @@ async def test_a_delayed_feed_says_how_late_it_is(server: AlpacaLoopback, alpaca
     assert server.sockets[0].path == "/v2/delayed_sip"
     await heard.stop()
     await late.close()
+
+
+async def test_stocks_that_alpaca_does_not_have_are_named_once(
+    server: AlpacaLoopback, alpaca: Adapter
+) -> None:
+    error = await Listening(alpaca, ALL, "AAPL", "ZZZZ").ended()
+    assert isinstance(error, NotFound)
+    assert error.context["symbol"] == "ZZZZ"
+    server.know("ZZZZ")
+    server.fail(times=1, status=500)
+    await (await listening(alpaca, "AAPL", "ZZZZ")).stop()
+    asked = [request.path for request in server.asked if "/assets/" in request.path]
+    assert asked == ["/v2/assets/AAPL", "/v2/assets/ZZZZ", "/v2/assets/ZZZZ"]
