@@ -37,7 +37,7 @@ class FastClock:
 
 
 class Market:
-    """Trades four times a minute in each symbol; the vendor's history has the minutes that are over.
+    """Trades four times a minute in each symbol; history has every minute that is over.
 
     Prices follow from the minute alone, so that bars made of prints equal those of the history.
     """
