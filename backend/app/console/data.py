@@ -34,7 +34,7 @@ When = Annotated[datetime | None, typer.Option(help="UTC.", formats=["%Y-%m-%d",
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet; CSV may be in gzip.")],
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or DBN; CSV may be in gzip.")],
     symbol: Symbol = None,
     timeframe: Frame = None,
     tz: Annotated[
@@ -42,8 +42,13 @@ def import_file(
         typer.Option("--tz", help="Time zone of times that do not say it, as America/New_York."),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--kind", help="What the file holds: bars or options.")
-    ] = "bars",
+        str | None,
+        typer.Option(
+            "--kind",
+            help="What the file holds: bars (the default) or options; in a DBN file also ticks,"
+            " quotes or definitions (the default is what it says).",
+        ),
+    ] = None,
     dataset: Dataset = None,
     exchange: Annotated[
         str | None, typer.Option("--exchange", help="Whose sessions: XNYS, XLON, 24/5 for FX.")
@@ -53,7 +58,7 @@ def import_file(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring a file of bars or an option chain into a data set. Doing it again changes nothing."""
+    """Bring a file of market data into a data set. Doing it again changes nothing."""
     import msgspec
 
     from app.marketdata.shapes import Hints
@@ -63,7 +68,10 @@ def import_file(
     if kind == "options":
         _import_options(file, imports.dataset_name(dataset), hints, as_json=as_json)
         return
-    imports.refuse_kind(kind)
+    if _is_dbn_of_no_bars(file, kind):
+        _import_dbn(file, imports.dataset_name(dataset), kind, exchange, as_json=as_json)
+        return
+    imports.refuse_kind(kind or "bars")
     with _progress(file.name) as progress:
         report = _run(
             lambda pool: imports.import_bars(
@@ -80,6 +88,25 @@ def import_file(
         raise typer.Exit(1)
 
 
+def _import_ticks(
+    file: Path, kind: str, dataset: str, hints: "Hints", choices: dict[str, Any], *, as_json: bool
+) -> None:
+    import msgspec
+
+    from app.marketdata.tick_files import Kind
+    from app.services.tick_imports import import_ticks, tick_lines
+
+    with _progress(file.name) as progress:
+        report = _run(
+            lambda pool: import_ticks(
+                pool, file, Kind(kind), dataset=dataset, hints=hints, progress=progress, **choices
+            )
+        )
+    show(msgspec.to_builtins(report), tick_lines(report), as_json=as_json)
+    if report.rows_stored + report.duplicates == 0:
+        raise typer.Exit(1)
+
+
 def _import_options(file: Path, dataset: str, hints: "Hints", *, as_json: bool) -> None:
     import msgspec
 
@@ -91,6 +118,32 @@ def _import_options(file: Path, dataset: str, hints: "Hints", *, as_json: bool) 
         )
     show(msgspec.to_builtins(report), option_lines(report), as_json=as_json)
     if report.rows_stored + report.rows_corrected + report.duplicates == 0:
+        raise typer.Exit(1)
+
+
+def _is_dbn_of_no_bars(file: Path, kind: str | None) -> bool:
+    from app.marketdata.dbn_files import DbnFile, is_dbn
+
+    if kind == "bars" or not is_dbn(file):
+        return False
+    return kind is not None or DbnFile(file).kind != "bars"
+
+
+def _import_dbn(
+    file: Path, dataset: str, kind: str | None, exchange: str | None, *, as_json: bool
+) -> None:
+    import msgspec
+
+    from app.services.dbn_imports import dbn_lines, import_dbn
+
+    with _progress(file.name) as progress:
+        report = _run(
+            lambda pool: import_dbn(
+                pool, file, dataset=dataset, kind=kind, exchange=exchange, progress=progress
+            )
+        )
+    show(msgspec.to_builtins(report), dbn_lines(report), as_json=as_json)
+    if report.rows_stored + report.duplicates == 0:
         raise typer.Exit(1)
 
 

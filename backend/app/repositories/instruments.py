@@ -1,6 +1,6 @@
 """Instruments: what can be traded, as the domain knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.domain.instruments import Instrument, InstrumentKind
@@ -22,6 +22,12 @@ async def find(db: Db, symbol: str) -> Instrument | None:
     """The instrument with this symbol, None when there is none."""
     row = await db.fetchrow(f"{_SELECT} WHERE i.symbol = $1", symbol)
     return _instrument(row) if row else None
+
+
+async def known(db: Db, symbols: Collection[str]) -> set[str]:
+    """Those of `symbols` that are instruments."""
+    sql = "SELECT symbol FROM instruments WHERE symbol = ANY($1)"
+    return {row["symbol"] for row in await db.fetch(sql, list(symbols))}
 
 
 def _instrument(row: Mapping[str, Any]) -> Instrument:

@@ -18,6 +18,7 @@ from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, Floats, to_datetime
 from app.marketdata.calendar import DEFAULT, FX, TradingCalendar, trading_calendar
+from app.marketdata.dbn_files import DbnBars, is_dbn
 from app.marketdata.files import CHUNK_ROWS, BarFile, Chunk, normal_symbol
 from app.marketdata.shapes import Hints
 from app.marketdata.validation import EXPLANATIONS, NEIGHBOURS, Reason, Verdict, validate
@@ -90,7 +91,7 @@ async def import_bars(
     clock: Clock = system,
     chunk_rows: int = CHUNK_ROWS,
 ) -> ImportReport:
-    """Import a CSV or Parquet file of bars. Importing it again changes nothing.
+    """Import a CSV, Parquet or DBN file of bars. Importing it again changes nothing.
 
     Raises InvalidInput when it is no such file, or for what `hints` must tell; nothing is stored
     then. A file is stored chunk by chunk: a database that fails in the middle leaves the chunks
@@ -98,7 +99,8 @@ async def import_bars(
     """
     hints = hints or Hints()
     calendar = trading_calendar(await _exchange_of(pool, hints.symbol, exchange))
-    file = await asyncio.to_thread(BarFile, path, calendar, hints)
+    opened: Callable[..., BarFile | DbnBars] = DbnBars if is_dbn(path) else BarFile
+    file = await asyncio.to_thread(opened, path, calendar, hints)
     task = _Import(pool, file, dataset, calendar, to_ns(clock.now()))
     chunks = file.chunks(chunk_rows)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
@@ -121,7 +123,7 @@ class _Import:
     def __init__(
         self,
         pool: asyncpg.Pool,
-        file: BarFile,
+        file: BarFile | DbnBars,
         dataset: str,
         calendar: TradingCalendar,
         now: int,
@@ -246,10 +248,10 @@ def import_lines(report: ImportReport) -> Iterator[str]:
 
 
 def refuse_kind(kind: str) -> None:
-    """Raise InvalidInput for what cannot be imported yet."""
+    """Raise InvalidInput for what cannot be imported."""
     if kind != "bars":
         raise InvalidInput(
-            f"Files of {kind} cannot be imported yet.",
+            f"Files of {kind!r} cannot be imported.",
             field="kind",
-            remedy="Bars and chains of options can: --kind bars, --kind options.",
+            remedy="Use --kind bars, ticks, quotes or options.",
         )
