@@ -39,7 +39,7 @@ AGAINST = "binary COPY of the same rows into the same table, in the same run"
 OPEN = 1_709_303_400_000_000_000
 "2024-03-01 14:30 UTC, an open of XNYS."
 
-IBM_TICKS, IBM_QUOTES, IBM_SECONDS = 57_674 / 2, 109_067, 20_374
+IBM_TICKS, IBM_QUOTES, IBM_SECONDS = 57_674 / 2, 109_067, 11_677
 "Prints, quotes, and seconds with a quote a day: IBM on 2013-10-07 (and -08), as vendors sent them."
 
 

@@ -5,7 +5,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,7 +252,8 @@ class _Csv:
         fields = next(csv.reader([line], delimiter=self._separator))
         self.header = tuple(field.strip() for field in fields)
 
-    def tables(self, size: int) -> Iterator["pd.DataFrame"]:
+    def tables(self, size: int, text: Sequence[int] = ()) -> Iterator["pd.DataFrame"]:
+        """Some rows at a time; the columns at the places `text` are never taken for numbers."""
         import pandas as pd  # noqa: PLC0415
 
         # one column more than the header names: a row that fills it has too many fields
@@ -264,6 +265,7 @@ class _Csv:
                     _Headed(self._separator.join(names), stream),
                     sep=self._separator,
                     index_col=False,
+                    dtype={str(place): "string" for place in text},
                     chunksize=size,
                     low_memory=False,
                     skipinitialspace=True,
@@ -312,7 +314,8 @@ class _Parquet:
         self.rows = self._file.metadata.num_rows
         self.header = tuple(self._file.schema_arrow.names)
 
-    def tables(self, size: int) -> Iterator["pd.DataFrame"]:
+    def tables(self, size: int, text: Sequence[int] = ()) -> Iterator["pd.DataFrame"]:
+        """Some rows at a time; columns have the types of the file, whatever `text` says."""
         for part in self._file.iter_batches(size):
             table = part.to_pandas(ignore_metadata=True)
             table.columns = [str(i) for i in range(len(self.header))]

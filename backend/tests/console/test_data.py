@@ -42,6 +42,18 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def test_prints_and_quotes_are_imported(run: Run, tmp_path: Path) -> None:
+    ticks, quotes = tmp_path / "SPY.trade.csv", tmp_path / "SPY.quote.csv"
+    ticks.write_text("ts_utc,price,size\n2024-03-01T14:30:00Z,10,100\n")
+    quotes.write_text("ts_utc,bid,bid_size,ask,ask_size\n2024-03-01T14:30:00Z,10,1,11,1\n")
+    code, said, _ = run("import", ticks, "--symbol", "SPY", "--kind", "ticks")
+    assert (code, "minutes made           1" in said) == (0, True)
+    code, said, _ = run("import", quotes, "--symbol", "SPY", "--kind", "quotes", "--json")
+    assert (code, json.loads(said)["rows_stored"]) == (0, 1)
+    ticks.write_text("ts_utc,price,size\n2024-03-01T14:30:00Z,-10,100\n")
+    assert run("import", ticks, "--symbol", "SPY", "--kind", "ticks", "--no-bars")[0] == 1
+
+
 def test_a_file_is_imported_checked_listed_and_exported(run: Run, file: Path) -> None:
     code, said, _ = run("import", file, "--symbol", "SPY", "--json")
     report = json.loads(said)
@@ -72,7 +84,7 @@ def test_gaps_are_listed(run: Run, file: Path) -> None:
     [
         ((), "--symbol SPY"),
         (("--symbol", "SPY", "--timeframe", "7m"), "'7m' is no timeframe"),
-        (("--symbol", "SPY", "--kind", "ticks"), "ticks cannot be imported yet"),
+        (("--symbol", "SPY", "--kind", "candles"), "'candles' cannot be imported"),
         (("--symbol", "SPY", "--exchange", "XMARS"), "'XMARS'"),
     ],
 )

@@ -143,8 +143,8 @@ async def test_bars_of_the_future_are_quarantined(pool: asyncpg.Pool, tmp_path: 
 async def test_nothing_is_stored_of_what_is_refused(pool: asyncpg.Pool, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no column for close"):
         await import_bars(pool, _file(tmp_path, "ts_utc,open,high,low,volume\n1,1,1,1,1\n"))
-    with pytest.raises(InvalidInput, match="quotes cannot be imported yet"):
-        refuse_kind("quotes")
+    with pytest.raises(InvalidInput, match="'candles' cannot be imported"):
+        refuse_kind("candles")
     refuse_kind("bars")
     assert await stored(pool) == 0
 
