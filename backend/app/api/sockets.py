@@ -47,7 +47,7 @@ class Sockets:
     async def stop(self) -> None:
         """End everything: the server goes."""
         await end([self._task])
-        for opened in self._all():
+        for opened in self.opened():
             opened.end(1001, "The server stops.")
 
     def admit(self, opened: Open, caller: Caller) -> bool:
@@ -78,7 +78,8 @@ class Sockets:
         self._revoked.update(self._by_user)
         self._wake.set()
 
-    def _all(self) -> list[Open]:
+    def opened(self) -> list[Open]:
+        """Connections that are open and signed in."""
         return [opened for mine in self._by_user.values() for opened in mine]
 
     async def _run(self) -> None:
@@ -96,7 +97,7 @@ class Sockets:
                 log.warning("sockets_not_checked", error=str(error))
 
     async def _check(self, users: set[int]) -> None:
-        for opened in self._all():
+        for opened in self.opened():
             caller = opened.caller
             if caller is None or caller.user_id not in users:
                 continue

@@ -13,7 +13,7 @@ from app.api import topics
 from app.api.gate import address_of, cookie_of
 from app.api.parts import Parts
 from app.api.topics import JournalTopic, PriceTopic
-from app.api.wire import ClientDisconnected, frame_writer
+from app.api.wire import ClientDisconnected, finisher, frame_writer
 from app.core.errors import Forbidden, InvalidInput, TradewrightError, Unauthenticated
 from app.core.logging import get_logger
 from app.core.tasks import end
@@ -100,6 +100,10 @@ class Client:
     async def _close(self) -> None:
         code, reason = self._ended.result() if self._ended.done() else (1000, "")
         if self._socket.client_state is not WebSocketState.CONNECTED:
+            return
+        finish = finisher(self._socket.scope)
+        if code == RESYNC and finish is not None:
+            finish(Message(self._resync), code, reason)
             return
         # A client that has stopped reading would keep us here.
         with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):

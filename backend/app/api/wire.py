@@ -9,11 +9,13 @@ from websockets.http11 import Request
 
 from app.events.outbox import Message
 
-__all__ = ["ClientDisconnected", "FrameProtocol", "frame_writer"]
+__all__ = ["ClientDisconnected", "FrameProtocol", "finisher", "frame_writer"]
 
 EXTENSION: Final = "tradewright.frames"
 "In the scope's `extensions`, where the server offers it."
+FINISH_SECONDS: Final = 10.0
 Write = Callable[[Sequence[Message]], Awaitable[None]]
+Finish = Callable[[Message, int, str], None]
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
@@ -24,7 +26,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == 101 and not self.config.ws_per_message_deflate:
             extensions: Any = self.scope["extensions"]
-            extensions[EXTENSION] = {"write": self.write_frames}
+            extensions[EXTENSION] = {"write": self.write_frames, "finish": self.finish}
 
     async def write_frames(self, messages: Sequence[Message]) -> None:
         """All of them in one write; waits while the client does not read.
@@ -36,8 +38,30 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         self.transport.write(b"".join([message.frame for message in messages]))
 
+    def finish(self, message: Message, code: int, reason: str) -> None:
+        """A last message and the close, behind what was written, without waiting.
+
+        The client has a while to read them; then the connection is cut.
+        """
+        if self.disconnected or self.close_sent or self.transport.is_closing():
+            return
+        self.stop_keepalive()
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join((message.frame, *self.conn.data_to_send())))
+        self.close_sent = True
+        if self.read_paused:  # or the client's own close would not be seen
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(FINISH_SECONDS, self.transport.abort)
+
 
 def frame_writer(scope: MutableMapping[str, Any]) -> Write | None:
     """How to write frames; None where the server does not offer it."""
     offered = (scope.get("extensions") or {}).get(EXTENSION)
     return offered["write"] if offered else None
+
+
+def finisher(scope: MutableMapping[str, Any]) -> Finish | None:
+    """How to end a connection whose client does not read; None where that is not offered."""
+    offered = (scope.get("extensions") or {}).get(EXTENSION)
+    return offered["finish"] if offered else None

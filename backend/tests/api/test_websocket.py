@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
+import orjson
 import pytest
 import websockets
 from fastapi import FastAPI
@@ -12,10 +13,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from app.api.parts import Parts
 from app.api.sockets import MOST_PER_PERSON
+from app.api.wire import FrameProtocol
 from app.core.clock import now
 from app.core.security import master_key, subkey
 from app.domain.events import FeedConnected, OrderCanceled
 from app.domain.ports import Entry
+from app.events.outbox import MOST_CHARACTERS, MOST_MESSAGES
 from app.repositories.journal import SharedJournal
 from tests.api.live import Live, ask, closed, hear, say, serving
 from tests.api.world import PASSWORD, World, eventually, key_of
@@ -299,6 +302,46 @@ async def eventually_published(redis: Redis, channel: str, body: str) -> None:
     async with asyncio.timeout(5):
         while not await redis.publish(channel, body):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("ws", [FrameProtocol, WebSocketsSansIOProtocol])
+async def test_who_reads_too_slowly_is_told_where_to_resume(
+    calm_app: FastAPI, ws: type[asyncio.Protocol]
+) -> None:
+    async with serving(calm_app, ws) as live, live.connect() as client:
+        await ask(client, op="auth", token=calm_app.state.key)
+        [opened] = calm_app.state.parts.sockets.opened()
+        for seq in range(1, MOST_MESSAGES + 2):
+            opened._outbox.put("{}", "system", seq)
+        last = await hear(client)
+        assert last == {"op": "resync", "from_seq": {"system": 0}}
+        assert await closed(client) == 4409
+
+
+async def test_a_client_that_never_reads_again_is_cut_off(
+    calm_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.wire.FINISH_SECONDS", 0.05)
+    async with serving(calm_app) as live:
+        reader, writer = await asyncio.open_connection("127.0.0.1", live.port, limit=1024)
+        writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c3RhbGxlZCBjbGllbnQhIQ==\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        text = orjson.dumps({"op": "auth", "token": calm_app.state.key})
+        writer.write(bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text)
+        sockets = calm_app.state.parts.sockets
+        await eventually(lambda: sockets.count == 1)
+        [opened] = sockets.opened()
+        opened._outbox.put("x" * MOST_CHARACTERS)
+        await eventually(lambda: not len(opened._outbox))
+        for seq in range(1, MOST_MESSAGES + 2):
+            opened._outbox.put("{}", "system", seq)
+        await eventually(lambda: sockets.count == 0)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await reader.readexactly(2 * MOST_CHARACTERS)
+        writer.close()
 
 
 async def test_a_server_that_takes_no_frames_gets_texts(calm_app: FastAPI) -> None:
