@@ -45,8 +45,8 @@ def import_file(
         str | None,
         typer.Option(
             "--kind",
-            help="What the file holds: bars (the default) or options; in a DBN file also ticks,"
-            " quotes or definitions (the default is what it says).",
+            help="What the file holds: bars (the default), ticks, quotes or options; in a DBN file"
+            " also definitions (the default is what it says).",
         ),
     ] = None,
     dataset: Dataset = None,
@@ -56,6 +56,12 @@ def import_file(
     date_format: Annotated[
         str | None, typer.Option("--date-format", help='How times are written: "%d.%m.%Y".')
     ] = None,
+    bars: Annotated[
+        bool, typer.Option("--bars/--no-bars", help="Of ticks: make minutes of them, too.")
+    ] = True,
+    every_quote: Annotated[
+        bool, typer.Option("--every-quote", help="Of quotes: store all, not the last a second.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring a file of market data into a data set. Doing it again changes nothing."""
@@ -70,6 +76,11 @@ def import_file(
         return
     if _is_dbn_of_no_bars(file, kind):
         _import_dbn(file, imports.dataset_name(dataset), kind, exchange, as_json=as_json)
+        return
+    if kind in ("ticks", "quotes"):
+        name = imports.dataset_name(dataset)
+        choices = {"exchange": exchange, "bars": bars, "every_quote": every_quote}
+        _import_ticks(file, kind, name, hints, choices, as_json=as_json)
         return
     imports.refuse_kind(kind or "bars")
     with _progress(file.name) as progress:
