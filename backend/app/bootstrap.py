@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -16,17 +16,22 @@ from app.adapters.data.simulator import SimulatorOptions
 from app.core import clock, registry
 from app.core.config import Settings, get_settings
 from app.core.environment import strategy_folders
-from app.core.errors import ConfigurationError
+from app.core.errors import ConfigurationError, FeedRefused, TradewrightError
+from app.core.live import LiveOptions
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
 from app.db.session import APPLICATION_NAME, opened_pool
 from app.domain.deployments import AccountMode
 from app.domain.events import Severity
 from app.domain.instruments import Instrument
+from app.domain.market import Timeframe
 from app.domain.matching import FillModel
 from app.domain.ports import Broker
 from app.engine.paper import PaperBroker
 from app.ingest.cache_keeper import CacheKeeper
+from app.ingest.link import MakePrints
+from app.ingest.ticks import TickIngest, TickSettings
+from app.marketdata.calendar import DEFAULT, trading_calendar
 from app.marketdata.ports import BarStream, DataProvider, PricePublisher, ProviderSetup
 from app.repositories import alerts
 from app.repositories.accounts import Account
@@ -65,7 +70,7 @@ class Parts:
         if name is None:
             raise ConfigurationError(
                 f"Account {account.name} names no feed for the data set {account.dataset}.",
-                remedy="Set `feed` in the account's settings.",
+                remedy="Set `feed`, or `feeds` of a live data set, in the account's settings.",
             )
         setup = ProviderSetup(
             exchange=wanted.exchange,
@@ -75,6 +80,16 @@ class Parts:
         )
         provider: BarStream = registry.load("data", name)(setup)
         return provider
+
+    def prints(self, dataset: str, exchange: str) -> MakePrints:
+        """What checks, stores and folds the prints and quotes of a provider."""
+
+        def make(source: str, timeframes: tuple[Timeframe, ...]) -> TickIngest:
+            settings = TickSettings(timeframes=timeframes)
+            calendar = trading_calendar(exchange)
+            return TickIngest(self.pool, dataset, calendar, source=source, settings=settings)
+
+        return make
 
     def speed(self, account: Account) -> float | None:
         """Market seconds a second of a simulated or replayed feed."""
@@ -112,6 +127,39 @@ class Parts:
     def holder(self) -> str:
         """Who we are, as a lease says it."""
         return _holder()
+
+
+FEED_ORDER: Final = ("databento", "alpaca", "twelve_data")
+"Providers that need a key, the best first: what a first run makes its chain of."
+
+
+def chain(
+    names: Iterable[str], exchange: str
+) -> tuple[list[DataProvider], dict[str, TradewrightError]]:
+    """Providers by name, the best first, and why some of them cannot be had (a key is missing).
+
+    Raises NotFound with the nearest name for one that does not exist.
+    """
+    made: list[DataProvider] = []
+    refused: dict[str, TradewrightError] = {}
+    for name in names:
+        adapter = registry.load("data", name)
+        try:
+            made.append(adapter(ProviderSetup(exchange=exchange)))
+        except (FeedRefused, ConfigurationError) as error:
+            refused[name] = error
+    return made, refused
+
+
+async def configured_feeds() -> tuple[str, ...]:
+    """The chain of a first live account: LIVE_FEEDS, else every provider whose key is set."""
+    wanted = LiveOptions().feeds
+    if wanted:
+        return wanted
+    found, _ = chain([name for name in FEED_ORDER if name in registry.names("data")], DEFAULT)
+    for provider in found:
+        await provider.close()
+    return tuple(provider.name for provider in found)
 
 
 @asynccontextmanager

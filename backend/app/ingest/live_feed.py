@@ -77,10 +77,10 @@ class LiveFeed:
         self._make_prints = prints
         self._tell_others = tell
         self._alarm = refused
-        self._extended = extended_hours
+        self.extended_hours = extended_hours
+        "Whether bars outside the regular session are wanted; from the next `stream` on."
         self._clock = clock
         self._beat = beat_seconds
-        self._hours = Hours(calendar, self.options.lead_seconds, extended_hours=extended_hours)
         channels = frozenset(map(Channel, self.options.channels))
         self.links = [
             Link(place, provider, self._live(provider), channels)
@@ -90,7 +90,8 @@ class LiveFeed:
         self._timeframe = Timeframe.M1
         self._source_of: dict[str, str] = {}
         self._sequencer = Sequencer((), Timeframe.M1, calendar)
-        self._catch_up = CatchUp(self.links, clock, calendar, extended_hours=extended_hours)
+        self._hours = Hours(calendar, self.options.lead_seconds)
+        self._catch_up = CatchUp(self.links, clock, calendar)
         self._held_since: float | None = None
         self._out: asyncio.Queue[Item] = asyncio.Queue()
         self._room = asyncio.Event()
@@ -157,8 +158,11 @@ class LiveFeed:
             timeframe,
             self._calendar,
             after=after or self._clock.now(),
-            extended_hours=self._extended,
+            extended_hours=self.extended_hours,
         )
+        extended = self.extended_hours
+        self._hours = Hours(self._calendar, self.options.lead_seconds, extended_hours=extended)
+        self._catch_up = CatchUp(self.links, self._clock, self._calendar, extended_hours=extended)
         for link in self.links:
             self._make_ready(link)
 

@@ -22,6 +22,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     feed: str | None = None
+    feeds: tuple[str, ...] = ()
+    "Of a live data set: the chain of providers, the best first."
     speed: float | None = None
     path: str | None = None
     symbols: tuple[str, ...] = ()
@@ -30,6 +32,13 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     fill_model: dict[str, Any] = {}
     start: datetime | None = None
     "Where the account's clock began: the feed goes on after it."
+
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The providers of a live data set, each once, the best first."""
+        names = self.feeds or ((self.feed,) if self.feed else ())
+        return tuple(dict.fromkeys(names))
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

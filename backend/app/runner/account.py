@@ -41,7 +41,8 @@ from app.runner import recovery
 from app.runner.gate import WireGate
 from app.runner.histories import Histories
 from app.runner.inbox import Ended, Inbox, Position
-from app.services.ingestion import Ingestion
+from app.runner.live import LiveData
+from app.services.ingestion import FRESH, Ingestion
 
 CHECKPOINT_EVENTS: Final = 1_000
 FLUSH_SECONDS: Final = 1.0
@@ -67,6 +68,7 @@ class AccountRunner:
         self._saved_seq = 0
         self._saving: asyncio.Task[None] | None = None
         self._inbox = Inbox(self._open_feed)
+        self._live: LiveData | None = None
         self._journal = PostgresJournal(
             parts.pool,
             stream_of(account.id),
@@ -84,19 +86,25 @@ class AccountRunner:
     async def run(self) -> None:
         """Until `stop`. Raises Fenced when another process took over, and whatever breaks."""
         try:
+            if self.account.dataset == LIVE_DATASET:
+                self._live = LiveData(self._parts, self.account)
             await self._start()
-            flushing = asyncio.create_task(self._flush_indicators(), name="indicators")
-            polling = asyncio.create_task(self._poll(), name="poll commands")
+            asides = [self._flush_indicators(), self._poll()]
+            if self._live is not None:
+                asides.append(self._live.report())
+            tasks = [asyncio.create_task(aside) for aside in asides]
             try:
                 await self._work()
             finally:
-                await end([flushing, polling])
+                await end(tasks)
             await self._save()
             await self._store_indicators()
         finally:
             await self._inbox.stop()
             if self._saving is not None:
                 await asyncio.gather(self._saving, return_exceptions=True)
+            if self._live is not None:
+                await self._live.close()
             await self._journal.close()
 
     def stop(self) -> None:
@@ -276,16 +284,21 @@ class AccountRunner:
             symbols = tuple(sorted(wanted | set(self._inbox.symbols)))
             await self._inbox.follow(symbols, self._position)
             log.info("feed_followed", account_id=self.account.id, symbols=symbols)
-            await self._tell(FeedConnected(feed=self._feed_name, at=clock.now()))
+            if self._live is None:  # a live feed says itself when it is there
+                await self._tell(FeedConnected(feed=self._feed_name, at=clock.now()))
 
     def _open_feed(self, symbols: tuple[str, ...], position: Position) -> AsyncGenerator[Moment]:
+        live = self._live
+        if live is not None:
+            live.feed.extended_hours = self._engine.limits.trade_extended_hours
         ingestion = Ingestion(
-            self._parts.provider(self.account),
+            self._parts.provider(self.account) if live is None else live.feed,
             self._bars,
             self._parts.pool,
             self._calendar,
             publisher=self._parts.publisher,
-            clock=clock.system if self.account.dataset == LIVE_DATASET else None,
+            clock=None if live is None else clock.system,
+            fresh=FRESH if live is None else live.fresh,
         )
         base = self.account.settings.base
         longer = {timeframe for _, timeframe in self._engine.subscriptions} - {base}

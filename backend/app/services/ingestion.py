@@ -225,7 +225,7 @@ class Ingestion:
         self._count(batch, verdict)
         if len(verdict.bad):
             await self._refuse(verdict)
-        return verdict.good
+        return _like(batch, verdict.good)
 
     async def _refuse(self, verdict: Verdict) -> None:
         rows = zip(verdict.bad.rows.tolist(), verdict.reasons(), strict=True)
@@ -350,7 +350,7 @@ class Ingestion:
             made.append(maker.take(row[0]))
             maker.add(row)
             made.append(maker.take(row[1]))
-        return [BarBatch.from_bars([bar]) for bar in made if bar is not None]
+        return [_like(batch, BarBatch.from_bars([bar])) for bar in made if bar is not None]
 
     def _count(self, batch: BarBatch, verdict: Verdict) -> None:
         known = self.statistics

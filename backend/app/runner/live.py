@@ -1,0 +1,91 @@
+"""The live feed of one account: its chain of providers, what it tells, and its state for others."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from app import bootstrap
+from app.bootstrap import Parts
+from app.core import clock
+from app.core.errors import ConfigurationError, TradewrightError
+from app.core.live import LiveOptions
+from app.core.logging import get_logger
+from app.domain.events import FeedDisconnected
+from app.domain.ports import Entry
+from app.ingest.live_feed import LiveFeed, Told
+from app.marketdata.calendar import trading_calendar
+from app.repositories import feed_states
+from app.repositories.accounts import Account
+from app.repositories.journal import LOST_CONNECTION
+
+SAVE_SECONDS: Final = 1.0
+log = get_logger("trading")
+
+
+class LiveData:
+    """Made once a run of an account; a provider that refused us stays out until the next."""
+
+    def __init__(self, parts: Parts, account: Account) -> None:
+        """Raises ConfigurationError when no provider is left, NotFound for an unknown name."""
+        self._parts = parts
+        self._account = account
+        self.options = LiveOptions()
+        settings = account.settings
+        if not settings.chain:
+            raise ConfigurationError(
+                f"Account {account.name} has live data, and no provider to get it from.",
+                remedy="Set `feeds` in the account's settings.",
+            )
+        providers, self._missing = bootstrap.chain(settings.chain, settings.exchange)
+        if not providers:
+            reasons = " ".join(str(error) for error in self._missing.values())
+            raise ConfigurationError(
+                f"None of the providers of account {account.name} can be used. {reasons}"
+            )
+        self.feed = LiveFeed(
+            providers,
+            account.dataset,
+            trading_calendar(settings.exchange),
+            options=self.options,
+            prints=parts.prints(account.dataset, settings.exchange),
+            publisher=parts.publisher,
+            tell=self._tell,
+            refused=self._refused,
+        )
+
+    @property
+    def fresh(self) -> timedelta:
+        """Slices that come later than this only warm up."""
+        return timedelta(seconds=self.options.fresh_seconds)
+
+    async def report(self) -> None:
+        """Say which providers cannot be used; then, for ever, what the others are doing."""
+        for name, error in self._missing.items():
+            reason = str(error)
+            await self._tell(FeedDisconnected(feed=name, reason=reason, at=clock.now()))
+            await self._refused(name, error)
+        while True:
+            try:
+                await feed_states.save(self._parts.pool, self._account.id, self.feed.report())
+            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+                log.warning("feed_state_not_saved", error=str(error))
+            await asyncio.sleep(SAVE_SECONDS)
+
+    async def close(self) -> None:
+        """Give back the providers' sessions."""
+        await self.feed.close()
+
+    async def _tell(self, event: Told) -> None:
+        if hasattr(event, "feed"):
+            event = msgspec.structs.replace(event, feed=f"{event.feed} ({self._account.name})")
+        with suppress(*LOST_CONNECTION):
+            await self._parts.system.append([Entry(event)])
+
+    async def _refused(self, name: str, error: TradewrightError) -> None:
+        title = f"{name} gives account {self._account.name} no data"
+        with suppress(*LOST_CONNECTION):
+            await self._parts.alarm(f"feed_refused:{name}", title, str(error), self._account.id)
