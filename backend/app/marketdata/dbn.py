@@ -20,6 +20,7 @@ from app.marketdata.batch import (
     TICK,
     VALUES,
     BarBatch,
+    Flags,
     Floats,
     Nanos,
     QuoteBatch,
@@ -181,9 +182,12 @@ def _offsets(data: bytes) -> tuple[Nanos, int]:
     size = _length(data, 0)
     count = len(data) // size
     lengths = np.frombuffer(data, np.uint8)[: count * size : size]
-    if (lengths == data[0]).all():  # records of one length, as in nearly every piece
-        return np.arange(count, dtype=np.int64) * size, count * size
-    return _walk(data)
+    end = count * size
+    if (lengths != data[0]).any():
+        return _walk(data)
+    if end < len(data) and _length(data, end) <= len(data) - end:  # a shorter one at the end
+        return _walk(data)
+    return np.arange(count, dtype=np.int64) * size, end  # as in nearly every piece
 
 
 def _walk(data: bytes) -> tuple[Nanos, int]:
@@ -313,10 +317,12 @@ class Columns:
         """Tops of book of records of one type.
 
         The book beside a print is the one before it, and the change follows: such records are left
-        out unless `with_prints` (tbbo has no others).
+        out unless `with_prints` (tbbo has no others). Of several records of one message of the
+        exchange, as of an order that is replaced, the last is the book that it left.
         """
         if kind in EVENT_TOPS and not with_prints:
             records = records[records["action"] != _PRINT]
+            records = records[_ends_message(records)]
         at = records["ts_recv" if kind in INTERVAL_TOPS else "ts_event"]
         rows = np.empty(len(records), QUOTE)
         rows["at"], rows["sequence"] = at, records["sequence"]
@@ -368,6 +374,16 @@ class Columns:
             conditions=", ".join(marks) or None,
             counts=not flags & _SNAPSHOT,
         )
+
+
+def _ends_message(records: Rows) -> Flags:
+    """Whether each record is the last of its instrument, instant and sequence."""
+    ends = np.ones(len(records), np.bool_)
+    same = records["sequence"][1:] != 0
+    for name in ("instrument_id", "ts_event", "sequence"):
+        same &= records[name][1:] == records[name][:-1]
+    ends[:-1] = ~same
+    return ends
 
 
 def prices(fixed: NDArray[np.int64]) -> Floats:
