@@ -5,16 +5,22 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
+from msgspec import structs
 
 from app.db.session import create_pool
+from app.domain.commands import CommandKind
 from app.domain.market import Timeframe
+from app.repositories import commands, config, deployments, strategies
 from app.research.report import BacktestRequest
 from app.services.backtests import run_on_database
+from app.services.first_run import FirstRun
 from app.strategies.catalog import Catalogue
 from tests import core_process
 from tests.core_process import REPLAY_OVER, running, until
@@ -74,6 +80,76 @@ async def test_executions_and_trades_are_the_same_row_by_row(
         ]
     finally:
         await pool.close()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "parameters", "days", "moves"),
+    [
+        ("pairs", {"length": 30, "entry": 1.5}, DAYS[:1], 10),
+        ("rotation", {"length": 1}, DAYS[2:5], 1),
+    ],
+)
+async def test_a_panel_goes_through_a_crash_as_through_a_backtest(
+    shared_data: Path,
+    tmp_path: Path,
+    database_url: str,
+    strategy: str,
+    parameters: dict[str, Any],
+    days: Sequence[str],
+    moves: int,
+) -> None:
+    bars = core_process.cut(shared_data / "equity_minute", tmp_path / "bars", ("SPY", "IBM"), days)
+    pool = await create_pool(database_url, max_size=3)
+    try:
+        await config.change(pool, "all", "allow_short", True, "test", "pairs sell short")
+        await deployed(pool, bars, strategy, parameters)
+        variables = {"TRADEWRIGHT_REPLAY": bars, "TRADEWRIGHT_REPLAY_SPEED": 0}
+        async with running(database_url, tmp_path, **variables) as core:
+            await until(pool, "SELECT count(*) > 0 FROM executions", core=core)
+            await core.kill()
+        await replay(pool, database_url, tmp_path, bars)
+        request = structs.replace(REQUEST, strategy=strategy, parameters=parameters)
+        report = await run_on_database(pool, Catalogue(), request, dataset="replay:bars")
+
+        assert await rows(pool, EXECUTIONS) == [
+            (x.at, x.symbol, x.side, x.quantity, x.price, x.commission)
+            for x in report.result.executions
+        ]
+        assert await pool.fetchval("SELECT cash FROM accounts") == report.result.final_cash
+        assert len(report.result.executions) >= moves
+        assert await pool.fetchval("SELECT bool_and(differences = '{}') FROM reconciliations")
+    finally:
+        await pool.close()
+
+
+async def deployed(
+    pool: asyncpg.Pool, bars: Path, strategy: str, parameters: dict[str, Any]
+) -> None:
+    """The account of the replay, with this strategy in place of the one that it begins with."""
+    catalogue = Catalogue()
+    account_id = await FirstRun(pool, catalogue).replay(bars)
+    assert account_id is not None
+    await pool.execute("DELETE FROM commands")
+    await pool.execute("DELETE FROM deployments")
+    complete = catalogue.make(strategy, parameters).parameters
+    said = catalogue.describe(strategy)
+    strategy_id = await strategies.ensure(
+        pool, strategy, said.description, said.defaults, said.parameters_schema, said.origin
+    )
+    deployment_id = await deployments.add(
+        pool,
+        account_id=account_id,
+        strategy_id=strategy_id,
+        name=strategy,
+        parameters=complete,
+        symbols=list(REQUEST.symbols),
+        timeframe=Timeframe.M1,
+        capital=None,
+        created_by=None,
+    )
+    payload = {"deployment_id": deployment_id, "strategy": strategy, "parameters": complete}
+    payload |= {"symbols": list(REQUEST.symbols), "timeframe": "1m", "capital": None}
+    await commands.submit(pool, account_id, CommandKind.DEPLOYMENT_START, payload, "test")
 
 
 async def replay(pool: asyncpg.Pool, url: str, home: Path, bars: Path) -> None:

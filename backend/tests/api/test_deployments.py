@@ -85,6 +85,7 @@ async def test_a_repeated_deploy_makes_one(
         ({"parameters": {"fast": 0}}, "fast", ""),
         ({"parameters": {"fsat": 3}}, "fsat", "fast"),
         ({"timeframe": "2m"}, "timeframe", ""),
+        ({"strategy": "pairs", "parameters": {}, "symbols": ["AAPL"]}, "symbols", ""),
         ({"capital": "-5"}, "capital", ""),
         ({"account_id": 7}, "account_id", ""),
     ],

@@ -1,20 +1,27 @@
 """Recovery reads what is there: a checkpoint, the stream without one, windows warm enough."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
 
 from app.bootstrap import Parts
 from app.domain.events import SessionOpened
 from app.domain.market import Timeframe
+from app.engine.panels import PanelTape
 from app.marketdata.batch import to_datetime
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.slices import Moment
 from app.repositories import fold_check, stocks
 from app.repositories.stock_data import StockData
+from app.research.market import series_of
 from app.runner import recovery
 from app.runner.histories import Histories, prefix_of
 from app.runner.inbox import Ended, Inbox, Position
 from app.strategies.catalog import Catalogue
+from app.strategies.rotation import Rotation
 from tests.core_process import REPLAY_OVER
 from tests.factories import FRIDAY, make_batch, utc
 from tests.runner.conftest import trading, until, waves
@@ -51,6 +58,52 @@ async def test_a_window_begins_with_its_block_and_lookback_regular_bars(parts: P
     assert [one["name"] for one in names] == [
         f"{prefix_of(strategy)}.{c}" for c in ("fast", "slow")
     ]
+
+
+async def test_the_window_of_a_panel_begins_with_the_days_that_it_looks_back_on(
+    parts: Parts,
+) -> None:
+    bars = StockData(parts.pool, "simulated")
+    calendar = trading_calendar()
+    batches = [
+        replace(make_batch(waves(390 * 9), first=0), symbol=symbol) for symbol in ("AAPL", "MSFT")
+    ]
+    batches[1] = batches[1][390 * 2 + 7 :]  # listed on the third day
+    for batch in batches:
+        await stocks.ensure(parts.pool, batch.symbol)
+    await bars.store(batches, "test")
+    strategy = Rotation(length=4)
+    now = 390 * 8 + 99
+    tape = PanelTape(strategy, [series_of(b, calendar) for b in batches], Timeframe.M1, calendar)
+    histories = Histories(bars, calendar)
+    symbols = ["AAPL", "MSFT", "NOSUCH"]
+    await histories.load(strategy, symbols, Timeframe.M1, to_datetime(int(tape.ends[now])))
+    history = histories.panel(strategy, symbols[:2], Timeframe.M1)
+    session = date.fromordinal(int(tape.session[now + 1]))
+    row = history.advance([batches[0].bar(now + 1)], session)
+    expected = tape.row(now + 1)
+    assert row is not None
+    assert expected is not None
+    assert row["AAPL"]["momentum"] == expected["AAPL"]["momentum"]
+    assert np.isfinite(row["AAPL"]["momentum"])
+    assert np.isfinite(row["MSFT"]["momentum"])
+    await histories.flush(parts.pool)
+    names = await parts.pool.fetch("SELECT DISTINCT name FROM indicators ORDER BY name")
+    assert [one["name"] for one in names] == [
+        f"{prefix_of(strategy)}.{c}" for c in ("momentum", "rank")
+    ]
+
+
+async def test_bars_that_a_panel_cannot_use_are_not_read(parts: Parts) -> None:
+    @dataclass
+    class Hourly(Rotation):
+        @property
+        def lookbacks(self) -> Mapping[str, int]:
+            return {"1h": 3}
+
+    histories = Histories(StockData(parts.pool, "simulated"), trading_calendar())
+    await histories.load(Hourly(), ["AAPL"], Timeframe.D1, to_datetime(10**18))
+    assert histories.panel(Rotation(), ["AAPL"], Timeframe.D1) is not None
 
 
 async def test_an_inbox_goes_on_after_its_feed_failed() -> None:

@@ -1,7 +1,7 @@
 """Backtests on files and on the database, and what is kept of them."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,6 +95,40 @@ async def test_a_later_start_is_warmed_by_the_bars_before_it(pool: asyncpg.Pool)
     assert (report.start, report.result.bars) == (start, 120)
     assert report.end == start + timedelta(hours=2)
     assert report.result.executions[0].at <= start + timedelta(minutes=30)
+
+
+async def test_a_panel_that_starts_later_is_warmed_by_the_days_before_it(
+    pool: asyncpg.Pool,
+) -> None:
+    """From the third of January its block begins with the year: the days before it count too."""
+    days = date(2023, 12, 26)
+    ramps = np.arange(390 * 6) / 100
+    up = make_batch((100 + ramps).tolist(), symbol="AAPL", day=days, volume=1e6)
+    flat = make_batch((100 + ramps * 0).tolist(), symbol="IBM", day=days, volume=1e6)
+    await stored(pool, "import:ramps", up, flat[7:])
+    start = utc("2024-01-03 14:30")
+    asked = replaced(
+        strategy="rotation", symbols=("IBM", "AAPL"), parameters={"length": 3}, start=start
+    )
+
+    report = await run_on_database(pool, Catalogue(), asked)
+
+    (bought,) = report.result.executions[:1]
+    assert (bought.symbol, bought.at) == ("AAPL", start + timedelta(minutes=1))
+    assert report.causality.verdict is Verdict.CAUSAL
+
+
+async def test_symbols_that_a_panel_refuses_leave_no_run(
+    pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    await stored(pool, "import:wave", wave())
+    with pytest.raises(InvalidInput, match="exactly two symbols, not 1") as caught:
+        await run_on_database(pool, Catalogue(), replaced(strategy="pairs", parameters={}))
+    assert caught.value.field == "symbols"
+    path = write(tmp_path, wave())
+    with pytest.raises(InvalidInput, match="exactly two symbols, not 1"):
+        run_on_files(Catalogue(), replaced(strategy="pairs", parameters={}), path)
+    assert await pool.fetchval("SELECT count(*) FROM backtests") == 0
 
 
 async def test_bars_that_are_not_there_are_told_with_those_that_are(pool: asyncpg.Pool) -> None:
