@@ -229,7 +229,7 @@ class AlpacaLoopback(Loopback):
             socket.encode = spelled
         if self.silent:
             await socket.connection.wait_closed()
-        await socket.send([{"T": "success", "msg": "connected"}])
+        await self.answer(socket, [{"T": "success", "msg": "connected"}])
         if version == "v1beta1" and socket.encode is spelled:
             await _refuse(socket, 412, "option messages are only available in MsgPack format")
             return
@@ -249,7 +249,7 @@ class AlpacaLoopback(Loopback):
         elif sum(s.path == socket.path for s in self.sockets) > self.connections_allowed:
             await _refuse(socket, 406, "connection limit exceeded")
         else:
-            await socket.send([{"T": "success", "msg": "authenticated"}])
+            await self.answer(socket, [{"T": "success", "msg": "authenticated"}])
             return True
         return False
 
@@ -275,7 +275,7 @@ class AlpacaLoopback(Loopback):
             "corrections": socket.topics["trades"],
             "cancelErrors": socket.topics["trades"],
         }
-        await socket.send([{"T": "subscription", **socket.topics, **followers}])
+        await self.answer(socket, [{"T": "subscription", **socket.topics, **followers}])
 
 
 async def _refuse(socket: Socket, code: int, said: str) -> None:

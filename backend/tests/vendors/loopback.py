@@ -48,7 +48,8 @@ class Loopback:
         self._routes: list[tuple[str, Answer]] = []
         self._faults: deque[Response | None] = deque()
         self._server: Server | None = None
-        self._muted = False
+        self._audible = asyncio.Event()
+        self._audible.set()
         self._doubled = False
         self._held: list[tuple[Socket, Any]] | None = None
 
@@ -98,8 +99,11 @@ class Loopback:
             socket.abort()
 
     def mute(self, on: bool = True) -> None:
-        """Sockets stay open and say nothing; what would have been said is lost."""
-        self._muted = on
+        """Sockets stay open and say nothing; news are lost, answers wait until it is over."""
+        if on:
+            self._audible.clear()
+        else:
+            self._audible.set()
 
     def deafen(self) -> None:
         """Sockets stay open, but nothing that clients send is read any more, not even pings."""
@@ -158,9 +162,14 @@ class Loopback:
         """Whether faults of requests leave this one alone."""
         return False
 
+    async def answer(self, socket: "Socket", message: Any) -> None:
+        """Send what the protocol owes the client: no fault but silence touches it."""
+        await self._audible.wait()
+        await socket.send(message)
+
     async def say(self, socket: "Socket", message: Any) -> None:
         """Send, through the faults that are on."""
-        if self._muted:
+        if not self._audible.is_set():
             return
         for one in self._order(socket, message):
             for _ in range(2 if self._doubled else 1):
