@@ -43,6 +43,7 @@ class Refusals:
         self._kept_now = 0
         self._waiting: list[Refused] = []
         self._flood: Counter[Flood] = Counter()
+        self._told: Counter[str] = Counter()
         self.has_some = asyncio.Event()
 
     def add(self, verdict: StreamVerdict[TickBatch] | StreamVerdict[QuoteBatch]) -> None:
@@ -62,7 +63,7 @@ class Refusals:
         self._kept_now += min(room, len(bad))
         if len(bad) > room:
             self._count(kind, bad, verdict.codes, room)
-        log.warning("prints_quarantined", kind=kind, rows=len(bad), reasons=counts)
+        self._told.update({f"{kind}_{reason}": n for reason, n in counts.items()})
         self.has_some.set()
 
     def _count(self, kind: str, bad: TickBatch | QuoteBatch, codes: Codes, first: int) -> None:
@@ -92,6 +93,8 @@ class Refusals:
             if waiting or counted:
                 rows = [*waiting, *counted]
                 await quarantine.append(self._pool, self._dataset, self._source, rows)
+                log.warning("prints_quarantined", source=self._source, rows=dict(self._told))
+                self._told.clear()
         except BaseException:
             self._waiting = waiting + self._waiting
             self._flood.update(flood)
