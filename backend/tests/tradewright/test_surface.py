@@ -45,7 +45,7 @@ def examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("index", [0, 1, 2])
 def test_the_strategies_on_the_page_are_valid(tmp_path: Path, index: int) -> None:
     path = tmp_path / "shown.py"
     path.write_text(examples()[index])
@@ -58,7 +58,7 @@ def test_the_test_on_the_page_passes(tmp_path: Path) -> None:
     for scaffold in (["my_idea"], ["my_panel", "--panel"]):
         command = ["-c", "from app.cli import main; main()", "strategy", "new", *scaffold]
         subprocess.run([sys.executable, *command], cwd=tmp_path, check=True, capture_output=True)
-    (tmp_path / "test_shown.py").write_text(examples()[2])
+    (tmp_path / "test_shown.py").write_text(examples()[3])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "."],
         cwd=tmp_path,
