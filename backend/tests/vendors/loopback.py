@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +30,13 @@ class Asked:
 Answer = Callable[[Asked], Response]
 
 
+class Trouble(Enum):
+    """Instead of an answer."""
+
+    CUT = "cut"
+    STALL = "stall"
+
+
 class Loopback:
     """Subclasses add routes with `route` and talk to sockets in `talk`.
 
@@ -46,8 +54,9 @@ class Loopback:
         self.faulty_sockets = False
         "Whether faults of requests meet those that want a socket too."
         self._routes: list[tuple[str, Answer]] = []
-        self._faults: deque[Response | None] = deque()
+        self._faults: deque[Response | Trouble] = deque()
         self._server: Server | None = None
+        self._ended = asyncio.Event()
         self._audible = asyncio.Event()
         self._audible.set()
         self._doubled = False
@@ -75,6 +84,7 @@ class Loopback:
 
     async def start(self) -> None:
         """Serve, on the port of the last time if there was one."""
+        self._ended.clear()
         self._server = await serve(
             self._talk, "127.0.0.1", self.port, process_request=self._answer,
             ping_interval=None, close_timeout=0.2, max_size=None,
@@ -87,6 +97,7 @@ class Loopback:
         """No server any more: sockets are cut without a word, new connections are refused."""
         if self._server is None:
             return
+        self._ended.set()
         server, self._server = self._server, None
         server.close(close_connections=False)
         for connection in list(server.connections):
@@ -136,7 +147,11 @@ class Loopback:
 
     def break_off(self, times: int = 1) -> None:
         """The next requests get no answer: the connection is cut."""
-        self._faults.extend([None] * times)
+        self._faults.extend([Trouble.CUT] * times)
+
+    def stall(self, times: int = 1) -> None:
+        """The next requests get no answer, and the connection stays."""
+        self._faults.extend([Trouble.STALL] * times)
 
     def expire_key(self) -> None:
         """The key is refused from now on, by HTTP and by sockets; those that are open are cut."""
@@ -184,7 +199,7 @@ class Loopback:
         swapped, self._held = self._held[::-1], []
         return swapped
 
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         address = urlsplit(request.path)
         asked = Asked(address.path, dict(parse_qsl(address.query)), request.headers)
         self.asked.append(asked)
@@ -192,11 +207,7 @@ class Loopback:
         if upgrading and not self.faulty_sockets:
             return None
         if self._faults and not self.spares(asked):
-            fault = self._faults.popleft()
-            if fault is None:
-                connection.transport.abort()
-                return text("", 500)
-            return fault
+            return await self._trouble(connection, self._faults.popleft())
         if upgrading:
             return None
         if (refusal := self.admit(asked)) is not None:
@@ -205,6 +216,15 @@ class Loopback:
             if asked.path.startswith(prefix):
                 return answer(asked)
         return reply({"message": "endpoint not found."}, 404)
+
+    async def _trouble(self, connection: ServerConnection, fault: "Response | Trouble") -> Response:
+        if isinstance(fault, Response):
+            return fault
+        if fault is Trouble.CUT:
+            connection.transport.abort()
+        else:
+            await self._ended.wait()
+        return text("", 500)
 
     async def _talk(self, connection: ServerConnection) -> None:
         socket = Socket(connection)

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from app.adapters.clients.budget import Rate, shared_budget
-from app.adapters.clients.http import Vendor, VendorHttp
+from app.adapters.clients.http import READ_SECONDS, Vendor, VendorHttp
 from app.core.errors import FeedRefused
 from app.core.options import Options
 from app.core.retry import API_RETRY_CONFIG, RetryConfig
@@ -82,7 +82,11 @@ class AlpacaSession:
     """The two REST addresses of one account. Data and broker that use one key share its budgets."""
 
     def __init__(
-        self, options: AlpacaOptions | None = None, *, retry: RetryConfig = API_RETRY_CONFIG
+        self,
+        options: AlpacaOptions | None = None,
+        *,
+        retry: RetryConfig = API_RETRY_CONFIG,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self.options = options or AlpacaOptions()
         self.vendor = Vendor(
@@ -96,6 +100,7 @@ class AlpacaSession:
             headers=headers,
             budget=shared_budget("alpaca market data", account, calls),
             retry=retry,
+            read_seconds=read_seconds,
         )
         orders = Rate(TRADING_CALLS, MINUTE_SECONDS)
         self.trading = AlpacaHttp(
@@ -104,6 +109,7 @@ class AlpacaSession:
             headers=headers,
             budget=shared_budget("alpaca trading", account, orders, reserve=ORDERS_RESERVE),
             retry=retry,
+            read_seconds=read_seconds,
         )
 
     async def close(self) -> None:

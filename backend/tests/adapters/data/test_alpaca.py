@@ -184,6 +184,17 @@ async def test_garbage_and_failures_are_tried_again_and_then_transient(
         await alpaca.history("AAPL", Timeframe.D1, START, END)
 
 
+async def test_an_answer_that_does_not_come_is_transient(server: AlpacaLoopback) -> None:
+    given = AlpacaOptions(api_key=KEY, secret_key=SECRET, data_url=server.http)
+    session = AlpacaSession(given, retry=AT_ONCE, read_seconds=0.2)
+    alpaca = Adapter(ProviderSetup(), session=session)
+    server.stall(times=2)
+    with pytest.raises(TransientError, match="ReadTimeout"):
+        await alpaca.history("AAPL", Timeframe.D1, START, END)
+    assert len(await alpaca.history("AAPL", Timeframe.D1, START, END)) == 2
+    await alpaca.close()
+
+
 # ------------------------------------------------------------------- prints and quotes
 
 
@@ -653,3 +664,23 @@ async def test_stocks_that_alpaca_does_not_have_are_named_once(
     await (await listening(alpaca, "AAPL", "ZZZZ")).stop()
     asked = [request.path for request in server.asked if "/assets/" in request.path]
     assert asked == ["/v2/assets/AAPL", "/v2/assets/ZZZZ", "/v2/assets/ZZZZ"]
+
+
+async def test_what_comes_twice_has_the_same_number_and_disorder_comes_as_it_is(
+    server: AlpacaLoopback, alpaca: Adapter
+) -> None:
+    heard = await listening(alpaca, "AAPL")
+    at = ns("2026-10-16 15:00")
+    server.duplicate()
+    await server.trade("AAPL", at, 180.5, 40)
+    await until(lambda: sum(map(len, heard.of(TickBatch))) == 2)
+    rows = np.concatenate([batch.rows for batch in heard.of(TickBatch)])
+    assert rows["sequence"][0] == rows["sequence"][1]
+    server.duplicate(on=False)
+    server.reorder()
+    await server.trade("AAPL", at + 1, 180.6, 40)
+    await server.trade("AAPL", at + 2, 180.7, 40)
+    await until(lambda: sum(map(len, heard.of(TickBatch))) == 4)
+    rows = np.concatenate([batch.rows for batch in heard.of(TickBatch)])
+    assert (rows["at"][2:] - at).tolist() == [2, 1]
+    await heard.stop()

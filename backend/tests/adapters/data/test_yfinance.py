@@ -129,6 +129,16 @@ async def test_failures_are_tried_again_and_then_transient(
         await yahoo.history("NVDA", Timeframe.D1, *SPAN)
 
 
+async def test_an_answer_that_does_not_come_is_transient(server: YahooLoopback) -> None:
+    server.hold(day_of(BEFORE, 100.0))
+    yahoo = adapter(server, timeout_seconds=0.2)
+    assert len(await yahoo.history("NVDA", Timeframe.D1, *SPAN)) == 1
+    server.stall(times=2)
+    with pytest.raises(TransientError, match="Timeout"):
+        await yahoo.history("NVDA", Timeframe.D1, *SPAN)
+    await yahoo.close()
+
+
 async def test_too_many_requests_close_the_budget_for_as_long_as_yahoo_says(
     server: YahooLoopback, yahoo: Adapter
 ) -> None:
