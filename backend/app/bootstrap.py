@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 import msgspec
+from pydantic.fields import FieldInfo
 
 from app.adapters.data.simulator import SimulatorOptions
 from app.core import clock, registry
@@ -18,6 +19,7 @@ from app.core.config import Settings, get_settings
 from app.core.environment import strategy_folders
 from app.core.errors import ConfigurationError, FeedRefused, TradewrightError
 from app.core.live import LiveOptions
+from app.core.options import Options, where_of
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
 from app.db.session import APPLICATION_NAME, opened_pool
@@ -145,10 +147,24 @@ def chain(
     for name in names:
         adapter = registry.load("data", name)
         try:
+            require_key(name)
             made.append(adapter(ProviderSetup(exchange=exchange)))
         except (FeedRefused, ConfigurationError) as error:
             refused[name] = error
     return made, refused
+
+
+def require_key(vendor: str) -> None:
+    """Raises ConfigurationError with the variable of a key that is missing and where to get it."""
+    for cls in Options.__subclasses__():
+        if cls.model_config["env_prefix"] == f"{vendor.upper()}_":
+            keys = (name for name, field in cls.model_fields.items() if is_key(field))
+            cls().require(*keys)
+
+
+def is_key(field: FieldInfo) -> bool:
+    """Whether a vendor's setting is a secret that a person has to get somewhere."""
+    return where_of(field) is not None and "SecretStr" in str(field.annotation)
 
 
 async def configured_feeds() -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.core.config import split_list
+from app.core.config import NINE_SYMBOLS, split_list
 from app.core.options import Options
 
 Name = Literal["trades", "quotes", "bars"]
@@ -20,6 +20,11 @@ class LiveOptions(Options):
         default=(),
         description="Comma-separated providers of the first live account, the best first;"
         " empty: every provider whose key is set",
+    )
+    symbols: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=NINE_SYMBOLS,
+        validation_alias=AliasChoices("LIVE_SYMBOLS", "DATABENTO_SYMBOLS"),
+        description="Comma-separated symbols of the first live account",
     )
     channels: Annotated[tuple[Name, ...], NoDecode] = Field(
         default=("trades", "quotes", "bars"),
@@ -67,4 +72,4 @@ class LiveOptions(Options):
         default=60.0, gt=0, description="How often a provider without a live connection is asked"
     )
 
-    _split = field_validator("feeds", "channels", mode="before")(split_list)
+    _split = field_validator("feeds", "symbols", "channels", mode="before")(split_list)

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from app import bootstrap
 from app.bootstrap import Parts
+from app.core import clock
 from app.core.errors import Fenced
+from app.core.live import LiveOptions
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.events.listener import Listener
@@ -123,6 +125,7 @@ class Core:
         self._desks: dict[int, tuple[Desk, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._filling: asyncio.Task[None] | None = None
         self._listener = Listener(parts.connect)
         self._listener.on("accounts", lambda _: self._wake.set())
         self._listener.on("commands", self._on_command)
@@ -141,6 +144,7 @@ class Core:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
                 self._wake.clear()
         finally:
+            await end([self._filling])
             await self._wind_down()
             await self._listener.stop()
 
@@ -155,8 +159,27 @@ class Core:
         await first.fill_strategies()
         if app.replay is not None:
             await first.replay(app.replay, app.replay_symbols)
+        elif feeds := await bootstrap.configured_feeds():
+            await self._begin_live(first, feeds)
         else:
             await first.simulation(bootstrap.simulator(), bootstrap.simulated_start())
+
+    async def _begin_live(self, first: FirstRun, feeds: tuple[str, ...]) -> None:
+        """The live account; its history comes while everything else is at work already."""
+        start = clock.now().replace(second=0, microsecond=0)
+        account = await first.live(feeds, LiveOptions().symbols, start)
+        if account is not None:
+            self._filling = asyncio.create_task(self._fill(first, account), name="fill history")
+
+    async def _fill(self, first: FirstRun, account: Account) -> None:
+        providers, _ = bootstrap.chain(account.settings.chain, account.settings.exchange)
+        try:
+            await first.fill_live(account, providers)
+        except Exception as error:
+            log.error("first_run_not_filled", account_id=account.id, exc_info=error)
+        finally:
+            for provider in providers:
+                await provider.close()
 
     async def _take_on(self) -> None:
         """Begin with accounts that are new, let go of those that were disabled."""

@@ -10,17 +10,19 @@ import asyncpg
 import msgspec
 
 from app.core.config import NINE_SYMBOLS
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, TradewrightError
 from app.core.logging import get_logger
 from app.domain.commands import CommandKind
+from app.domain.deployments import LIVE_DATASET
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, to_datetime, to_ns
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.files import bar_files, read_bars
 from app.marketdata.ports import DataProvider
 from app.marketdata.shapes import Hints
+from app.marketdata.validation import validate
 from app.repositories import accounts, commands, deployments, stocks, strategies
-from app.repositories.accounts import AccountSettings
+from app.repositories.accounts import Account, AccountSettings
 from app.repositories.paging import Db
 from app.repositories.stock_data import StockData
 from app.strategies.catalog import Catalogue
@@ -42,6 +44,7 @@ class Starter(msgspec.Struct, frozen=True):
     parameters: Mapping[str, Any] = {}
 
 
+LIVE_TITLE: Final = "Live data (paper)"
 STARTERS: Final = (
     Starter("Trend", "sma_cross", ("AAPL", "MSFT", "NVDA", "SPY", "QQQ")),
     Starter("Reversal", "rsi_reversion", ("AMZN", "GOOGL", "META", "AVGO")),
@@ -113,6 +116,71 @@ class FirstRun:
             await self._deploy(db, account_id, starter, base)
         log.info("first_run", account_id=account_id, dataset=f"replay:{name}", path=str(path))
         return account_id
+
+    async def live(
+        self, feeds: Sequence[str], symbols: Sequence[str], start: datetime
+    ) -> Account | None:
+        """The account "Live data (paper)" from `start` on; None when it was there and is complete.
+
+        It is there at once; `fill_live` then makes it complete, for as long as vendors take.
+        """
+        async with self._pool.acquire() as db, db.transaction():
+            await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            known = await accounts.find(db, LIVE_TITLE)
+            if known is not None:
+                has = await db.fetchval(
+                    "SELECT EXISTS (SELECT FROM deployments WHERE account_id = $1)", known.id
+                )
+                return None if has else known
+            for symbol in symbols:
+                await stocks.ensure(db, symbol)
+            settings = AccountSettings(feeds=tuple(feeds), symbols=tuple(symbols), start=start)
+            account_id = await accounts.add(
+                db, name=LIVE_TITLE, dataset=LIVE_DATASET, cash=CASH, settings=settings
+            )
+        log.info("first_run", account_id=account_id, dataset=LIVE_DATASET, feeds=feeds)
+        return await accounts.get(self._pool, account_id)
+
+    async def fill_live(self, account: Account, chain: Sequence[DataProvider]) -> None:
+        """History for the charts from the first provider that has it, then two deployments.
+
+        A provider that fails is passed over, and a symbol that nobody has is left without history.
+        """
+        until = account.settings.start or account.clock_at
+        assert until is not None, "an account of a first run has a start"
+        calendar = trading_calendar(account.settings.exchange)
+        past = calendar.sessions(to_ns(until - DAILY_HISTORY), to_ns(until))
+        recent = to_datetime(past[-MINUTE_SESSIONS].open)
+        spans = ((Timeframe.D1, until - DAILY_HISTORY), (Timeframe.M1, recent))
+        for timeframe, start in spans:
+            for symbol in account.settings.symbols:
+                await self._fetch(chain, symbol, timeframe, start, until)
+        async with self._pool.acquire() as db, db.transaction():
+            for starter in STARTERS:
+                traded = tuple(s for s in starter.symbols if s in account.settings.symbols)
+                if traded:
+                    mine = msgspec.structs.replace(starter, symbols=traded)
+                    await self._deploy(db, account.id, mine, Timeframe.M1)
+        log.info("first_run_filled", account_id=account.id, symbols=account.settings.symbols)
+
+    async def _fetch(
+        self,
+        chain: Sequence[DataProvider],
+        symbol: str,
+        timeframe: Timeframe,
+        start: datetime,
+        until: datetime,
+    ) -> None:
+        bars = StockData(self._pool, LIVE_DATASET)
+        for provider in chain:
+            try:
+                found = await provider.history(symbol, timeframe, start, until)
+            except TradewrightError as error:
+                log.warning("no_history", feed=provider.name, symbol=symbol, error=str(error))
+                continue
+            good = validate(found, trading_calendar(), now=to_ns(until)).good
+            await bars.store([good], provider.name)
+            return
 
     async def _has_accounts(self) -> bool:
         async with self._pool.acquire() as db:

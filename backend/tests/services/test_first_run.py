@@ -10,10 +10,13 @@ import pytest
 from app import bootstrap
 from app.core.errors import InvalidInput
 from app.db.session import create_pool
+from app.domain.market import Timeframe
+from app.marketdata.batch import to_datetime
 from app.services.first_run import FirstRun, together
 from app.strategies.catalog import Catalogue
 from tests.factories import make_batch
 from tests.runner.conftest import waves, write_bars
+from tests.vendors.twelve_data import TwelveDataLoopback
 
 START = datetime(2025, 6, 2, tzinfo=UTC)
 
@@ -85,3 +88,41 @@ def test_symbols_may_be_named_and_must_be_there() -> None:
         together(batches, ["NOPE"])
     with pytest.raises(InvalidInput, match="no bars to replay"):
         together([])
+
+
+async def test_a_provider_with_a_key_gets_a_live_account_with_history_and_deployments(
+    pool: asyncpg.Pool, first: FirstRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = make_batch(waves(390 * 3))
+    days = make_batch(waves(3), timeframe=Timeframe.D1)
+    start = to_datetime(int(minutes.end[-1]))
+    async with TwelveDataLoopback() as vendor:
+        for name, value in vendor.variables.items():
+            monkeypatch.setenv(name, value)
+        vendor.hold(minutes)
+        vendor.hold(days)
+        vendor.know("SPY")
+        assert await bootstrap.configured_feeds() == ("twelve_data",)
+        account = await first.live(("twelve_data",), ("AAPL", "SPY", "ZZZZ"), start)
+        assert account is not None
+        assert (account.name, account.dataset) == ("Live data (paper)", "live")
+        assert account.settings.chain == ("twelve_data",)
+        again = await first.live(("twelve_data",), ("AAPL",), start)
+        assert again == account
+        providers, _ = bootstrap.chain(account.settings.chain, "XNYS")
+        await first.fill_live(account, providers)
+        await providers[0].close()
+    bars = await pool.fetch("SELECT timeframe, source, count(*) AS n FROM stock_data GROUP BY 1, 2")
+    assert {(row["timeframe"], row["source"]): row["n"] for row in bars} == {
+        ("1d", "twelve_data"): 3,
+        ("1m", "twelve_data"): 390 * 3,
+    }
+    traded = await pool.fetch("SELECT symbols FROM deployments")
+    assert [row["symbols"] for row in traded] == [["AAPL", "SPY"]]
+    assert await first.live(("twelve_data",), ("AAPL",), start) is None
+
+
+async def test_without_a_key_no_provider_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await bootstrap.configured_feeds() == ()
+    monkeypatch.setenv("LIVE_FEEDS", "yfinance,alpaca")
+    assert await bootstrap.configured_feeds() == ("yfinance", "alpaca")
