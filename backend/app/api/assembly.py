@@ -144,7 +144,7 @@ def make(
         alerts=Alerts(pool, journal, audit_key, clock),
         config=Config(pool, desk, journal, audit_key, clock),
         deployments=Deployments(pool, desk, catalogue),
-        health=HealthChecker(pool, redis, hub, settings.home, clock),
+        health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
         orders=OrderDesk(pool, desk),

@@ -1,15 +1,27 @@
 """Every figure of the engine page and of Prometheus, gathered now."""
 
+from datetime import timedelta
+from typing import Final
+
 from app.api.parts import Parts
 from app.monitoring import resources
+from app.monitoring.metrics import TITLES
 from app.repositories import metrics
+
+_FRESH: Final = timedelta(seconds=30)
+"What a process noted of itself before that is no longer so."
 
 
 async def gathered(parts: Parts) -> dict[str, float]:
     """Trading, events, API and machine; names as in `monitoring.metrics.TITLES`."""
     found = await metrics.facts(parts.pool)
+    noted = await metrics.noted(parts.pool, "publisher_", parts.clock.now() - _FRESH)
+    remembered = await parts.cache.figures()
     return {
         **found,
+        **noted,
+        **{name: value for name, value in remembered.items() if name in TITLES},
+        "quotes_conflated_total": float(parts.prices.conflated),
         **parts.metrics.requests(),
         "event_lag": float(parts.hub.lag),
         "event_delivery_ms_p95": parts.hub.delivery_ms(),

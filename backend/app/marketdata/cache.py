@@ -74,7 +74,8 @@ class MarketCache(Protocol):
         ...
 
     async def figures(self) -> dict[str, float]:
-        """Hits, misses and ratio, by kind and together, of all processes; memory in bytes."""
+        """Hits, misses and ratio, by kind and together, of all processes; memory in MB; whether
+        it is there (`cache_available`)."""
         ...
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from redis.exceptions import RedisError
 from app.core.clock import Clock
 from app.monitoring import resources
 from app.repositories import health as facts
+from app.repositories import metrics
 from app.repositories.paging import Db, Row
 
 HEALTHY: Final = "healthy"
@@ -23,7 +25,8 @@ WEIGHTS: Final[Mapping[str, int]] = {
     "brokers": 20,
     "market_data": 15,
     "event_bus": 10,
-    "redis": 10,
+    "redis": 5,
+    "cache": 5,
     "disk": 5,
 }
 """Share of the score. Without the database nothing trades, so the whole is then unhealthy."""
@@ -33,6 +36,8 @@ _FRESH_SECONDS: Final = 1.0
 _SLOW_DATABASE_MS: Final = 100.0
 _LAG_EVENTS: Final = 1_000
 _STALE_SECONDS: Final = 120.0
+_WAITING_PRICES: Final = 5_000
+_NOTED: Final = timedelta(seconds=30)
 _DISK_LOW_GB: Final = 2.0
 _DISK_FULL_GB: Final = 0.2
 
@@ -44,6 +49,12 @@ class Follower(Protocol):
 
     @property
     def lag(self) -> int: ...
+
+
+class Figures(Protocol):
+    """The cache, as far as health goes."""
+
+    async def figures(self) -> dict[str, float]: ...
 
 
 class Verdict(dict[str, Any]):
@@ -63,10 +74,17 @@ class HealthChecker:
     """Asks every component at once, none for longer than two seconds; remembers for one."""
 
     def __init__(
-        self, pool: Db, redis: "Redis | None", hub: Follower, folder: Path, clock: Clock
+        self,
+        pool: Db,
+        redis: "Redis | None",
+        cache: Figures,
+        hub: Follower,
+        folder: Path,
+        clock: Clock,
     ) -> None:
         self._pool = pool
         self._redis = redis
+        self._cache = cache
         self._hub = hub
         self._folder = folder
         self._clock = clock
@@ -92,6 +110,7 @@ class HealthChecker:
             "market_data": self.market_data,
             "event_bus": self.event_bus,
             "redis": self.redis,
+            "cache": self.cache,
             "disk": self.disk,
         }
         answers = await asyncio.gather(*(self._timed(probe) for probe in probes.values()))
@@ -130,6 +149,19 @@ class HealthChecker:
             return verdict(DEGRADED, "No Redis is configured: no live prices.")
         await self._redis.ping()
         return verdict(HEALTHY, "Redis answers.")
+
+    async def cache(self) -> Verdict:
+        """Prices are remembered, and none piles up on its way. Without it PostgreSQL answers."""
+        found = await self._cache.figures()
+        noted = await metrics.noted(self._pool, "publisher_", self._clock.now() - _NOTED)
+        waiting = noted.get("publisher_waiting", 0)
+        backlog = f"{waiting:.0f} prices wait to be published."
+        if not found["cache_available"]:
+            return verdict(DEGRADED, f"Redis is away: PostgreSQL answers. {backlog}")
+        share = f"{found['cache_hit_ratio']:.1%} of reads were found"
+        memory = f"{found['cache_memory_mb']:.0f} MB are used"
+        status = HEALTHY if waiting < _WAITING_PRICES else DEGRADED
+        return verdict(status, f"{share}; {memory}. {backlog}")
 
     async def event_bus(self) -> Verdict:
         """Committed events reach subscribers."""

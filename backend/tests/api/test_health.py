@@ -11,6 +11,7 @@ from app.api.parts import Parts
 from app.main import create_app
 from app.monitoring.health import WEIGHTS, overall
 from app.monitoring.metrics import Metrics, described
+from app.repositories import metrics
 from tests.api.world import PASSWORD, World, client_of, engine, eventually
 
 
@@ -22,7 +23,7 @@ async def test_health_names_the_components_and_scores_them(
     async with engine(database_url, account):
         body = (await visitor.get("/health")).json()
     assert set(body["components"]) == {
-        "database", "redis", "event_bus", "market_data", "brokers", "disk",
+        "database", "redis", "cache", "event_bus", "market_data", "brokers", "disk",
     }  # fmt: skip
     assert (body["status"], body["score"]) == ("healthy", 100)
     assert all(one["detail"] is None for one in body["components"].values())
@@ -44,6 +45,23 @@ async def test_an_account_without_an_engine_degrades(
     assert body["score"] == 80
 
 
+async def test_prices_that_pile_up_degrade(
+    admin: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    await world.bars([1.0, 2.0])
+    for _ in range(2):
+        await admin.get("/api/stocks/AAPL/bars?dataset=simulated")
+    await metrics.note(parts.pool, "core:1", {"publisher_waiting": 9_000}, parts.clock.now())
+    cache = (await admin.get("/health")).json()["components"]["cache"]
+    assert cache["status"] == "degraded"
+    assert "50.0% of reads were found" in cache["detail"]
+    assert "9000 prices wait" in cache["detail"]
+    told = (await admin.get("/metrics")).text
+    assert "tradewright_cache_bars_hits_total 1.0" in told
+    assert "tradewright_cache_hit_ratio 0.5" in told
+    assert "tradewright_publisher_waiting 9000.0" in told
+
+
 async def test_without_redis_the_api_serves_on(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     app = create_app()
@@ -55,6 +73,7 @@ async def test_without_redis_the_api_serves_on(environment: pytest.MonkeyPatch) 
         health = (await client.get("/health")).json()
         assert health["status"] == "degraded"
         assert health["components"]["redis"]["status"] == "unhealthy"
+        assert health["components"]["cache"]["detail"].startswith("Redis is away: PostgreSQL")
         ticket = await client.post(
             "/api/auth/ws-ticket", headers={"origin": "http://127.0.0.1:8000"}
         )

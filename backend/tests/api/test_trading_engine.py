@@ -232,7 +232,7 @@ async def test_alerts_are_filtered(admin: httpx.AsyncClient, parts: Parts) -> No
 async def test_figures_have_titles_groups_and_units(admin: httpx.AsyncClient, parts: Parts) -> None:
     items = (await admin.get("/api/trading-engine/metrics")).json()["items"]
     groups = {one["group"] for one in items}
-    assert groups == {"trading", "failures", "events", "api", "system"}
+    assert groups == {"trading", "failures", "events", "data", "api", "system"}
     text = (await admin.get("/metrics")).text
     assert "tradewright_orders_open 0.0" in text
     assert (

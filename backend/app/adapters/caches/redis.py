@@ -265,6 +265,7 @@ class Adapter:
             "cache_memory_mb": memory.get("used_memory", 0) / 1024**2,
             "cache_memory_limit_mb": memory.get("maxmemory", 0) / 1024**2,
             "cache_failures_total": self._failures,
+            "cache_available": shared is not None,
         }
         hits = misses = 0
         for kind in Kind:

@@ -23,7 +23,7 @@ class MetricOut(Out):
     name: str = Field(examples=["orders_open"])
     title: str = Field(examples=["Open orders"])
     group: str = Field(
-        description="system, trading, events, api or failures.", examples=["trading"]
+        description="system, trading, events, data, api or failures.", examples=["trading"]
     )
     value: float = Field(examples=[2])
     unit: str = Field(examples=["orders"])
