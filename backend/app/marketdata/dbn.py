@@ -232,6 +232,8 @@ class Instruments:
     """Which symbol an instrument id stands for, and on which days (UTC)."""
 
     def __init__(self) -> None:
+        self.unnamed: set[int] = set()
+        "Ids of records that nobody had explained."
         self._symbols: tuple[str, ...] = ()
         self._places: dict[str, int] = {}
         self._spans: dict[tuple[int, int], tuple[int, int]] = {}
@@ -262,6 +264,7 @@ class Instruments:
         unknown = found < 0
         if unknown.any():
             for instrument in np.unique(ids[unknown]).tolist():
+                self.unnamed.add(instrument)
                 self.add(instrument, f"#{instrument}")
             found = self._look_up(ids, at)
         return found

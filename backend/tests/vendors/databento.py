@@ -110,8 +110,14 @@ class DatabentoLoopback:
             session.abort()
 
     def mute(self, on: bool = True) -> None:
-        """Sessions stay open and say nothing; what they would have said can be replayed."""
+        """Sessions stay open and say nothing; what they would have said can be replayed.
+
+        One that starts meanwhile begins when the gateway speaks again.
+        """
         self.muted = on
+        if not on:
+            for session in self.sessions:
+                session.begin()
 
     def duplicate(self, on: bool = True) -> None:
         """Everything is shown twice."""
@@ -178,6 +184,7 @@ class Session:
         self.asked: list[dict[str, str]] = []
         "Everything that the client said, line by line."
         self.subscriptions: list[dict[str, str]] = []
+        self.is_started = False
         self.streaming = False
         self._reader = reader
         self._dataset = ""
@@ -199,7 +206,8 @@ class Session:
                     if self.streaming:
                         self._answer(said)
                 elif "start_session" in said:
-                    self._begin()
+                    self.is_started = True
+                    self.begin()
                     heart = asyncio.create_task(self._beat())
         finally:
             if heart is not None:
@@ -241,7 +249,10 @@ class Session:
     def _refuse(self, why: str) -> None:
         self.writer.write(f"success=0|error={why}\n".encode())
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """The stream starts, if that was asked for, has not happened yet and nothing hinders it."""
+        if not self.is_started or self.streaming or self.vendor.muted:
+            return
         self.writer.write(records.live_head(self._dataset, time.time_ns()))
         self.streaming = True
         for said in self.subscriptions:

@@ -11,7 +11,7 @@ from databento_dbn import UNDEF_PRICE, UNDEF_TIMESTAMP
 
 VENUE: Final = 2
 "Publisher: XNAS.ITCH of Nasdaq."
-INSTRUMENTS: Final[Mapping[str, int]] = {
+INSTRUMENTS: Final[dict[str, int]] = {
     "AAPL": 32,
     "SPY": 15144,
     "AAPL  261218C00250000": 1_100_000_001,

@@ -197,7 +197,10 @@ class LiveSession:
         self._rest = piece.rest
         heard = list(self._heard(piece.others)) if piece.others else []
         for kind, rows in piece.rows.items():
-            yield from self._batches(kind, rows)
+            for batch in self._batches(kind, rows):
+                if self._columns.instruments.unnamed:
+                    raise self._lost("sent records of an instrument that it never named")
+                yield batch
         yield from heard
 
     def _headless(self, data: bytes) -> bytes:

@@ -220,6 +220,30 @@ async def test_garbage_amid_records_is_noticed(server: DatabentoLoopback) -> Non
     assert len(listener.rows(TickBatch)) <= 1
 
 
+async def test_records_of_an_instrument_that_was_never_named_are_not_guessed_at(
+    server: DatabentoLoopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = await listening(server, asked("AAPL", channels=PRINTS))
+    monkeypatch.setitem(records.INSTRUMENTS, "AAPL", 77)
+    server.publish(records.trade("AAPL", 100, 1, to_ns(now())))
+    with pytest.raises(FeedLost, match="never named"):
+        await listener.task
+    assert listener.of(TickBatch) == []
+
+
+async def test_a_session_that_begins_in_silence_starts_when_that_is_over(
+    server: DatabentoLoopback,
+) -> None:
+    server.mute()
+    listener = Listener(adapter(server), asked(channels=PRINTS))
+    await until(lambda: any(session.is_started for session in server.sessions))
+    server.mute(False)
+    server.publish(records.trade("AAPL", 100, 1, to_ns(now()), 4))
+    await listener.has(1)
+    assert listener.rows(TickBatch) == [("AAPL", 4)]
+    await listener.end()
+
+
 async def test_what_came_before_the_end_is_given_first(server: DatabentoLoopback) -> None:
     listener = await listening(server, asked(channels=PRINTS))
     server.publish(records.trade("AAPL", 100, 1, to_ns(now()), 9))
