@@ -6,8 +6,11 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any, Final
 
-import databento_dbn as dbn
+import databento_dbn
 from databento_dbn import UNDEF_PRICE, UNDEF_TIMESTAMP
+
+dbn: Any = databento_dbn
+"Untyped: its stubs say that enumerations are texts and numbers, and that levels are lists."
 
 VENUE: Final = 2
 "Publisher: XNAS.ITCH of Nasdaq."
@@ -167,9 +170,6 @@ def history_head(dataset: str, schema: str, symbols: list[str], span: tuple[int,
             symbols=symbols, mappings=mappings, version=3,
         )
     )  # fmt: skip
-
-
-# The stubs of databento_dbn take a list of levels, the library itself one: hence Any.
 
 
 def _level(bid: float | None, bid_size: int, ask: float | None, ask_size: int) -> Any:
