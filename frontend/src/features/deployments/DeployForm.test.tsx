@@ -23,6 +23,7 @@ const smaCross: Strategy = {
   },
   defaults: { fast: 10, slow: 30 },
   lookback: 30,
+  is_panel: false,
 }
 
 const preview: Preview = {
@@ -106,4 +107,15 @@ test('what only the server knows stands at the field too', async () => {
 test('a live account says that the money is real', async () => {
   show(createAccount({ mode: 'live' }))
   expect(await screen.findByRole('button', { name: 'Deploy with real money' })).toBeInTheDocument()
+})
+
+test('a strategy that decides for all symbols at once says so, and which it needs', async () => {
+  const detail = 'pairs trades exactly two symbols, not 1.'
+  server.use(
+    http.get('*/api/strategies', () => page([{ ...smaCross, is_panel: true }])),
+    http.post('*/api/deployments/preview', () => problem(422, { field: 'symbols', detail })),
+  )
+  show()
+  expect(await screen.findByText('All are decided together.')).toBeInTheDocument()
+  expect(await screen.findByText(detail)).toBeInTheDocument()
 })

@@ -97,7 +97,11 @@ function Details({ account, symbols, suggested, strategy, onDeployed }: DetailsP
     <>
       <MultiSelect
         label="Symbols"
-        description="Each is decided on its own; the capital is shared evenly."
+        description={
+          strategy.is_panel
+            ? 'All are decided together.'
+            : 'Each is decided on its own; the capital is shared evenly.'
+        }
         data={[...symbols]}
         value={chosen}
         onChange={setChosen}
