@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Final
 
 from app.api.parts import Parts
-from app.monitoring import resources
+from app.monitoring import feeds, resources
 from app.monitoring.metrics import TITLES
-from app.repositories import metrics
+from app.repositories import feed_states, metrics
 
 _FRESH: Final = timedelta(seconds=30)
 "What a process noted of itself before that is no longer so."
@@ -20,6 +20,7 @@ async def gathered(parts: Parts) -> dict[str, float]:
     return {
         **found,
         **noted,
+        **feeds.figures(await feed_states.listed(parts.pool)),
         **{name: value for name, value in remembered.items() if name in TITLES},
         "quotes_conflated_total": float(parts.prices.conflated),
         **parts.metrics.requests(),

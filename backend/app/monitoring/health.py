@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.core.clock import Clock
-from app.monitoring import resources
+from app.monitoring import feeds, resources
+from app.repositories import feed_states, metrics
 from app.repositories import health as facts
-from app.repositories import metrics
 from app.repositories.paging import Db, Row
 
 HEALTHY: Final = "healthy"
@@ -192,6 +192,11 @@ class HealthChecker:
         ]
         if stale:
             return verdict(DEGRADED, f"No new bars for {', '.join(stale)}.")
+        found = feeds.problems(await feed_states.listed(self._pool))
+        if found:
+            is_dark = any(dark for dark, _ in found)
+            sentences = " ".join(sentence for _, sentence in found)
+            return verdict(UNHEALTHY if is_dark else DEGRADED, sentences)
         silent = [row["name"] for row in rows if row["age_seconds"] is None]
         if rows and len(silent) == len(rows):
             return verdict(DEGRADED, "No bar has come yet.", 80)

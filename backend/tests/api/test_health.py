@@ -8,10 +8,11 @@ from fastapi import FastAPI
 
 from app.api import frontend
 from app.api.parts import Parts
+from app.ingest.link import LinkReport, LinkState
 from app.main import create_app
 from app.monitoring.health import WEIGHTS, overall
 from app.monitoring.metrics import Metrics, described
-from app.repositories import metrics
+from app.repositories import feed_states, metrics
 from tests.api.world import PASSWORD, World, client_of, engine, eventually
 
 
@@ -187,3 +188,21 @@ async def test_admins_let_people_in(admin: httpx.AsyncClient, world: World) -> N
 async def test_the_last_admin_stays(admin: httpx.AsyncClient, change: dict[str, object]) -> None:
     me = (await admin.get("/api/auth/me")).json()["user_id"]
     assert (await admin.patch(f"/api/users/{me}", json=change)).status_code == 409
+
+
+async def test_a_lost_provider_of_live_data_degrades_and_is_counted(
+    admin: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    account_id = await world.account()
+    lost = LinkReport(
+        provider="alpaca", place=0, state=LinkState.DOWN, problem="silent for 46 s", reconnects=3
+    )
+    backup = LinkReport(provider="twelve_data", place=1, state=LinkState.UP, serving=("AAPL",))
+    await feed_states.save(parts.pool, account_id, [lost, backup])
+    body = (await admin.get("/health")).json()
+    assert body["components"]["market_data"]["status"] == "degraded"
+    assert "alpaca is down" in body["components"]["market_data"]["detail"]
+    text = (await admin.get("/metrics")).text
+    assert "tradewright_feeds_up 1.0" in text
+    assert "tradewright_feeds_down 1.0" in text
+    assert "tradewright_feed_reconnects_total 3.0" in text

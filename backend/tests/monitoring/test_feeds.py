@@ -1,0 +1,71 @@
+"""Feeds are judged by what their process wrote last."""
+
+from typing import Any
+
+import msgspec
+
+from app.ingest.link import LinkReport, LinkState
+from app.monitoring import feeds
+
+
+def row(provider: str, state: LinkState, age: float = 1.0, **report: Any) -> dict[str, Any]:
+    said = LinkReport(provider=provider, place=0, state=state, **report)
+    return {
+        "account_id": 1,
+        "account": "Live",
+        "provider": provider,
+        "state": str(state),
+        "report": msgspec.to_builtins(said),
+        "age_seconds": age,
+    }
+
+
+def test_a_chain_that_works_or_rests_is_well() -> None:
+    assert feeds.problems([]) == []
+    assert feeds.problems([row("alpaca", LinkState.UP), row("databento", LinkState.STANDBY)]) == []
+    assert feeds.problems([row("alpaca", LinkState.CLOSED)]) == []
+
+
+def test_a_lost_provider_is_named_while_another_serves() -> None:
+    rows = [
+        row("alpaca", LinkState.DOWN, problem="silent for 46 s"),
+        row("databento", LinkState.UP),
+    ]
+    assert feeds.problems(rows) == [(False, "alpaca is down for Live: silent for 46 s")]
+
+
+def test_nobody_left_is_worse() -> None:
+    rows = [row("alpaca", LinkState.REFUSED, problem="key expired")]
+    assert feeds.problems(rows) == [
+        (True, "Nobody serves Live. alpaca is refused for Live: key expired")
+    ]
+
+
+def test_what_a_process_wrote_that_is_gone_counts_for_nothing() -> None:
+    rows = [row("alpaca", LinkState.DOWN, age=31, problem="lost")]
+    assert feeds.problems(rows) == []
+    assert feeds.figures(rows)["feeds_down"] == 0
+
+
+def test_late_bars_silent_symbols_and_full_queues_are_said() -> None:
+    rows = [row("alpaca", LinkState.UP, lag_seconds=75.0, silent=("SPY",), queue=100_001)]
+    assert [sentence for _, sentence in feeds.problems(rows)] == [
+        "Bars of alpaca for Live come 75 s late.",
+        "No bars of SPY from alpaca for Live.",
+        "100001 prints and quotes of alpaca for Live wait to be stored.",
+    ]
+
+
+def test_figures_are_sums_over_all_providers() -> None:
+    rows = [
+        row("alpaca", LinkState.UP, serving=("AAPL", "SPY"), lag_seconds=1.5, bars=10, queue=3),
+        row("databento", LinkState.DOWN, reconnects=2, shed=5, refused=1, bars=1),
+    ]
+    found = feeds.figures(rows)
+    assert (found["feeds_up"], found["feeds_down"], found["feed_symbols"]) == (1, 1, 2)
+    assert (found["feed_lag_seconds"], found["feed_bars_total"], found["feed_queue"]) == (
+        1.5,
+        11,
+        3,
+    )
+    assert (found["feed_reconnects_total"], found["feed_quotes_shed_total"]) == (2, 5)
