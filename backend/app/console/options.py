@@ -61,7 +61,7 @@ def options(
     page = run(work)
     found = msgspec.structs.asdict(page)
     found["options"] = found.pop("items")
-    del found["next_cursor"]
+    del found["next_cursor"], found["datasets"]
     show(found, chain_lines(page), as_json=as_json)
 
 

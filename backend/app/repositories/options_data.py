@@ -69,6 +69,15 @@ _DATASETS: Final = """
   )
   SELECT dataset FROM found WHERE dataset IS NOT NULL ORDER BY dataset"""
 
+_DATASETS_OF: Final = f"""
+  SELECT d.dataset FROM ({_DATASETS}) d
+  WHERE EXISTS (
+    SELECT FROM option_contracts c
+    JOIN options_data o ON o.dataset = d.dataset AND o.contract_id = c.id
+    WHERE c.underlying_id = $1
+  )
+  ORDER BY d.dataset"""
+
 _FIRST_DAY: Final = date(1900, 1, 1)
 _FAR_FUTURE: Final = from_ns(7_258_118_400 * 10**9)
 
@@ -173,6 +182,11 @@ class OptionsData:
 async def datasets(db: Db) -> list[str]:
     """Data sets that have quotes of options."""
     return [row["dataset"] for row in await db.fetch(_DATASETS)]
+
+
+async def datasets_of(db: Db, underlying_id: int) -> list[str]:
+    """Data sets that have quotes of options on one underlying."""
+    return [row["dataset"] for row in await db.fetch(_DATASETS_OF, underlying_id)]
 
 
 def _used(batch: OptionBatch) -> list[OptionContract]:

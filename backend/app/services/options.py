@@ -15,7 +15,7 @@ from app.domain.deployments import LIVE_DATASET
 from app.domain.options import OptionType
 from app.marketdata.cache import Kind, MarketCache
 from app.marketdata.option_chain import NUMBERS, Document, expiries
-from app.repositories import stocks
+from app.repositories import options_data, stocks
 from app.repositories.options_data import OptionsData
 from app.repositories.paging import Row, bad_cursor, decode_cursor, encode_cursor
 
@@ -47,6 +47,8 @@ class ChainPage(msgspec.Struct, frozen=True, kw_only=True):
     "The newest quote of the whole chain."
     underlying_price: float | None
     expiries: list[date]
+    datasets: list[str]
+    "Every data set that has a chain on the stock."
     items: list[Row]
     next_cursor: str | None
 
@@ -79,6 +81,7 @@ class Options:
             at=None if document["at"] is None else from_ns(document["at"]),
             underlying_price=_underlying_price(document),
             expiries=known,
+            datasets=await options_data.datasets_of(self._pool, stock.id),
             items=_rows(document, page),
             next_cursor=encode_cursor(_key(document, page[-1])) if more else None,
         )

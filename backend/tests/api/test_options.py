@@ -57,6 +57,7 @@ async def test_a_chain_has_its_greeks_expiries_and_instant(reader: httpx.AsyncCl
         "2024-03-01T15:00:00Z",
     )
     assert (body["underlying_price"], body["expiries"]) == (102, [FIRST, SECOND])
+    assert body["datasets"] == ["import:chains"]
     assert body["next_cursor"] is None
     assert [(one["strike"], one["type"]) for one in body["items"]] == [
         ("90", "call"),

@@ -69,6 +69,8 @@ async def test_a_chain_is_the_newest_row_of_each_contract(pool: asyncpg.Pool) ->
     assert len(await table.chain(stock, since=date(2024, 6, 22))) == 0
     assert (await OptionsData(pool, "import:y").chain(stock)).contracts == [PUT]
     assert await options_data.datasets(pool) == ["import:x", "import:y"]
+    assert await options_data.datasets_of(pool, stock) == ["import:x", "import:y"]
+    assert await options_data.datasets_of(pool, (await stocks.get(pool, "SPY")).id) == []
 
 
 async def test_many_roots_go_in_one_batch(pool: asyncpg.Pool) -> None:

@@ -14,6 +14,10 @@ export const market = (raw: Raw) =>
     symbol: text(raw, 'symbol'),
     timeframe: oneOf(raw, 'timeframe', TIMEFRAMES),
     indicators: list(raw, 'indicators')?.join(','),
+    view: oneOf(raw, 'view', ['chart', 'options']),
+    /** Of the option chain. */
+    expiry: text(raw, 'expiry'),
+    dataset: text(raw, 'dataset'),
     /** The order whose timeline is open. */
     order: text(raw, 'order'),
     ticket: flag(raw, 'ticket'),

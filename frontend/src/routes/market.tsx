@@ -1,4 +1,4 @@
-/** Market: a chart with what we did on it, and the watch list beside it. */
+/** Market: a chart with what we did on it or the option chain, and the watch list beside it. */
 import { Button, Group, SegmentedControl } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
@@ -11,6 +11,7 @@ import { MarketChart } from '@/features/market/MarketChart'
 import { MarketHeading } from '@/features/market/MarketHeading'
 import { WatchList } from '@/features/market/WatchList'
 import { parseIndicators, writeIndicators } from '@/features/market/parse-indicators'
+import { OptionChain } from '@/features/options/OptionChain'
 import { OrderDrawer } from '@/features/orders/OrderDrawer'
 import { OrderTicket } from '@/features/orders/OrderTicket'
 import { useAccount } from '@/lib/account'
@@ -20,6 +21,10 @@ import { useDefaultTimeframe } from '@/lib/default-timeframe'
 import { useUrlState } from '@/lib/url-state'
 import styles from './market.module.css'
 
+const VIEWS = [
+  { value: 'chart', label: 'Chart' },
+  { value: 'options', label: 'Options' },
+]
 const page = getRouteApi('/frame/market')
 
 function MarketPage() {
@@ -30,6 +35,7 @@ function MarketPage() {
   const symbol = search.symbol ?? firstPriced(stocks)
   const usual = useDefaultTimeframe(symbol, account?.dataset)
   const timeframe = search.timeframe ?? usual
+  const view = search.view ?? 'chart'
   const chosen = useMemo(() => parseIndicators(search.indicators), [search.indicators])
   const stock = stocks.find((each) => each.symbol === symbol)
 
@@ -63,7 +69,7 @@ function MarketPage() {
             stocks={stocks}
             dataset={account.dataset}
             symbol={symbol}
-            onChoose={(next) => change({ symbol: next })}
+            onChoose={(next) => change({ symbol: next, expiry: undefined })}
           />
         </Panel>
         <Panel flush className={styles.chart}>
@@ -71,25 +77,46 @@ function MarketPage() {
             <MarketHeading symbol={symbol} stock={stock} dataset={account.dataset} />
             <Group gap={8}>
               <SegmentedControl
-                aria-label="Timeframe"
+                aria-label="View"
                 size="xs"
-                data={[...TIMEFRAMES]}
-                value={timeframe}
-                onChange={(next) => change({ timeframe: next })}
+                data={VIEWS}
+                value={view}
+                onChange={(next) => change({ view: next === 'chart' ? undefined : next })}
               />
-              <IndicatorPicker
-                chosen={chosen}
-                onChange={(next) => change({ indicators: writeIndicators(next) })}
-              />
+              {view === 'chart' && (
+                <>
+                  <SegmentedControl
+                    aria-label="Timeframe"
+                    size="xs"
+                    data={[...TIMEFRAMES]}
+                    value={timeframe}
+                    onChange={(next) => change({ timeframe: next })}
+                  />
+                  <IndicatorPicker
+                    chosen={chosen}
+                    onChange={(next) => change({ indicators: writeIndicators(next) })}
+                  />
+                </>
+              )}
             </Group>
           </div>
-          <MarketChart
-            account={account}
-            symbol={symbol}
-            timeframe={timeframe}
-            chosen={chosen}
-            onOpenOrder={(order) => change({ order })}
-          />
+          {view === 'chart' ? (
+            <MarketChart
+              account={account}
+              symbol={symbol}
+              timeframe={timeframe}
+              chosen={chosen}
+              onOpenOrder={(order) => change({ order })}
+            />
+          ) : (
+            <OptionChain
+              symbol={symbol}
+              accountId={account.id}
+              dataset={search.dataset}
+              expiry={search.expiry}
+              onChange={change}
+            />
+          )}
         </Panel>
       </div>
       <OrderDrawer clientOrderId={search.order} onClose={() => change({ order: undefined })} />

@@ -3,6 +3,8 @@ import type {
   Account,
   Deployment,
   Execution,
+  Option,
+  OptionChain,
   Order,
   Position,
   RiskCheck,
@@ -60,6 +62,39 @@ export const createOrder = (change: Partial<Order> = {}): Order => ({
   is_open: true,
   attempt: 1,
   at: AT,
+  ...change,
+})
+
+export const createOption = (change: Partial<Option> = {}): Option => ({
+  symbol: 'GOOG160115C00750000',
+  expiry: '2016-01-15',
+  strike: '750',
+  type: 'call',
+  at: '2015-12-24T18:00:00Z',
+  bid: null,
+  ask: null,
+  last: 14.1,
+  volume: 3,
+  open_interest: 1250,
+  implied_volatility: 0.2021,
+  delta: 0.4967,
+  gamma: 0.0107,
+  theta: -0.3377,
+  vega: 0.7249,
+  rho: 0.2149,
+  underlying_price: 748.4,
+  ...change,
+})
+
+export const createOptionChain = (change: Partial<OptionChain> = {}): OptionChain => ({
+  symbol: 'GOOG',
+  dataset: 'simulated',
+  at: '2015-12-24T18:00:00Z',
+  underlying_price: 748.4,
+  expiries: ['2016-01-15', '2016-02-19'],
+  datasets: ['simulated'],
+  items: [createOption()],
+  next_cursor: null,
   ...change,
 })
 

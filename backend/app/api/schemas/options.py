@@ -58,6 +58,9 @@ class OptionChainOut(Out):
         description="Every expiry of the chain, whatever was asked for.",
         examples=[["2016-01-15", "2016-02-19"]],
     )
+    datasets: list[str] = Field(
+        description="Every data set that has a chain on this stock.", examples=[["import:goog"]]
+    )
     items: list[OptionOut]
     next_cursor: str | None = None
 

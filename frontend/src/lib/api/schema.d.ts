@@ -506,6 +506,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/stocks/{symbol}/signal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Last Signal
+         * @description What was wanted last; what came of it: `GET /api/signals/{signal_id}`.
+         */
+        get: operations["getLastSignal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stocks/{symbol}/indicators": {
         parameters: {
             query?: never;
@@ -2828,7 +2848,7 @@ export interface components {
             score: number;
             /**
              * Components
-             * @description database, redis, event_bus, market_data, brokers, disk.
+             * @description database, redis, cache, event_bus, market_data, brokers, disk.
              */
             components: {
                 [key: string]: components["schemas"]["ComponentOut"];
@@ -3206,7 +3226,7 @@ export interface components {
             title: string;
             /**
              * Group
-             * @description system, trading, events, api or failures.
+             * @description system, trading, events, data, api or failures.
              * @example trading
              */
             group: string;
@@ -3256,6 +3276,14 @@ export interface components {
              *     ]
              */
             expiries: string[];
+            /**
+             * Datasets
+             * @description Every data set that has a chain on this stock.
+             * @example [
+             *       "import:goog"
+             *     ]
+             */
+            datasets: string[];
             /** Items */
             items: components["schemas"]["OptionOut"][];
             /** Next Cursor */
@@ -4438,7 +4466,7 @@ export interface components {
         };
         /**
          * SignalOut
-         * @description A target: hold `exposure` of a symbol in a ledger.
+         * @description A signal with what came of it.
          */
         SignalOut: {
             /**
@@ -4512,6 +4540,14 @@ export interface components {
                 [key: string]: number;
             };
             /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /** Valid Until */
+            valid_until?: string | null;
+            /**
              * Executed
              * @description An order was filled for it.
              */
@@ -4522,6 +4558,88 @@ export interface components {
              * @example order
              */
             outcome?: string | null;
+        };
+        /**
+         * SignalType
+         * @description Direction of the wanted exposure.
+         * @enum {string}
+         */
+        SignalType: "long" | "flat" | "short";
+        /**
+         * SignalWantedOut
+         * @description A target: hold `exposure` of a symbol in a ledger.
+         */
+        SignalWantedOut: {
+            /**
+             * Signal Id
+             * @example d3:SPY:2026-11-20T14:30:00Z
+             */
+            signal_id: string;
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * Ledger
+             * @example d3
+             */
+            ledger: string;
+            /**
+             * Deployment Id
+             * @example 3
+             */
+            deployment_id?: number | null;
+            /**
+             * Strategy
+             * @example sma_cross
+             */
+            strategy?: string | null;
+            /**
+             * Symbol
+             * @example SPY
+             */
+            symbol: string;
+            signal_type: components["schemas"]["SignalType"];
+            /**
+             * Exposure
+             * @description -1 short … +1 long.
+             * @example 1
+             */
+            exposure: number;
+            /**
+             * Price
+             * @example 601.2
+             */
+            price?: number | null;
+            /**
+             * Quantity
+             * @description Signed; only where a person asked for a quantity.
+             */
+            quantity?: string | null;
+            /** Stop Loss */
+            stop_loss?: string | null;
+            /** Take Profit */
+            take_profit?: string | null;
+            /**
+             * Reasons
+             * @default []
+             * @example [
+             *       "fast mean crossed above the slow one"
+             *     ]
+             */
+            reasons: string[];
+            /**
+             * Indicator Values
+             * @default {}
+             * @example {
+             *       "sma_fast": 601.3,
+             *       "sma_slow": 600.9
+             *     }
+             */
+            indicator_values: {
+                [key: string]: number;
+            };
             /**
              * At
              * Format: date-time
@@ -4531,12 +4649,6 @@ export interface components {
             /** Valid Until */
             valid_until?: string | null;
         };
-        /**
-         * SignalType
-         * @description Direction of the wanted exposure.
-         * @enum {string}
-         */
-        SignalType: "long" | "flat" | "short";
         /**
          * SignedInOut
          * @description The person, and tokens when `grant` was token.
@@ -6311,6 +6423,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuoteOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getLastSignal: {
+        parameters: {
+            query: {
+                account_id: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignalWantedOut"];
                 };
             };
             400: components["responses"]["Problem400"];
