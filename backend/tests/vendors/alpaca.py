@@ -56,6 +56,7 @@ class AlpacaLoopback(Loopback):
         self.route("/v2/stocks/bars", self._bars_of)
         self.route("/v1beta1/options/bars", self._bars_of)
         self.route("/v2/stocks/trades", self._of_stocks)
+        self.route("/v1beta1/options/trades", self._of_stocks)
         self.route("/v2/stocks/", self._of_one_stock)
         self.route("/v1/corporate-actions", self._corporate_actions)
         self.route("/v1beta1/options/snapshots/", self._chain)
@@ -138,7 +139,7 @@ class AlpacaLoopback(Loopback):
         return self._ok({"bars": bars, "next_page_token": token})
 
     def _of_stocks(self, asked: Asked) -> Response:
-        """Prints of several stocks, as the vendor's own client asks for them."""
+        """Prints of several stocks or options, as the vendor's own client asks for them."""
         rows = [(s, row) for s in asked.query["symbols"].split(",") for row in self.trades[s]]
         page, token = self._page(asked, rows, lambda row: int(row[1]["t"]))
         trades: dict[str, list[Message]] = {}
@@ -148,6 +149,8 @@ class AlpacaLoopback(Loopback):
 
     def _of_one_stock(self, asked: Asked) -> Response:
         symbol, what = asked.path.split("/")[3:5]
+        if not symbol.replace(".", "").isalpha():
+            return reply({"message": f"invalid symbol: {symbol}"}, 400)
         if what == "snapshot":
             return self._snapshot(symbol)
         rows = {"trades": self.trades, "quotes": self.quotes}[what].get(symbol, [])

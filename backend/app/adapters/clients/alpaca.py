@@ -8,7 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from app.adapters.clients.budget import Rate, shared_budget
 from app.adapters.clients.http import READ_SECONDS, Vendor, VendorHttp
-from app.core.errors import FeedRefused
+from app.core.errors import FeedRefused, NotFound
 from app.core.options import Options
 from app.core.retry import API_RETRY_CONFIG, RetryConfig
 
@@ -18,6 +18,7 @@ TRADING_CALLS: Final = 200
 "Calls a minute of the trading address, for every plan."
 ORDERS_RESERVE: Final = 20
 "Calls of it that reads leave to orders."
+_NO_SYMBOL: Final = "invalid symbol"
 _ABOUT_THE_PLAN: Final = ("subscription", "agreement", "permit")
 
 
@@ -70,9 +71,11 @@ Query = Mapping[str, str | int | None]
 
 
 class AlpacaHttp(VendorHttp):
-    """Tells a plan that does not include the data from a key that is wrong: both are a 403."""
+    """Knows two of Alpaca's answers better: a 403 about the plan, a 400 about the symbol."""
 
     def failure(self, status: int, said: str) -> Exception:
+        if status == 400 and _NO_SYMBOL in said:
+            return NotFound(f"alpaca answered {status}: {said}", api_name="alpaca")
         if status == 403 and any(word in said for word in _ABOUT_THE_PLAN):
             return plan_refusal(f"alpaca answered {status}: {said}", status)
         return super().failure(status, said)

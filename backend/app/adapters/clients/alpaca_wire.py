@@ -63,7 +63,7 @@ class TradeRow(msgspec.Struct):
     s: float
     i: int = 0
     x: str = ""
-    c: list[str] | None = None
+    c: list[str] | str | None = None
     z: str = ""
     u: str = ""
 
@@ -85,6 +85,11 @@ class BarsPage(msgspec.Struct):
 
 class TradesPage(msgspec.Struct):
     trades: list[TradeRow] | None = None
+    next_page_token: str | None = None
+
+
+class OptionTradesPage(msgspec.Struct):
+    trades: dict[str, list[TradeRow]] | None = None
     next_page_token: str | None = None
 
 

@@ -22,11 +22,13 @@ from app.adapters.clients.alpaca_wire import (
     Correction,
     Message,
     MinuteBar,
+    OptionTradesPage,
     OptionView,
     Quote,
     QuotesPage,
     StockView,
     Trade,
+    TradeRow,
     TradesPage,
     as_print,
     bars,
@@ -72,6 +74,7 @@ EXCHANGES: Final = {
     "OTC": "OTCM",
 }
 "MIC by Alpaca's name of an exchange."
+_OPTION_TRADES: Final = "/v1beta1/options/trades"
 _TIMEFRAMES: Final = {
     Timeframe.M1: "1Min",
     Timeframe.M5: "5Min",
@@ -180,20 +183,33 @@ class Adapter:
     # ----------------------------------------------------------------- prints and quotes
 
     async def ticks(self, symbol: str, start: datetime, end: datetime) -> AsyncGenerator[TickBatch]:
-        """Prints of a stock, corrected and cancelled ones labelled so."""
+        """Prints of a stock or an option, corrected and cancelled ones labelled so."""
         span = self._span(start, end)
         if span is None:
             return
-        path = f"/v2/stocks/{symbol}/trades"
-        async for page in self._session.pages(path, TradesPage, {**span, "limit": PAGE}):
-            if page.trades:
-                batch = ticks(page.trades, [symbol] * len(page.trades))
+        async with aclosing(self._prints(symbol, {**span, "limit": PAGE})) as pages:
+            async for rows in pages:
+                batch = ticks(rows, [symbol] * len(rows))
                 yield batch[batch.rows["at"] < to_ns(end)]
+
+    async def _prints(self, symbol: str, query: Query) -> AsyncGenerator[list[TradeRow]]:
+        """Pages that have rows."""
+        if is_occ(symbol):
+            asked = {**query, "symbols": symbol, "feed": None}
+            async for told in self._session.pages(_OPTION_TRADES, OptionTradesPage, asked):
+                if rows := (told.trades or {}).get(symbol):
+                    yield rows
+            return
+        async for page in self._session.pages(f"/v2/stocks/{symbol}/trades", TradesPage, query):
+            if page.trades:
+                yield page.trades
 
     async def quotes(
         self, symbol: str, start: datetime, end: datetime
     ) -> AsyncGenerator[QuoteBatch]:
-        """Tops of book of a stock."""
+        """Tops of book of a stock; Alpaca keeps none of options."""
+        if is_occ(symbol):
+            raise NotFound("Alpaca keeps no quotes of options.", symbol=symbol)
         span = self._span(start, end)
         if span is None:
             return
