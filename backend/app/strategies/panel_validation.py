@@ -58,9 +58,9 @@ def trial_of(strategy: PanelStrategy) -> PanelTrial:
         bars * min(one.duration // timeframe.duration, 390) for one, bars in needed.items()
     )
     bars = {symbol: sample_bars(rows, seed=3 + i) for i, symbol in enumerate(symbols)}
-    random = np.random.default_rng(7)
+    generator = np.random.default_rng(7)
     for i, columns in enumerate(bars.values()):
-        is_missing = random.random(rows) < MISSING
+        is_missing = generator.random(rows) < MISSING
         if i and i + 1 == len(bars):
             is_missing[: ROWS // 4] = True  # listed late
         columns["close"][is_missing] = np.nan
