@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
 from app.api.housekeeping import Housekeeping
+from app.api.last_signals import LastSignals
 from app.api.limits import RateLimits
 from app.api.parts import Parts, Remembering
 from app.api.refresh import Refresh
@@ -131,6 +132,7 @@ def make(
         hub=hub,
         prices=prices,
         refresh=Refresh(pool, prices),
+        last_signals=LastSignals(hub, cache),
         outcomes=outcomes,
         gate=Gate(access, limits, frozenset(settings.api.cors_origins)),
         first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
@@ -172,6 +174,7 @@ def _running(parts: Parts) -> tuple[Running, ...]:
         parts.prices,
         parts.cache,
         parts.refresh,
+        parts.last_signals,
         parts.sockets,
         parts.first_run,
         parts.housekeeping,

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
 from app.api.housekeeping import Housekeeping
+from app.api.last_signals import LastSignals
 from app.api.refresh import Refresh
 from app.api.sockets import Sockets
 from app.core.clock import Clock
@@ -64,6 +65,7 @@ class Parts:
     hub: Hub
     prices: Prices
     refresh: Refresh
+    last_signals: LastSignals
     outcomes: Outcomes
     gate: Gate
     first_run: FirstRun

@@ -17,12 +17,13 @@ from app.domain.users import Caller
 from app.indicators import catalog
 from app.indicators.rows import Array
 from app.marketdata.batch import PRICES, BarBatch
-from app.marketdata.cache import LoadPrices, MarketCache
+from app.marketdata.cache import Kind, LoadPrices, MarketCache
 from app.marketdata.calendar import trading_calendar
 from app.repositories import (
     account_reports,
     corporate_actions,
     quotes,
+    signals,
     stock_data,
     stock_reports,
     stocks,
@@ -35,6 +36,8 @@ LONGEST_SESSIONS: Final = timedelta(days=732)
 _CALENDAR_TO_TRADED: Final = 6
 "Minutes of a week for one minute of trading, rounded up."
 _SESSION_OF_MINUTES: Final = 400
+_OUTCOME: Final = frozenset({"executed", "outcome", "created_at", "timeframe"})
+"What of a signal changes after it was raised, or is not its own."
 _SIDES: Final = ("bid", "bid_size", "ask", "ask_size")
 
 
@@ -184,6 +187,32 @@ class Market:
             )
         age = (self._clock.now() - found["at"]).total_seconds() if dataset == LIVE_DATASET else None
         return {"symbol": name, "dataset": dataset, "age_seconds": age, **found}
+
+    async def last_signal(self, caller: Caller, symbol: str, account_id: int) -> bytes:
+        """What was wanted last of a symbol on an account, as JSON; what came of it has its own way.
+
+        Raises InvalidInput for an account that the caller cannot see, NotFound without a signal.
+        """
+        if not caller.may_see(account_id):
+            raise InvalidInput(f"There is no account {account_id}.", field="account_id")
+        name = symbol.strip().upper()
+
+        async def load() -> bytes | None:
+            wanted = signals.SignalFilter(account_id=account_id, symbol=name)
+            rows = (await signals.listing(self._pool, wanted)(1, None)).items
+            if not rows:
+                return None
+            row = {key: value for key, value in rows[0].items() if key not in _OUTCOME}
+            return orjson.dumps(row, default=str, option=orjson.OPT_UTC_Z)
+
+        names = f"account:{account_id}", name
+        found = await self._cache.document(Kind.SIGNAL, names, load)
+        if found is None:
+            raise NotFound(
+                f"No signal of {name} was raised on account {account_id}.",
+                remedy="GET /api/signals lists all there are.",
+            )
+        return found
 
     async def newest(self, symbol: str, dataset: str) -> str | None:
         """The newest known price as the cache and the feed of prices say it; None without one."""

@@ -8,6 +8,7 @@ from app.api import columns
 from app.api.deps import READ, Answer, CurrentCaller, Db, Market, guard
 from app.api.fast import fast_json
 from app.api.schemas.base import AwareInstant, Page
+from app.api.schemas.signals import SignalWantedOut
 from app.api.schemas.stocks import (
     BarOut,
     BarQuery,
@@ -100,6 +101,15 @@ async def get_quote(
     """The newest known price."""
     named = await market.dataset(caller, account_id, dataset)
     return QuoteOut.model_validate(await market.quote(symbol, named))
+
+
+@router.get("/{symbol}/signal", dependencies=[READ])
+async def get_last_signal(
+    symbol: Symbol, account_id: int, caller: CurrentCaller, market: Market
+) -> SignalWantedOut:
+    """What was wanted last; what came of it: `GET /api/signals/{signal_id}`."""
+    found = await market.last_signal(caller, symbol, account_id)
+    return SignalWantedOut.model_validate_json(found)
 
 
 @router.get("/{symbol}/indicators", dependencies=[BARS], response_model=IndicatorColumnsOut)

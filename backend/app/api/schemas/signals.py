@@ -8,7 +8,7 @@ from app.api.schemas.base import Instant, Out, PeriodQuery, Price, Quantity
 from app.domain.signals import SignalType
 
 
-class SignalOut(Out):
+class SignalWantedOut(Out):
     """A target: hold `exposure` of a symbol in a ledger."""
 
     signal_id: str = Field(examples=["d3:SPY:2026-11-20T14:30:00Z"])
@@ -29,14 +29,19 @@ class SignalOut(Out):
     indicator_values: dict[str, float] = Field(
         default={}, examples=[{"sma_fast": 601.3, "sma_slow": 600.9}]
     )
+    at: Instant
+    valid_until: Instant | None = None
+
+
+class SignalOut(SignalWantedOut):
+    """A signal with what came of it."""
+
     executed: bool = Field(description="An order was filled for it.")
     outcome: str | None = Field(
         default=None,
         description="First outcome: order, satisfied, denied or expired; null while open.",
         examples=["order"],
     )
-    at: Instant
-    valid_until: Instant | None = None
 
 
 class SignalQuery(PeriodQuery):
