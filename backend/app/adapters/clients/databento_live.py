@@ -249,7 +249,7 @@ class LiveSession:
             return self._unknown(said)
         if code in _REFUSALS:
             return self._vendor.refusal(f"Databento refuses the feed: {said}")
-        return self._lost(f"reports: {said}")
+        return self._lost(f"reports: {said}", is_too_old=code == ErrorCode.REPLAY_DATA_AGED_OUT)
 
     def _unknown(self, said: str) -> Exception:
         named = [s for s in self._wanted.symbols if s in said or dbn.raw_symbol(s) in said]
@@ -262,9 +262,12 @@ class LiveSession:
             symbol=symbol,
         )
 
-    def _lost(self, what: str) -> FeedLost:
+    def _lost(self, what: str, *, is_too_old: bool = False) -> FeedLost:
+        """`is_too_old` says in the context that a replay begins before what is kept."""
         return FeedLost(
-            f"The Databento gateway of {self._wanted.dataset} {what}.", api_name=self._vendor.name
+            f"The Databento gateway of {self._wanted.dataset} {what}.",
+            api_name=self._vendor.name,
+            is_too_old=is_too_old,
         )
 
 

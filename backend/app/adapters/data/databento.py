@@ -13,7 +13,7 @@ import numpy as np
 
 from app.adapters.clients.databento import NAME, DatabentoHistory, DatabentoOptions, Query
 from app.core.clock import to_ns
-from app.core.errors import FeedRefused, NotFound
+from app.core.errors import FeedLost, FeedRefused, NotFound
 from app.core.retry import API_RETRY_CONFIG, RetryConfig
 from app.domain.market import Timeframe
 from app.domain.options import is_occ, parse_occ
@@ -85,6 +85,8 @@ class Adapter:
         self._options = options or DatabentoOptions()
         self._setup = setup
         self._history = DatabentoHistory(self._options, setup.clock, retry)
+        self._kept_since: datetime | None = None
+        "When the gateway said that it did not keep what was asked for: less than a day at times."
 
     @property
     def _calendar(self) -> TradingCalendar:
@@ -164,6 +166,10 @@ class Adapter:
                     for item in session.items():
                         yield item
                 await asyncio.sleep(0)  # a backlog is worked off without holding up the loop
+        except FeedLost as error:
+            if error.context.get("is_too_old"):  # the next connection must not ask for it again
+                self._kept_since = self._setup.clock.now()
+            raise
         finally:
             for session in sessions:
                 session.close()
@@ -221,9 +227,7 @@ class Adapter:
         """What each data set is asked for. Raises FeedRefused when there is nothing."""
         from app.adapters.clients.databento_live import Wanted  # noqa: PLC0415
 
-        after = subscription.after
-        if after is not None:
-            after = max(after, self._setup.clock.now() - LONGEST_REPLAY)
+        after = self._replayable(subscription.after)
         found = []
         for options in (False, True):
             symbols = tuple(s for s in subscription.symbols if is_occ(s) is options)
@@ -247,6 +251,12 @@ class Adapter:
                 remedy="Ask for trades or quotes: minute bars are of stocks only.",
             )
         return found
+
+    def _replayable(self, after: datetime | None) -> datetime | None:
+        """`after`, or the instant nearest to it that the gateway still has; None for no replay."""
+        if after is None or (self._kept_since is not None and after < self._kept_since):
+            return None
+        return max(after, self._setup.clock.now() - LONGEST_REPLAY)
 
     def _key(self) -> str:
         self._history.vendor.require()

@@ -169,6 +169,23 @@ async def test_a_replay_is_never_asked_for_more_than_a_day(server: DatabentoLoop
     await listener.end()
 
 
+async def test_a_replay_that_the_gateway_no_longer_has_is_not_asked_for_again(
+    server: DatabentoLoopback,
+) -> None:
+    at = now()
+    provider, before = adapter(server, at), asked(after=at - timedelta(hours=20))
+    listener = Listener(provider, before)
+    await until(lambda: any(session.streaming for session in server.sessions))
+    server.complain("replay start is too old", databento_dbn.ErrorCode.REPLAY_DATA_AGED_OUT)
+    with pytest.raises(FeedLost, match="too old"):
+        await listener.task
+    await until(lambda: not server.sessions)
+    again = Listener(provider, before)
+    await until(lambda: any(session.streaming for session in server.sessions))
+    assert all("start" not in said for said in server.sessions[0].subscriptions)
+    await again.end()
+
+
 async def test_a_burst_comes_whole_and_in_order_in_few_batches(server: DatabentoLoopback) -> None:
     listener = await listening(server, asked("AAPL", "SPY"))
     at, count = to_ns(now()), 5_000
