@@ -140,5 +140,9 @@ async def twelve(
         await vendor.source.close()
 
 
-VENDORS: dict[str, Make] = {"alpaca": alpaca_vendor, "databento": databento_vendor, "twelve_data": twelve}
+VENDORS: dict[str, Make] = {
+    "alpaca": alpaca_vendor,
+    "databento": databento_vendor,
+    "twelve_data": twelve,
+}
 """Every vendor with a live feed and a loopback, by the name of its adapter."""
