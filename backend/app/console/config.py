@@ -8,8 +8,11 @@ from app.core import env_example
 from app.core.config import Settings, get_settings
 from app.core.options import Options, env_file
 
-app = typer.Typer(help="Settings and limits: check, example, get, history.", add_completion=False)
+app = typer.Typer(
+    help="Settings and limits: check, example, get, set, history.", add_completion=False
+)
 app.command()(limits.get)
+app.command("set")(limits.change)
 app.command()(limits.history)
 
 

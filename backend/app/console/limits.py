@@ -1,11 +1,16 @@
-"""`tradewright config get|history`: the limits in the database, and who changed them when."""
+"""`tradewright config get|set|history`: the limits in the database, and who changed them when."""
 
 import asyncio
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 import typer
 
 from app.console.output import Json, show, table
+
+if TYPE_CHECKING:
+    from app.console.connection import Connected
 
 Key = Annotated[str | None, typer.Argument(help="A limit, such as max_position_size.")]
 
@@ -18,6 +23,19 @@ def get(key: Key = None, as_json: Json = False) -> None:
     show(values, lines, as_json=as_json)
 
 
+def change(
+    key: Annotated[str, typer.Argument(help="A limit, such as max_position_size.")],
+    value: Annotated[str, typer.Argument(help="Its new value as JSON or plain text; null: none.")],
+    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Change one limit; running processes take it at once."""
+    from app.console.connection import run
+
+    entry = run(partial(_change, key=key, value=_plain(value), reason=reason))
+    show(entry, [f"{key} is {entry['value']} now."], as_json=as_json)
+
+
 def history(
     key: Key = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Changes to show.")] = 50,
@@ -27,6 +45,26 @@ def history(
     rows = asyncio.run(_changes(key, limit))
     lines = table(rows, ("at", "key", "before", "after", "actor", "reason"))
     show(rows, lines, as_json=as_json)
+
+
+async def _change(at: "Connected", key: str, value: object, reason: str) -> dict[str, Any]:
+    from app.core.clock import system
+    from app.repositories.journal import SharedJournal
+    from app.services.config import Config
+
+    journal = SharedJournal(at.pool, at.journal_key)
+    return await Config(at.pool, at.desk, journal, at.audit_key, system).change(
+        at.caller, key, value, reason or None
+    )
+
+
+def _plain(text: str) -> object:
+    """What the text means as JSON; numbers with a point stay text, to the last digit."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return text if isinstance(value, float) else value
 
 
 async def _entries(key: str | None) -> list[dict[str, Any]]:

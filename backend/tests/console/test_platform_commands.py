@@ -110,6 +110,26 @@ def test_an_unknown_limit_is_answered_with_the_nearest(run: Run) -> None:
     assert "Did you mean max_position_size?" in said
 
 
+def test_config_set_changes_a_limit_with_its_history(
+    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    asked = run("config", "set", "market_data_refresh_seconds", "5", "--reason", "slow line")
+    assert asked[:2] == (0, "market_data_refresh_seconds is 5 now.\n")
+    changes = json.loads(run("config", "history", "--json")[1])
+    assert [(one["before"], one["after"], one["reason"]) for one in changes] == [
+        (1, 5, "slow line")
+    ]
+    assert run("config", "set", "max_position_size", "0.1")[0] == 0
+    assert json.loads(run("config", "get", "max_position_size", "--json")[1]) == {
+        "max_position_size": "0.1"
+    }
+    code, _, said = run("config", "set", "market_data_refresh_seconds", "0")
+    assert code == 2
+    assert "must lie between 1 and 3600" in said
+    assert run("config", "set", "market_data_refresh_seconds", "soon")[0] == 2
+
+
 def test_config_example_is_the_file(run: Run) -> None:
     assert run("config", "example") == (0, env_example.document(), "")
 
