@@ -108,6 +108,8 @@ _OTHERS: Final = frozenset({10, 17, 18, 19, 20, 21, 22, 23, 24, 36, 160})
 _UNIT: Final = 4
 "A record's length is told in units of this many bytes."
 _SHORTEST: Final = 16
+_TS_OUT: Final = 8
+"Bytes of the time of sending, which a live session may ask to have behind every record."
 _UNDEFINED: Final = np.int64(2**63 - 1)
 _SCALE: Final = 1e9
 _DAY_NS: Final = np.uint64(86_400 * 10**9)
@@ -215,9 +217,11 @@ def _gather(data: bytes, octets: NDArray[np.uint8], offsets: Nanos, kind: int) -
     """The records at `offsets` as one array."""
     layout = LAYOUTS[kind]
     size = layout.itemsize
-    if (octets[offsets] != size // _UNIT).any():
+    lengths = octets[offsets].astype(np.int64) * _UNIT
+    extra = int(lengths[0]) - size if len(lengths) else 0
+    if extra not in (0, _TS_OUT) or (lengths != size + extra).any():
         raise ValueError(f"a record of type {kind} has {size} bytes")
-    if len(offsets) and offsets[-1] - offsets[0] == size * (len(offsets) - 1):
+    if not extra and len(offsets) and offsets[-1] - offsets[0] == size * (len(offsets) - 1):
         return np.frombuffer(data, layout, len(offsets), int(offsets[0]))
     # every four bytes could begin a record: take those that do
     places = (len(data) - size) // _UNIT + 1

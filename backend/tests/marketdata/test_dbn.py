@@ -103,6 +103,15 @@ def test_garbage_is_told_apart(data: bytes) -> None:
     assert not issubclass(FeedLost, ValueError)  # whoever reads says whose garbage it was
 
 
+def test_a_time_of_sending_behind_each_record_is_passed_over() -> None:
+    data = b""
+    for number in range(3):
+        plain = piece("trades", number)
+        data += bytes([len(plain) // 4 + 2]) + plain[1:] + (AT + number).to_bytes(8, "little")
+    assert rows(data, 0)["sequence"].tolist() == [0, 1, 2]
+    assert columns().ticks(rows(data, 0)).rows["price"].tolist() == [100.0] * 3
+
+
 def test_a_cancelled_price_is_none() -> None:
     fixed = np.array([187_123_456_789, 2**63 - 1, -5_000_000_000], np.int64)
     found = dbn.prices(fixed)
