@@ -74,12 +74,20 @@ class Indicator(Generic[P, R]):
     check: Callable[..., str | None] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        given = self._signature.bind(*args, **kwargs).arguments
+        given = self._bound(args, kwargs)
         columns = [as_column(given.pop(name), name) for name in self.inputs]
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(f"{n} {len(c)}" for n, c in zip(self.inputs, columns, strict=True))
             raise InvalidInput(f"{self.name} needs columns of one length, not {lengths}.")
         return over_valid_rows(partial(self.function, **self.accepted(given)), columns)
+
+    def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, Any]:
+        """Arguments by name. Raises TypeError, in Python's words, when they do not fit."""
+        given = {**dict(zip(self._names, args, strict=False)), **kwargs}
+        fits = len(given) == len(args) + len(kwargs) and given.keys() <= self._names.keys()
+        if fits and all(name in given for name in self.inputs):
+            return given
+        return self._signature.bind(*args, **kwargs).arguments
 
     def compute(self, columns: Mapping[str, ArrayLike], **parameters: object) -> dict[str, Array]:
         """Output columns by name, from bar columns by name."""
@@ -108,6 +116,10 @@ class Indicator(Generic[P, R]):
             first = problem.split()[0]
             raise InvalidInput(problem, field=first if first in accepted else None)
         return accepted
+
+    @cached_property
+    def _names(self) -> dict[str, None]:
+        return dict.fromkeys((*self.inputs, *(one.name for one in self.parameters)))
 
     @cached_property
     def _signature(self) -> inspect.Signature:

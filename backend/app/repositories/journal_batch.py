@@ -21,15 +21,28 @@ WITH head AS (
 ), appended AS (
   INSERT INTO trading_events (stream, seq, event_type, priority, occurred_at, recorded_at,
                               caused_by, correlation_id, actor, payload, hash)
-  SELECT $1, e.* FROM head, unnest($6::bigint[], $7::text[], $8::text[], $9::timestamptz[],
-    $10::timestamptz[], $11::bigint[], $12::text[], $13::text[], $14::json[], $15::bytea[]) e
-), changed AS (SELECT $16::json AS rows){folds}
+  SELECT $1, $2 + e.number, e.event_type, e.priority, e.occurred_at, $6, e.caused_by,
+         e.correlation_id, e.actor, e.payload,
+         substring($7::bytea FROM (32 * e.number - 31)::int FOR 32)
+  FROM head, unnest(
+    string_to_array($8, {mark}), string_to_array($9, {mark}),
+    string_to_array($10, {mark})::timestamptz[], string_to_array($11, {mark}, '')::bigint[],
+    string_to_array($12, {mark}, ''), string_to_array($13, {mark}),
+    string_to_array($14, {mark})::json[]
+  ) WITH ORDINALITY AS e(event_type, priority, occurred_at, caused_by, correlation_id, actor,
+                         payload, number)
+), changed AS (SELECT $15::json AS rows){folds}
 SELECT 1 / (SELECT count(*) FROM head),
        (SELECT count(pg_notify(n.channel, n.payload))
-        FROM unnest($17::text[], $18::text[]) AS n(channel, payload))
+        FROM unnest($16::text[], $17::text[]) AS n(channel, payload))
 """
 """One round trip: head, events, folds and notices, or (division by zero when the head is not
-where we left it) nothing at all."""
+where we left it) nothing at all.
+
+Columns come as one text each: the driver looks at every element of an array several times."""
+_MARK: Final = "\x1e"
+_SQL_MARK: Final = "E'\\x1e'"
+"Between the values of a column; JSON escapes it, and nothing else of ours holds it."
 
 
 class Batch:
@@ -70,7 +83,7 @@ class Batch:
         if entry.cause is not None:
             cause = self.records[entry.cause]
             return cause.seq, cause.correlation_id, cause.actor
-        actor = str(getattr(entry.event, "actor", ENGINE_ACTOR))
+        actor = str(getattr(entry.event, "actor", ENGINE_ACTOR)).replace(_MARK, " ")
         return (*origin, actor) if origin else (None, f"{self._stream}:{seq}", actor)
 
     def statement(
@@ -78,7 +91,7 @@ class Batch:
     ) -> tuple[str, tuple[Any, ...]]:
         """The SQL that appends everything, and its arguments."""
         folds, rows, notices = changes
-        last = self.records[-1]
+        records, last = self.records, self.records[-1]
         notices = [("journal", f"{self._stream}:{last.seq}"), *notices]
         arguments = (
             self._stream,
@@ -86,18 +99,17 @@ class Batch:
             epoch,
             last.seq,
             self.hashes[-1],
-            [record.seq for record in self.records],
-            [record.event_type for record in self.records],
-            [record.priority for record in self.records],
-            [record.occurred_at for record in self.records],
-            [record.recorded_at for record in self.records],
-            [record.caused_by for record in self.records],
-            [record.correlation_id for record in self.records],
-            [record.actor for record in self.records],
-            [record.payload for record in self.records],
-            self.hashes,
+            self._recorded_at,
+            b"".join(self.hashes),
+            _MARK.join([record.event_type for record in records]),
+            _MARK.join([record.priority for record in records]),
+            _MARK.join([record.occurred_at.isoformat() for record in records]),
+            _MARK.join([str(record.caused_by or "") for record in records]),
+            _MARK.join([record.correlation_id or "" for record in records]),
+            _MARK.join([record.actor for record in records]),
+            _MARK.join([record.payload for record in records]),
             rows.decode(),
             [channel for channel, _ in notices],
             [payload for _, payload in notices],
         )
-        return _APPEND.format(folds=folds), arguments
+        return _APPEND.format(folds=folds, mark=_SQL_MARK), arguments

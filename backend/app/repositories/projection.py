@@ -83,6 +83,8 @@ class Wants(msgspec.Struct):
     deployments: set[int] = msgspec.field(default_factory=set)
     orders: set[str] = msgspec.field(default_factory=set)
     signals: set[str] = msgspec.field(default_factory=set)
+    raised: set[str] = msgspec.field(default_factory=set)
+    "Signals that the batch itself brings."
     order_ids: int = 0
 
     def add(self, event: Event) -> None:
@@ -90,6 +92,7 @@ class Wants(msgspec.Struct):
         match event:
             case ev.SignalRaised():
                 self.symbols.add(event.signal.symbol)
+                self.raised.add(event.signal.signal_id)
             case ev.SignalSatisfied() | ev.SignalExpired():
                 self.signals.add(event.signal_id)
             case ev.TargetSet():
@@ -269,7 +272,8 @@ class Projection:
 
     async def _load_signals(self, connection: asyncpg.Connection, wants: Wants) -> None:
         rows, account_id = self.book.rows, self.book.account_id
-        missing = [s for s in wants.signals if rows.find(SIGNALS, account_id, s) is None]
+        wanted = wants.signals - wants.raised
+        missing = [s for s in wanted if rows.find(SIGNALS, account_id, s) is None]
         if missing:
             for row in await connection.fetch(_SIGNALS, account_id, missing):
                 rows.remember(SIGNALS, _plain(row))
