@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.core.errors import InvalidInput
+from app.domain.market import Timeframe
 from app.strategies.base import Columns, Row, Strategy, parameter, parameters_of, snake_case
 
 
@@ -133,3 +134,8 @@ def test_a_parameter_without_a_form_is_refused() -> None:
 
     with pytest.raises(InvalidInput, match="extra must be int, float, bool or str"):
         parameters_of(Odd)
+
+
+def test_one_symbol_is_as_good_as_another() -> None:
+    assert Example(fast=3, slow=5).bars_needed(Timeframe.H1) == {Timeframe.H1: 3}
+    Example().check_deployment(["A", "B"], Timeframe.D1)
