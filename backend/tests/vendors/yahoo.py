@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from websockets.http11 import Response
 
-from app.core.clock import now, to_ns
+from app.core.clock import Clock, system, to_ns
 from app.domain.market import Timeframe
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BarBatch, concatenate, to_datetime
@@ -37,8 +37,9 @@ _DAY: Final = 86_400
 class YahooLoopback(Loopback):
     """Symbols are Yahoo's own here: BRK-B."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = system) -> None:
         super().__init__()
+        self.clock = clock
         self.bars: dict[str, BarBatch] = {}
         self.splits: dict[str, list[tuple[date, int, int]]] = defaultdict(list)
         self.dividends: dict[str, list[tuple[date, float]]] = defaultdict(list)
@@ -58,7 +59,11 @@ class YahooLoopback(Loopback):
         """Raw minute bars as history; the symbol is known from then on."""
         known = self.bars.get(batch.symbol)
         self.bars[batch.symbol] = concatenate([known, batch] if known else [batch]).sorted()
-        self.profiles.setdefault(batch.symbol, {"longName": batch.symbol, "exchange": "NMS"})
+        self.know(batch.symbol)
+
+    def know(self, symbol: str) -> None:
+        """A symbol without any prices yet."""
+        self.profiles.setdefault(symbol, {"longName": symbol, "exchange": "NMS"})
 
     def spares(self, asked: Asked) -> bool:
         return not asked.path.startswith("/v8/")
@@ -70,8 +75,9 @@ class YahooLoopback(Loopback):
         if symbol not in self.profiles:
             return _refusal("chart", 404, "Not Found", "No data found, symbol may be delisted")
         interval = asked.query["interval"]
-        first, last = _span(asked.query)
-        if said := _too_much(interval, first, last):
+        now = self.clock.now().timestamp()
+        first, last = _span(asked.query, now)
+        if said := _too_much(interval, first, last, now):
             return _refusal("chart", 422, "Unprocessable Entity", said)
         batch = self._adjusted(symbol, self._folded(symbol, _INTERVALS[interval]))
         rows = batch.between(first * _NS, last * _NS)
@@ -126,11 +132,12 @@ class YahooLoopback(Loopback):
     def _meta(self, symbol: str, interval: str, first: int, last: int) -> dict[str, Any]:
         sessions = self.calendar.sessions((first - 5 * _DAY) * _NS, last * _NS)
         periods = [[_period(s.open, s.close)] for s in sessions]
-        today = _period(to_ns(now()), to_ns(now()))
+        now = self.clock.now()
+        today = _period(to_ns(now), to_ns(now))
         meta = {
             "currency": "USD", "symbol": symbol, "exchangeName": "NMS",
             "fullExchangeName": "NasdaqGS", "instrumentType": "EQUITY",
-            "firstTradeDate": 345_479_400, "regularMarketTime": int(now().timestamp()),
+            "firstTradeDate": 345_479_400, "regularMarketTime": int(now.timestamp()),
             "gmtoffset": -18_000, "timezone": "EST", "exchangeTimezoneName": "America/New_York",
             "regularMarketPrice": 1.0, "priceHint": 2, "dataGranularity": interval, "range": "",
             "currentTradingPeriod": {name: dict(today) for name in ("pre", "regular", "post")},
@@ -210,15 +217,14 @@ def _columns(rows: BarBatch) -> dict[str, Any]:
     }
 
 
-def _span(query: dict[str, str]) -> tuple[int, int]:
+def _span(query: dict[str, str], now: float) -> tuple[int, int]:
     """period1 and period2 in seconds, or the last day."""
     if "period1" in query:
         return int(query["period1"]), int(query["period2"])
-    end = int(now().timestamp())
-    return end - _DAY, end
+    return int(now) - _DAY, int(now)
 
 
-def _too_much(interval: str, first: int, last: int) -> str | None:
+def _too_much(interval: str, first: int, last: int, now: float) -> str | None:
     days = _DAYS_A_REQUEST.get(interval)
     if days and last - first > days * _DAY:
         return (
@@ -226,7 +232,7 @@ def _too_much(interval: str, first: int, last: int) -> str | None:
             f" days worth of {interval} granularity data are allowed to be fetched per request."
         )
     back = _DAYS_BACK.get(interval)
-    if back and first < now().timestamp() - back * _DAY:
+    if back and first < now - back * _DAY:
         return f"The requested range must be within the last {back} days."
     return None
 
