@@ -47,9 +47,7 @@ _NOTE: Final = """
     FROM unnest($3::text[], $4::float8[]) AS n (name, value)
     ON CONFLICT DO NOTHING RETURNING 1
   )
-  DELETE FROM metrics m WHERE m.name = ANY($3)
-    AND m.series = jsonb_build_object('process', $2::text)::text
-    AND m.at < $1 - interval '1 hour'"""
+  DELETE FROM metrics m WHERE m.name = ANY($3) AND m.at < $1 - interval '1 hour'"""
 
 _NOTED: Final = """
   SELECT name, sum(value) AS value FROM (
