@@ -102,7 +102,8 @@ class Gateway(DatabentoLiveProtocol):
         self.size -= size
         if self._paused and self.size < LARGEST_BACKLOG // 2:
             self._paused = False
-            self.transport.resume_reading()
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
         return data
 
 
