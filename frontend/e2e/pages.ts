@@ -42,3 +42,11 @@ for (const scheme of ['dark', 'light']) {
     })
   }
 }
+
+test('the option chain is a view of the market, and says where chains come from', async ({ page }) => {
+  await page.goto(`${baseUrl()}/market`)
+  await page.getByRole('radiogroup', { name: 'View' }).getByText('Options').click()
+  await expect(page.getByText(/^No option chain on/)).toBeVisible()
+  await expect(page).toHaveURL(/view=options/)
+  expect(await seriousFindings(page)).toEqual([])
+})

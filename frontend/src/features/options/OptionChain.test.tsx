@@ -42,7 +42,7 @@ const rowOf = async (strike: string) => {
 test('shows the nearest expiry by strike, calls on the left and puts on the right', async () => {
   await show()
   expect(await screen.findByRole('region', { name: /2016-01-15/ })).toBeInTheDocument()
-  const low = await rowOf('745')
+  const low = await rowOf('745.00')
   expect(low).toHaveLength(20)
   expect(low[9]).toBe('16.10')
   expect(low[5]).toBe('0.56')
@@ -56,7 +56,7 @@ test('shows the nearest expiry by strike, calls on the left and puts on the righ
 
 test('shades what exercise would pay for', async () => {
   await show()
-  const header = await screen.findByRole('rowheader', { name: '745' })
+  const header = await screen.findByRole('rowheader', { name: '745.00' })
   const cells = within(header.closest('tr') as HTMLElement).getAllByRole('cell')
   expect(cells[0]).toHaveAttribute('data-pays')
   expect(cells[10]).not.toHaveAttribute('data-pays')

@@ -74,6 +74,7 @@ interface StrikeTableProps {
 export function StrikeTable({ contracts, underlyingPrice, label }: StrikeTableProps) {
   const rows = byStrike(contracts)
   const middle = nearestStrike(rows, underlyingPrice)
+  const decimals = rows.every((row) => Number.isInteger(Number(row.strike))) ? 0 : 2
   const start = useRef<HTMLTableRowElement>(null)
   useEffect(() => {
     start.current?.scrollIntoView({ block: 'center' })
@@ -96,6 +97,7 @@ export function StrikeTable({ contracts, underlyingPrice, label }: StrikeTablePr
             <StrikeRow
               key={row.strike}
               row={row}
+              decimals={decimals}
               price={underlyingPrice}
               rowRef={row.strike === middle ? start : undefined}
             />
@@ -135,17 +137,19 @@ function Titles({ side, columns }: { side: string; columns: readonly Column[] })
 
 interface StrikeRowProps {
   row: Strike
+  /** Of the strike: one precision a column. */
+  decimals: number
   price: number | null
   rowRef: React.Ref<HTMLTableRowElement> | undefined
 }
 
-function StrikeRow({ row, price, rowRef }: StrikeRowProps) {
+function StrikeRow({ row, decimals, price, rowRef }: StrikeRowProps) {
   const strike = Number(row.strike)
   return (
     <tr ref={rowRef} data-middle={rowRef !== undefined || undefined}>
       <Side contract={row.call} columns={INWARDS} pays={price !== null && strike < price} />
       <th scope="row" className={styles.strike}>
-        {formatFigure(row.strike, { decimals: Number.isInteger(strike) ? 0 : 2 })}
+        {formatFigure(row.strike, { decimals })}
       </th>
       <Side contract={row.put} columns={OUTWARDS} pays={price !== null && strike > price} />
     </tr>
