@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import numpy as np
@@ -22,6 +25,7 @@ from app.repositories.quotes import Quotes
 from app.repositories.ticks import Ticks, columns_of
 from benchmarks.measure import (
     Result,
+    at_least,
     at_most,
     peak_memory_mb,
     percentile,
@@ -120,19 +124,20 @@ async def _measure() -> list[Result]:
             (await _bare(pool, batch, i), await _through(pool, publisher, batch, i))
             for i in range(ROUNDS)
         ]
-        best = min(pairs, key=lambda pair: pair[1][0] / pair[0])
-        bare, (through, write_ms) = best
+        # of rounds that others disturbed more or less, the one in the middle
+        bare, run = sorted(pairs, key=lambda pair: pair[1].seconds / pair[0])[ROUNDS // 2]
         alone = await _one_at_a_time(pool)
         commits = await _bare_commits(pool)
         sizes = await _sizes(pool)
-    rate, limit = ROWS / through, ROWS / bare
+    rate, limit = ROWS / run.seconds, ROWS / bare
     return [
         result(
             "ingest: prints checked, folded, cached, durable", rate, "rows/s", limit=limit,
-            against=AGAINST, figure="at least 60 % of it, and 200,000 rows/s",
-            is_met=rate >= 0.6 * limit and rate >= 200_000,
+            against=AGAINST, figure="at least 60 % of it", is_met=rate >= 0.6 * limit,
         ),
-        at_most("ingest: writes under that load, p95", write_ms, "ms", 50),
+        at_least("ingest: the same, of one core of ours and the server's", ROWS / run.cpu,
+            "rows/s", 200_000),
+        at_most("ingest: writes under that load, p95", run.write_ms, "ms", 50),
         result(
             "ingest: one print until it is durable, p99", percentile(alone, 0.99), "ms",
             limit=percentile(commits, 0.99), against="one bare commit of such a row, p99",
@@ -159,14 +164,19 @@ async def _bare(pool: asyncpg.Pool, batch: TickBatch, number: int) -> float:
         return time.perf_counter() - began
 
 
-async def _through(
-    pool: asyncpg.Pool, publisher: Publisher, batch: TickBatch, number: int
-) -> tuple[float, float]:
-    """Seconds from the first print to all durable, and the p95 of the writes."""
+class Run(NamedTuple):
+    """From the first print to all durable: seconds, processor time of both, p95 of the writes."""
+
+    seconds: float
+    cpu: float
+    write_ms: float
+
+
+async def _through(pool: asyncpg.Pool, publisher: Publisher, batch: TickBatch, number: int) -> Run:
     dataset = f"import:through{number}"
     way = TickIngest(pool, dataset, trading_calendar(), source="bench")
     gc.collect()
-    began = time.perf_counter()
+    spent, began = await _cpu(pool), time.perf_counter()
     for part in pieces(batch, BATCH):
         taken = await way.take(part)
         if isinstance(taken.good, TickBatch):
@@ -174,10 +184,26 @@ async def _through(
         await asyncio.sleep(0)
     await way.drain()
     seconds = time.perf_counter() - began
+    cpu = await _cpu(pool) - spent
     stored = await pool.fetchval("SELECT count(*) FROM ticks WHERE dataset = $1", dataset)
     assert stored == len(batch), f"{stored} of {len(batch)} are there"
     await way.close()
-    return seconds, way.statistics.write_percentile(0.95)
+    return Run(seconds, cpu, way.statistics.write_percentile(0.95))
+
+
+async def _cpu(pool: asyncpg.Pool) -> float:
+    """Seconds of processor time of this process and of the server's for our connections."""
+    ticks = 0
+    for row in await pool.fetch(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    ):
+        ticks += _ticks_of(row["pid"])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks_of(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 # ------------------------------------------------------------------------------- latency
@@ -255,7 +281,7 @@ async def _burst() -> list[Result]:
         await way.close()
     return [
         at_most("ingest-burst: memory that a million prints add", peak - before, "MB", 256),
-        at_most("ingest-burst: prints waiting at most", waiting, "rows", 500_000 + 65_536),
+        at_most("ingest-burst: prints waiting at most", waiting, "rows", 500_000),
         result(
             "ingest-burst: all taken in", BURST / brought, "rows/s", limit=BURST / durable,
             against="the rate at which they were durable", figure="none",

@@ -17,8 +17,12 @@ from app.repositories.journal import LOST_CONNECTION
 from app.repositories.quotes import Quotes
 from app.repositories.ticks import Ticks
 
-LARGEST_WRITE: Final = 8_192
+LARGEST_WRITE: Final = 32_768
 "Rows of one COPY at most: what is queued is written as one batch up to here."
+SMALLEST_WRITE: Final = 1_024
+"Where more rows are queued, so many are written at once, however long it takes."
+WRITE_SECONDS: Final = 0.02
+"What a write is to take: as many rows as the last ones let expect."
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _REFUSED: Final = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
@@ -49,13 +53,14 @@ class TickWriter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
+        self._at_once = 4 * SMALLEST_WRITE
 
     # ------------------------------------------------------------------------- what comes
 
     async def put_ticks(self, batch: TickBatch) -> None:
         """Queue prints; wait while there is no room for them. Raises what stopped the writer."""
-        for first in range(0, len(batch), LARGEST_WRITE):
-            part = batch[first : first + LARGEST_WRITE]
+        for first in range(0, len(batch), SMALLEST_WRITE):
+            part = batch[first : first + SMALLEST_WRITE]
             self._demand_running()
             await self._make_room(len(part))
             self._ticks.append(part)
@@ -130,7 +135,7 @@ class TickWriter:
     async def _write_ticks(self) -> None:
         parts = [self._ticks.popleft()]
         rows = len(parts[0])
-        while self._ticks and rows + len(self._ticks[0]) <= LARGEST_WRITE:
+        while self._ticks and rows + len(self._ticks[0]) <= self._at_once:
             parts.append(self._ticks.popleft())
             rows += len(parts[-1])
         stored = await self._patiently(join_ticks(parts))
@@ -142,9 +147,11 @@ class TickWriter:
         self._quotes.clear()
         # they are no longer there to be dropped
         self._changed(quotes=-len(batch))
-        for first in range(0, len(batch), LARGEST_WRITE):
-            stored = await self._patiently(batch[first : first + LARGEST_WRITE])
-            self._statistics.quotes_stored += stored.inserted
+        first = 0
+        while first < len(batch):
+            part = batch[first : first + self._at_once]
+            first += len(part)
+            self._statistics.quotes_stored += (await self._patiently(part)).inserted
 
     async def _patiently(self, batch: TickBatch | QuoteBatch) -> Appended:
         """Store a batch, however long the database is away."""
@@ -166,9 +173,17 @@ class TickWriter:
             self._statistics.is_database_away = False
             now = self._clock.monotonic()
             self._statistics.wrote(len(batch), now - began, now)
+            self._learn(len(batch), now - began)
             self._statistics.unchanged += stored.unchanged
             self._statistics.differing += stored.differing
             return stored
+
+    def _learn(self, rows: int, seconds: float) -> None:
+        """Write more at once where that is quick, and less where it is not."""
+        if rows >= SMALLEST_WRITE:
+            fitting = int(rows * WRITE_SECONDS / max(seconds, 1e-4))
+            step = min(max(fitting, self._at_once // 2), self._at_once * 2)
+            self._at_once = min(max(step, SMALLEST_WRITE), LARGEST_WRITE)
 
     async def _store(self, batch: TickBatch | QuoteBatch) -> Appended:
         """Store a batch; rows that the table itself refuses are left out alone, and counted."""
