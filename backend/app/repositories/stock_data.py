@@ -337,8 +337,7 @@ class StockData:
         """Read minutes backwards from `end` until there are `limit` longer bars."""
         calendar = trading_calendar(stock.exchange)
         wanted = limit or _EVERYTHING
-        per_bar = 390 if timeframe is Timeframe.D1 else step_ns(timeframe) // step_ns(Timeframe.M1)
-        count = None if limit is None else (limit + 1) * per_bar * 2
+        count = None if limit is None else _minutes_of(timeframe, limit, beyond=end is not None)
         while True:
             minutes = await self._read(stock, Timeframe.M1, start, self._through(end), count)
             made = aggregate(minutes, timeframe, calendar)
@@ -373,6 +372,16 @@ class StockData:
         for name, column in zip(_FIELDS, columns, strict=True):
             rows[name] = column[::-1]
         return BarBatch(stock.symbol, timeframe, rows)
+
+
+def _minutes_of(timeframe: Timeframe, bars: int, *, beyond: bool) -> int:
+    """Minutes that most likely make so many bars: an eighth more, as hours are not all whole.
+
+    `beyond`: a day of them lies beyond the last bar wanted.
+    """
+    day = 390
+    per_bar = day if timeframe is Timeframe.D1 else step_ns(timeframe) // step_ns(Timeframe.M1)
+    return (bars + 2) * per_bar * 9 // 8 + (day if beyond else 0)
 
 
 async def datasets(db: Db) -> list[str]:
