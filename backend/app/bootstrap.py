@@ -178,6 +178,13 @@ async def configured_feeds() -> tuple[str, ...]:
     return tuple(provider.name for provider in found)
 
 
+def live_symbols() -> tuple[str, ...]:
+    """Symbols of a first live account: LIVE_SYMBOLS, else DATABENTO_SYMBOLS."""
+    from app.adapters.clients.databento import DatabentoOptions  # noqa: PLC0415 - takes a second
+
+    return LiveOptions().symbols or DatabentoOptions().symbols
+
+
 @asynccontextmanager
 async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
     """Everything that `core` needs, closed at the end."""

@@ -27,7 +27,7 @@ from app.console.words import (
     upper,
 )
 from app.core.environment import strategy_folders
-from app.repositories import account_reports, deployment_reports
+from app.repositories import deployment_reports
 from app.repositories import events as journaled
 from app.repositories import orders as stored_orders
 from app.repositories import positions as stored_positions
@@ -89,16 +89,6 @@ def deploy(
 
 
 # --------------------------------------------------------------------------------------- looking
-
-
-def accounts(as_json: Json = False) -> None:
-    """List the accounts."""
-
-    async def work(at: Connected) -> Sequence[Row]:
-        return (await account_reports.listing(at.pool)(1000, None)).items
-
-    columns = ("id", "name", "dataset", "equity", "cash", "trading_state", "is_running")
-    show_list("accounts", run(work), columns, as_json=as_json)
 
 
 def deployments(account: Account = None, limit: Many = 50, as_json: Json = False) -> None:

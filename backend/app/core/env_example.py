@@ -20,9 +20,10 @@ from app.core.config import (
     LogOptions,
     RedisOptions,
 )
+from app.core.live import LiveOptions
 from app.core.options import Options, variable_of, where_of
-from app.core.retention import RetentionOptions
 from app.core.pricing import PricingOptions
+from app.core.retention import RetentionOptions
 
 HEADER: Final = """\
 # Every setting of Tradewright, with its default. Copy to .env and fill in what you use:
@@ -38,6 +39,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     DatabaseOptions,
     RedisOptions,
     CacheOptions,
+    LiveOptions,
     RetentionOptions,
     LogOptions,
     PricingOptions,

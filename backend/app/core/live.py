@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.core.config import NINE_SYMBOLS, split_list
+from app.core.config import split_list
 from app.core.options import Options
 
 Name = Literal["trades", "quotes", "bars"]
@@ -22,9 +22,8 @@ class LiveOptions(Options):
         " empty: every provider whose key is set",
     )
     symbols: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=NINE_SYMBOLS,
-        validation_alias=AliasChoices("LIVE_SYMBOLS", "DATABENTO_SYMBOLS"),
-        description="Comma-separated symbols of the first live account",
+        default=(),
+        description="Comma-separated symbols of the first live account; empty: DATABENTO_SYMBOLS",
     )
     channels: Annotated[tuple[Name, ...], NoDecode] = Field(
         default=("trades", "quotes", "bars"),

@@ -11,7 +11,6 @@ from app import bootstrap
 from app.bootstrap import Parts
 from app.core import clock
 from app.core.errors import Fenced
-from app.core.live import LiveOptions
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.events.listener import Listener
@@ -167,7 +166,7 @@ class Core:
     async def _begin_live(self, first: FirstRun, feeds: tuple[str, ...]) -> None:
         """The live account; its history comes while everything else is at work already."""
         start = clock.now().replace(second=0, microsecond=0)
-        account = await first.live(feeds, LiveOptions().symbols, start)
+        account = await first.live(feeds, bootstrap.live_symbols(), start)
         if account is not None:
             self._filling = asyncio.create_task(self._fill(first, account), name="fill history")
 
