@@ -40,6 +40,7 @@ BURST = 1_000_000
 BATCH = 10_000
 ROUNDS = 3
 AGAINST = "binary COPY of the same rows into the same table, in the same run"
+WHERE = "where a bare commit's p99 is at most 2 ms"
 OPEN = 1_709_303_400_000_000_000
 "2024-03-01 14:30 UTC, an open of XNYS."
 
@@ -129,6 +130,7 @@ async def _measure() -> list[Result]:
         alone = await _one_at_a_time(pool)
         commits = await _bare_commits(pool)
         sizes = await _sizes(pool)
+    is_quick = percentile(commits, 0.99) <= 2
     rate, limit = ROWS / run.seconds, ROWS / bare
     return [
         result(
@@ -137,11 +139,16 @@ async def _measure() -> list[Result]:
         ),
         at_least("ingest: the same, of one core of ours and the server's", ROWS / run.cpu,
             "rows/s", 200_000),
-        at_most("ingest: writes under that load, p95", run.write_ms, "ms", 50),
+        result(
+            "ingest: writes under that load, p95", run.write_ms, "ms", limit=50,
+            against="the figure to stay under", figure=f"at most 50 ms {WHERE}",
+            is_met=run.write_ms <= 50 if is_quick else None,
+        ),
         result(
             "ingest: one print until it is durable, p99", percentile(alone, 0.99), "ms",
             limit=percentile(commits, 0.99), against="one bare commit of such a row, p99",
-            figure="at most 10 ms", is_met=percentile(alone, 0.99) <= 10,
+            figure=f"at most 10 ms {WHERE}",
+            is_met=percentile(alone, 0.99) <= 10 if is_quick else None,
         ),
         result(
             "ingest: one print until it is durable, p50", percentile(alone, 0.5), "ms",

@@ -19,9 +19,9 @@ from app.repositories.ticks import Ticks
 
 LARGEST_WRITE: Final = 32_768
 "Rows of one COPY at most: what is queued is written as one batch up to here."
-SMALLEST_WRITE: Final = 1_024
+SMALLEST_WRITE: Final = 4_096
 "Where more rows are queued, so many are written at once, however long it takes."
-WRITE_SECONDS: Final = 0.02
+WRITE_SECONDS: Final = 0.03
 "What a write is to take: as many rows as the last ones let expect."
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
@@ -53,7 +53,7 @@ class TickWriter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
-        self._at_once = 4 * SMALLEST_WRITE
+        self._at_once = 2 * SMALLEST_WRITE
 
     # ------------------------------------------------------------------------- what comes
 
