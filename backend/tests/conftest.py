@@ -100,8 +100,7 @@ async def session(_session_engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
 @pytest.fixture
 def redis_url(test_servers: TestServers) -> str:
     """`redis://…`, emptied before each test; xdist workers have a database each."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
-    url = f"{test_servers.redis_url.rpartition('/')[0]}/{number % 16}"
+    url = servers.redis_database(test_servers.redis_url)
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url

@@ -76,6 +76,16 @@ def shared(folder: Path) -> Iterator[TestServers]:
             postgres.stop()
 
 
+def redis_database(url: str) -> str:
+    """The Redis database of this process: xdist workers have one each, and so, as far as they
+    reach, have several test runs that share a server."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    number = int(worker.removeprefix("gw")) if worker else 0
+    if os.environ.get("TRADEWRIGHT_TEST_REDIS_URL"):
+        number += os.getppid() if worker else os.getpid()
+    return f"{url.rpartition('/')[0]}/{number % 15 + 1}"
+
+
 def template(server_url: str) -> str:
     """Name of a migrated database to copy, made once for each state of the migrations."""
     name = f"tw_template_{_schema_fingerprint()}"

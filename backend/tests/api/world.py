@@ -1,7 +1,6 @@
 """Small worlds for the API's tests, made by SQL, and an engine that answers as it is told."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from app.main import create_app
 from app.repositories import leases, trading_state, users
 from app.repositories.stock_data import StockData
 from tests.factories import make_batch
-from tests.servers import TestServers
+from tests.servers import TestServers, redis_database
 
 PASSWORD = "seven blue herons at dawn"
 _HASHED = hash_password(PASSWORD)
@@ -53,10 +52,8 @@ async def key_of(parts: Parts, user_id: int, role: str, *scopes: str) -> str:
 async def started(url: str, test_servers: TestServers, home: Path) -> AsyncIterator[FastAPI]:
     """An application that outlives one test; its Redis is what `redis_url` empties."""
     with pytest.MonkeyPatch.context() as environment:
-        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
-        redis = f"{test_servers.redis_url.rpartition('/')[0]}/{number % 16}"
         environment.setenv("DATABASE_URL", url)
-        environment.setenv("REDIS_URL", redis)
+        environment.setenv("REDIS_URL", redis_database(test_servers.redis_url))
         environment.setenv("TRADEWRIGHT_HOME", str(home))
         get_settings.cache_clear()
         app = create_app()
