@@ -103,6 +103,7 @@ def beside(case: PanelCase, other: str, *, visit_all: bool) -> str:
     broker, journal = PaperBroker(case.model), MemoryJournal()
     driver = Driver(engine, broker, journal)
     first = start_command(case.strategy, market)
+    first.payload["symbols"] = list(market.tracks)[:2]  # it has no row where only others trade
     payload = {**start_command(other, market).payload, "deployment_id": 2}
     for command in (first, msgspec.structs.replace(first, command_id=2, payload=payload)):
         finish(driver.step(command))
