@@ -46,8 +46,8 @@ def api() -> list[Result]:
         url = platform.run("db", "url").strip()
         bare = asyncio.run(_bare(url))
         with httpx.Client(base_url=platform.url, headers={"Authorization": f"Bearer {key}"}) as web:
-            bars = _calls(web, _bars_path())
-            own = {path: _calls(web, path) for path in ROUTES}
+            bars = calls(web, _bars_path())
+            own = {path: calls(web, path) for path in ROUTES}
         memory = round(platform.memory_mb(), 1)
     p95, limit = percentile(bars, 0.95), percentile(bare, 0.95)
     return [
@@ -74,7 +74,7 @@ def _bars_path() -> str:
     return f"/api/stocks/{SYMBOL}/bars?dataset=import:bench&timeframe=1m&limit={BARS}"
 
 
-def _calls(web: httpx.Client, path: str) -> list[float]:
+def calls(web: httpx.Client, path: str) -> list[float]:
     """Milliseconds of each answer; the first ones fill caches and are not counted."""
     found: list[float] = []
     for _ in range(CALLS + 5):

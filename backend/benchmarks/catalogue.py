@@ -34,4 +34,5 @@ BENCHMARKS = {
     "api": Benchmark("api", "api", "bars and the engine's routes over HTTP"),
     "cache": Benchmark("cache", "cache", "cached quotes, hit ratio, invalidation, memory"),
     "websocket": Benchmark("websocket", "websocket", "events to 200 WebSocket clients"),
+    "options": Benchmark("options", "options", "implied volatilities and greeks; chains over HTTP"),
 }

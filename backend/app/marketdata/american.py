@@ -228,6 +228,7 @@ def _solved(terms: Terms, wanted: Floats, start: Floats) -> Floats:
     above = price(terms, high) - wanted
     answer = np.where(below < 0, high, np.nan)
     open_rows = np.flatnonzero((below < 0) & (above > _SOLVED * wanted))
+    side = np.zeros(len(terms), dtype=np.int8)
     slope = black_scholes.vega(terms, start)
     with np.errstate(all="ignore"):
         first = start - above / slope
@@ -240,8 +241,10 @@ def _solved(terms: Terms, wanted: Floats, start: Floats) -> Floats:
         answer[open_rows] = now
         is_low = miss < 0
         rows_low, rows_high = open_rows[is_low], open_rows[~is_low]
-        above[rows_low] *= 0.5
-        below[rows_high] *= 0.5
+        # a bound that stays for the second time counts half, or it would stay for ever
+        above[rows_low[side[rows_low] < 0]] *= 0.5
+        below[rows_high[side[rows_high] > 0]] *= 0.5
+        side[rows_low], side[rows_high] = -1, 1
         low[rows_low], below[rows_low] = now[is_low], miss[is_low]
         high[rows_high], above[rows_high] = now[~is_low], miss[~is_low]
         done = (np.abs(miss) <= _SOLVED * wanted[open_rows]) | (

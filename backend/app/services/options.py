@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 import msgspec
+import numpy as np
 import orjson
 
 from app.core.clock import Clock, from_ns
@@ -139,16 +140,16 @@ def _decoded(cursor: str) -> Key:
 
 
 def _rows(document: Document, places: Sequence[int]) -> list[Row]:
-    names = (*_TEXTS, *NUMBERS)
-    columns: list[list[Any]] = [document[name] for name in names]
-    quoted = document["quoted_at"]
-    return [
-        {
-            **{name: column[i] for name, column in zip(names, columns, strict=True)},
-            "at": from_ns(quoted[i]),
-        }
-        for i in places
-    ]
+    """Contracts as objects, `at` as text in UTC."""
+    names = ("at", *_TEXTS, *NUMBERS)
+    quoted = np.array(document["quoted_at"], dtype=np.int64)
+    unit = "us" if (quoted % 1_000_000_000).any() else "s"
+    times = quoted.astype("datetime64[ns]").astype(f"datetime64[{unit}]")
+    at: list[str] = np.datetime_as_string(times, timezone="UTC").tolist()
+    columns: list[list[Any]] = [at, *(document[name] for name in names[1:])]
+    if len(places) < len(at):
+        columns = [[column[i] for i in places] for column in columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _underlying_price(document: Document) -> float | None:

@@ -1,6 +1,5 @@
 """Option chains of a stock."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -48,9 +47,5 @@ async def list_options(
     if answer.wants_csv(query.format):
         return answer.file(OptionOut, Rows(page.items))
     body = msgspec.structs.asdict(page)
-    items = [{**row, "at": _utc(row["at"])} for row in page.items]
-    return fast_json({**body, "at": page.at and _utc(page.at), "items": items})
-
-
-def _utc(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
+    at = None if page.at is None else page.at.isoformat().replace("+00:00", "Z")
+    return fast_json({**body, "at": at})
