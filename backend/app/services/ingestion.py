@@ -1,6 +1,6 @@
 """A provider's stream made into what the engine may see: checked, stored, told, then handed on."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -174,7 +174,7 @@ class Ingestion:
         good = [await self._checked(batch) for batch in self._together(items)]
         kept = {batch.symbol: batch for batch in good if len(batch)}
         days = [day for batch in kept.values() for day in self._made_days(batch)]
-        await self._store([*kept.values(), *days])
+        await self._store([*_by_giver(items, kept), *days])
         moments = [moment for one in late for moment in await self._revise(slicer, one)]
         if self._clock is not None:
             slicer.warm_up(self._clock.now() - max(self._fresh, DURATIONS[base]))
@@ -367,6 +367,25 @@ def _like(whole: BarBatch, rows: BarBatch) -> BarBatch:
     if isinstance(whole, SourcedBars):
         return SourcedBars(rows.symbol, rows.timeframe, rows.rows, whole.source)
     return rows
+
+
+def _by_giver(
+    items: Sequence[SliceOpened | BarBatch], kept: Mapping[str, BarBatch]
+) -> list[BarBatch]:
+    """What was kept of a round, apart again where a symbol's bars came from several providers."""
+    givers: dict[str, dict[str, list[SourcedBars]]] = {}
+    for item in items:
+        if isinstance(item, SourcedBars):
+            givers.setdefault(item.symbol, {}).setdefault(item.source, []).append(item)
+    found: list[BarBatch] = []
+    for symbol, batch in kept.items():
+        if len(givers.get(symbol, {})) < 2:
+            found.append(batch)
+            continue
+        for parts in givers[symbol].values():
+            starts = np.concatenate([part.start for part in parts])
+            found.append(_like(parts[0], batch[np.isin(batch.start, starts)]))
+    return found
 
 
 def _joined(parts: Sequence[BarBatch]) -> BarBatch:

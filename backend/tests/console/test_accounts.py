@@ -1,0 +1,61 @@
+"""`tradewright accounts`: the list, and new accounts on live data."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.console import accounts
+from app.core.config import get_settings
+from app.core.errors import ConfigurationError, Conflict, InvalidInput, NotFound
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    get_settings.cache_clear()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(accounts.app, arguments)
+
+
+def add(feeds: str, *more: str, symbols: str = "aapl,SPY") -> Result:
+    return run("add", "Mine", "--feeds", feeds, "--symbols", symbols, *more)
+
+
+def test_an_account_on_live_data_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWELVE_DATA_API_KEY", "a-key-of-a-test")
+    done = add("Twelve_Data, yfinance", "--cash", "50000", "--json")
+    assert done.exit_code == 0, done.output
+    row = orjson.loads(done.output)
+    assert (row["dataset"], row["feeds"], row["symbols"]) == (
+        "live", ["twelve_data", "yfinance"], ["AAPL", "SPY"],
+    )  # fmt: skip
+    [listed] = orjson.loads(run("--json").output)["accounts"]
+    assert (listed["name"], float(listed["cash"])) == ("Mine", 50000)
+    assert isinstance(add("twelve_data").exception, Conflict)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "error", "words"),
+    [
+        ("twelvedata", NotFound, "Did you mean twelve_data"),
+        ("twelve_data", ConfigurationError, "TWELVE_DATA_API_KEY is not set"),
+        ("yfinance,simulator", InvalidInput, "simulator has no live data"),
+        (",", InvalidInput, "No provider is named"),
+    ],
+)
+def test_a_chain_that_cannot_be_is_answered_with_a_sentence(
+    feeds: str, error: type[Exception], words: str
+) -> None:
+    failed = add(feeds).exception
+    assert isinstance(failed, error)
+    assert words in str(failed)
+
+
+def test_money_and_symbols_are_checked() -> None:
+    assert "too little" in str(add("yfinance", "--cash", "0.5").exception)
+    assert "Name at least one symbol" in str(add("yfinance", symbols=",").exception)
