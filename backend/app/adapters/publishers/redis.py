@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -33,7 +34,10 @@ from app.marketdata.cache import Kind, Remembered
 
 MOST_BARS: Final = 20_000
 "Bars kept while Redis is away; older ones are dropped."
+MOST_SAVED: Final = 2_000
+"Prices handed out at once to be stored: the others come next time."
 _AT_ONCE: Final = 500
+"Bars, and prices, of one round: encoding them must not hold up the engine."
 _LINGER_SECONDS: Final = 0.02
 "Between two rounds: what changes twice in it is sent once."
 _PAUSE_SECONDS: Final = 0.25
@@ -129,8 +133,10 @@ class Adapter:
         self._go()
 
     def unsaved(self) -> list[Remembered]:
-        """What changed since the last call, to be stored for the next empty Redis."""
-        taken, self._unsaved = self._unsaved, {}
+        """Some of what changed since it was asked for last, to be stored for an empty Redis."""
+        taken = list(islice(self._unsaved, MOST_SAVED))
+        for one in taken:
+            del self._unsaved[one]
         return [self._remembered(kind, key) for kind, key in taken]
 
     def figures(self) -> dict[str, float]:
@@ -193,9 +199,11 @@ class Adapter:
             work.bars.append((dataset, some))
             rows += len(some)
         self._rows -= rows
-        if self._bars:
+        work.prices = list(islice(self._prices, _AT_ONCE))
+        for key in work.prices:
+            del self._prices[key]
+        if self._bars or self._prices:
             self._wake.set()
-        work.prices, self._prices = list(self._prices), {}
         work.chains, self._chains = self._chains, {}
         work.restored, self._restored = self._restored, []
         work.suspect, self._suspect = self._suspect, set()

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from app.adapters.caches.redis import Adapter as Cache
 from app.adapters.clients.market_keys import WARM, bars_key
-from app.adapters.publishers.redis import LEASE_MS, MOST_BARS, Adapter
+from app.adapters.publishers.redis import LEASE_MS, MOST_BARS, MOST_SAVED, Adapter
 from app.domain.market import Timeframe
 from app.marketdata.batch import QUOTE, TICK, BarBatch, QuoteBatch, TickBatch, TickLabel
 from app.marketdata.cache import Kind, Remembered
@@ -93,7 +93,23 @@ async def test_prices_that_change_while_nothing_is_sent_are_sent_once(
     assert publisher.figures()["publisher_waiting"] == 1
     found = await until(lambda: price(redis))
     assert (found["bid"], found["ask"]) == (1009.0, None)
-    assert publisher.figures()["publisher_sent_total"] == 1
+
+    async def sent() -> float:
+        return publisher.figures()["publisher_sent_total"]
+
+    assert await until(sent) == 1
+
+
+async def test_many_symbols_are_sent_and_saved_some_at_a_time(
+    publisher: Adapter, redis: Redis
+) -> None:
+    symbols = tuple(f"S{number}" for number in range(MOST_SAVED + 1))
+    rows = np.zeros(len(symbols), dtype=QUOTE)
+    rows["symbol"], rows["at"], rows["bid"] = np.arange(len(symbols)), AT, 10
+    publisher.offer_quotes("test", QuoteBatch(symbols, rows))
+    await until(lambda: price(redis, symbols[-1]))
+    assert len(publisher.unsaved()) == MOST_SAVED
+    assert len(publisher.unsaved()) == 1
 
 
 async def test_new_bars_are_appended_to_those_that_are_remembered(
