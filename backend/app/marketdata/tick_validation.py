@@ -271,10 +271,12 @@ class _Judge:
         if not len(old):
             return
         slack = self._rules.disorder or 0
+        beyond_memory = self._at[old] < memory.newest[self._numbers[old]] - slack
+        self._repeats[old[beyond_memory]] = True
+        old = old[~beyond_memory]
         slim = self._slim(old, one, other)
         for position, row in zip(old.tolist(), slim.tolist(), strict=True):
-            beyond_memory = row[1] < memory.newest[row[0]] - slack
-            if beyond_memory or memory.came_before(row):
+            if memory.came_before(row):
                 self._repeats[position] = True
 
     def _advance(self, groups: Groups, one: Floats, other: Floats) -> None:

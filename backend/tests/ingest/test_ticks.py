@@ -264,6 +264,32 @@ async def test_closing_gives_up_on_a_database_that_stays_away(
     assert len(await Ticks(pool, "live").ticks("AAPL", *DAY)) == 1
 
 
+async def test_refused_rows_wait_for_the_database_too(
+    gate: tuple[Gate, asyncpg.Pool], pool: asyncpg.Pool
+) -> None:
+    door, through = gate
+    ingest = made(through)
+    await ingest.take(make_ticks([(0, 100)]))
+    await ingest.drain()
+    await door.shut()
+    await ingest.take(make_ticks([(1, -1)]))
+    with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await ingest.drain()
+    await door.open()
+    await ingest.close()
+    assert await quarantine.counts(pool, "live") == {"not_positive": 1}
+
+
+async def test_writes_grow_with_the_queue(pool: asyncpg.Pool) -> None:
+    ingest = made(pool)
+    batch = random_ticks(np.random.default_rng(1), 30_000, disorder=0)
+    await ingest.take(batch)
+    await ingest.close()
+    assert ingest.statistics.ticks_stored == 30_000
+    assert ingest.statistics.largest_write >= 4_096
+    assert ingest.statistics.most_waiting == 30_000
+
+
 async def test_a_row_that_the_table_refuses_stops_no_other(pool: asyncpg.Pool) -> None:
     ingest = made(pool)
     batch = make_ticks([(i, 100) for i in range(9)])
