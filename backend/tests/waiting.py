@@ -10,6 +10,6 @@ T = TypeVar("T")
 async def until(found: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
     """The first answer that is true; fails when none comes in time."""
     async with asyncio.timeout(seconds):
-        while not (value := await found()):
+        while not (value := await found()):  # noqa: ASYNC110 - nobody sets an event
             await asyncio.sleep(0.002)
         return value

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -154,7 +154,7 @@ class Adapter:
         await end([self._task])
         await self._redis.aclose()
 
-    def _changed(self, keys: Any) -> None:  # noqa: ANN401 - an iterator that takes as it goes
+    def _changed(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self._prices[key] = None
             self._unsaved[Kind.QUOTE, key] = None
