@@ -107,6 +107,21 @@ class Deployments:
         }
         return Runtime(deployment, strategies, histories)
 
+    def look_again(self, symbol: str) -> None:
+        """Stored bars of `symbol` were corrected: its histories begin anew, with what they are."""
+        for runtime in self.running:
+            deployment = runtime.deployment
+            if symbol not in deployment.symbols:
+                continue
+            if isinstance(runtime, PanelRuntime):
+                runtime.history = self.histories.panel(
+                    runtime.strategy, deployment.symbols, deployment.timeframe
+                )
+            else:
+                runtime.histories[symbol] = self.histories(
+                    runtime.strategies[symbol], symbol, deployment.timeframe
+                )
+
     def _route(self) -> None:
         self._routes = {}
         self._panels = [one for one in self.running if isinstance(one, PanelRuntime)]

@@ -260,8 +260,11 @@ class Engine:
     def _on_command(self, event: CommandReceived) -> None:
         self._requests.carry_out(event)
 
-    def _on_stored_bars(self, event: BarLate | BarsCorrected) -> None:
+    def _on_late_bar(self, event: BarLate) -> None:
         """Stored and journaled, never traded."""
+
+    def _on_correction(self, event: BarsCorrected) -> None:
+        self._deployments.look_again(event.symbol)
 
 
 _first: Final = itemgetter(0)
@@ -272,8 +275,8 @@ _HANDLERS: Final[dict[type, Callable[[Engine, Any], None]]] = {
     SessionClosed: Engine._on_session_closed,
     CommandReceived: Engine._on_command,
     Reconciled: Engine._on_reconciled,
-    BarLate: Engine._on_stored_bars,
-    BarsCorrected: Engine._on_stored_bars,
+    BarLate: Engine._on_late_bar,
+    BarsCorrected: Engine._on_correction,
 }
 _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrderSubmitted: reports.on_submitted,

@@ -15,8 +15,9 @@ from app.core.errors import InvalidInput, JournalError, NotFound
 from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.domain.commands import CommandKind
-from app.domain.deployments import LIVE_DATASET
+from app.domain.deployments import LIVE_DATASET, DeploymentState
 from app.domain.events import (
+    BarsCorrected,
     CommandReceived,
     FeedConnected,
     FeedDisconnected,
@@ -330,7 +331,12 @@ class AccountRunner:
     # -------------------------------------------------------------------------------- histories
 
     async def _prepare(self, item: Item) -> None:
-        """Load what a strategy that is about to start will want to look back on."""
+        """Load what strategies that start, or whose bars were corrected, will look back on."""
+        if isinstance(item, BarsCorrected):
+            for deployment, state in self._engine.deployments.values():
+                if state is DeploymentState.RUNNING and item.symbol in deployment.symbols:
+                    await self._load(deployment, self._engine.slice_end)
+            return
         if isinstance(item, CommandReceived) and item.kind == CommandKind.DEPLOYMENT_START:
             with suppress(InvalidInput):
                 wish = parse(item.kind, item.payload)
