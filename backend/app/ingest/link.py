@@ -80,6 +80,8 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     bars: int = 0
     queue: int = 0
     "Prints and quotes that wait to be stored."
+    waiting: int = 0
+    "Bars and first prints of the whole feed that nobody has taken yet: the database is slow."
     shed: int = 0
     "Quotes dropped under overload; bars never are."
     refused: int = 0
@@ -153,8 +155,8 @@ class Link:
             self.why = why
             self.reading.cancel()
 
-    def report(self, serving: Sequence[str]) -> LinkReport:
-        """What it is now."""
+    def report(self, serving: Sequence[str], waiting: int = 0) -> LinkReport:
+        """What it is now; `serving` and `waiting` are known to the feed."""
         counted = TickStatistics() if self.prints is None else self.prints.statistics
         return LinkReport(
             provider=self.name,
@@ -170,6 +172,7 @@ class Link:
             lag_seconds=self.lag_seconds,
             bars=self.bars,
             queue=counted.ticks_waiting + counted.quotes_waiting,
+            waiting=waiting,
             shed=counted.quotes_shed,
             refused=counted.refused,
             problem=self.problem,

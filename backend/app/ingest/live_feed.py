@@ -135,7 +135,7 @@ class LiveFeed:
         serving: dict[str, list[str]] = {}
         for symbol, source in sorted(self._source_of.items()):
             serving.setdefault(source, []).append(symbol)
-        return [link.report(serving.get(link.name, [])) for link in self.links]
+        return [link.report(serving.get(link.name, []), self.waiting) for link in self.links]
 
     @property
     def waiting(self) -> int:

@@ -10,6 +10,7 @@ WRITTEN_SECONDS: Final = 30.0
 "A state that is older was written by a process that is gone."
 LATE_SECONDS: Final = 60.0
 "Bars that come so long after their end are late."
+BARS_WAITING: Final = 1_000
 WAITING: Final = 100_000
 "Prints and quotes that may wait for the database."
 
@@ -41,6 +42,7 @@ def figures(rows: Iterable[Row]) -> dict[str, float]:
         "feed_reconnects_total": float(_sum(reports, "reconnects")),
         "feed_bars_total": float(_sum(reports, "bars")),
         "feed_queue": float(_sum(reports, "queue")),
+        "feed_waiting": float(max((report["waiting"] for report in reports), default=0)),
         "feed_quotes_shed_total": float(_sum(reports, "shed")),
         "feed_rows_refused_total": float(_sum(reports, "refused")),
     }
@@ -71,6 +73,8 @@ def _slow(row: Mapping[str, Any]) -> list[str]:
         found.append(f"Bars of {who} come {report['lag_seconds']:.0f} s late.")
     if report["silent"]:
         found.append(f"No bars of {', '.join(report['silent'])} from {who}.")
+    if report["waiting"] > BARS_WAITING:
+        found.append(f"{report['waiting']} bars of {row['account']} wait to be stored.")
     if report["queue"] > WAITING:
         found.append(f"{report['queue']} prints and quotes of {who} wait to be stored.")
     return found

@@ -41,6 +41,7 @@ TITLES: Final[dict[str, tuple[str, str, str]]] = {
     "feed_reconnects_total": ("Live connections made anew", "failures", "times"),
     "feed_bars_total": ("Live bars received", "data", "bars"),
     "feed_queue": ("Prints and quotes waiting to be stored", "data", "rows"),
+    "feed_waiting": ("Live bars waiting to be stored", "data", "bars"),
     "feed_quotes_shed_total": ("Quotes dropped under load", "failures", "quotes"),
     "feed_rows_refused_total": ("Prints and quotes quarantined", "failures", "rows"),
     "requests_total": ("API requests", "api", "requests"),
