@@ -65,6 +65,7 @@ class OptionIngest:
         self._publisher = publisher
         self._clock = clock
         self._known: dict[str, tuple[int, int]] = {}
+        self._places: dict[OptionContract, int] = {}
         self._contracts: list[OptionContract] = []
         self._waiting: Rows = np.empty(0, dtype=OPTION)
         self._prices: dict[str, float] = {}
@@ -86,7 +87,7 @@ class OptionIngest:
         verdict = await self._writer.judge(options, codes, to_ns(self._clock.now()), told)
         before = len(self._waiting)
         self._waiting = last_by(
-            np.concatenate([self._waiting, verdict.good.rows]), by=lambda at: at // _SECOND
+            np.concatenate([self._waiting, self._kept(verdict.good)]), by=lambda at: at // _SECOND
         )
         folded = before + len(verdict.good) - len(self._waiting) + verdict.repeated
         counts = OptionCounts(len(batch), len(verdict.bad), folded)
@@ -106,21 +107,16 @@ class OptionIngest:
 
     def _read(self, batch: QuoteBatch) -> tuple[OptionBatch, Codes]:
         """Quotes as rows of options, and what is wrong with their symbols."""
-        named = [self._known_as(symbol) for symbol in batch.symbols]
-        places = np.array([place for place, _ in named], dtype=np.int32)
+        used, which = np.unique(batch.rows["symbol"], return_inverse=True)
+        named = [self._known_as(batch.symbols[i]) for i in used.tolist()]
+        contracts = [self._contracts[place] for place, _ in named]
         codes = np.array([code for _, code in named], dtype=np.uint16)
-        which = batch.rows["symbol"]
+        prices = np.array([self._prices.get(one.underlying, np.nan) for one in contracts])
         values = {name: batch.rows[name].copy() for name in ("bid", "ask")}
         for column in values.values():
             column[column == 0] = np.nan
-        prices = [self._prices.get(one.underlying, np.nan) for one in self._contracts]
-        rows = OptionBatch.of(
-            self._contracts,
-            batch.rows["at"],
-            places[which],
-            underlying_price=np.array(prices)[places[which]],
-            **values,
-        )
+        spot = prices[which] if len(which) else np.empty(0)
+        rows = OptionBatch.of(contracts, batch.rows["at"], which, underlying_price=spot, **values)
         return rows, codes[which]
 
     def _known_as(self, symbol: str) -> tuple[int, int]:
@@ -128,14 +124,23 @@ class OptionIngest:
         found = self._known.get(symbol)
         if found is None:
             contract, code = contract_of(symbol)
-            found = self._known[symbol] = len(self._contracts), code
-            self._contracts.append(contract)
+            place = self._places.setdefault(contract, len(self._contracts))
+            if place == len(self._contracts):
+                self._contracts.append(contract)
+            found = self._known[symbol] = place, code
         return found
+
+    def _kept(self, good: OptionBatch) -> Rows:
+        """Rows of one batch, their contracts as this feed numbers them."""
+        rows = good.rows.copy()
+        places = np.array([self._places[one] for one in good.contracts], dtype=np.int32)
+        rows["contract"] = places[rows["contract"]] if len(rows) else 0
+        return rows
 
     async def _store(self, over: Flags) -> OptionCounts:
         if not over.any():
             return OptionCounts()
-        batch = OptionBatch(tuple(self._contracts), self._waiting[over])
+        batch = OptionBatch(tuple(self._contracts), self._waiting[over]).compact()
         try:
             written = await self._writer.write(batch, announced=self._publisher is None)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -156,7 +161,7 @@ class OptionIngest:
         for root in sorted(set(moved.tolist())):
             symbol, chain = await self._chain(root, batch)
             chain.apply(batch[moved == root])
-            current = chain.without_expired()
+            current = self._chains[root] = chain.without_expired()
             at = from_ns(current.at or 0)
             self._publisher.offer_chain(self._writer.dataset, symbol, current.document(), at)
 

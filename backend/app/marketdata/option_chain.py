@@ -51,6 +51,8 @@ class Chain:
             return self
         today = from_ns(self.at).date()
         kept = [i for i, one in enumerate(self.contracts) if one.expiry >= today]
+        if len(kept) == len(self):
+            return self
         return Chain([self.contracts[i] for i in kept], self.rows[kept])
 
     def document(self) -> bytes:

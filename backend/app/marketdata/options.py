@@ -64,6 +64,15 @@ class OptionBatch:
         """The rows chosen by a slice, a mask or positions, as a batch."""
         return OptionBatch(self.contracts, self.rows[index])
 
+    def compact(self) -> "OptionBatch":
+        """The same rows with no contracts but theirs: work then follows the rows."""
+        used, places = np.unique(self.rows["contract"], return_inverse=True)
+        if len(used) == len(self.contracts):
+            return self
+        rows = self.rows.copy()
+        rows["contract"] = places
+        return OptionBatch(tuple(self.contracts[i] for i in used.tolist()), rows)
+
     @property
     def prices(self) -> Floats:
         """What each contract costs a share: the middle of a two-sided quote, else the last trade.

@@ -127,6 +127,14 @@ async def test_bad_quotes_are_quarantined_with_their_reasons(pool: asyncpg.Pool)
     assert orjson.loads(row["record"])["bid"] == "5.3"
 
 
+async def test_a_symbol_with_blanks_is_the_same_contract(pool: asyncpg.Pool) -> None:
+    feed = ingest(pool)
+    padded = "AAPL  240621C00100000"
+    await feed.take(quotes((CALL, "15:00", 5.0, 5.2), (padded, "15:00", 6.0, 6.2)))
+    assert (await feed.flush()).stored == 1
+    assert await feed.take(quotes()[:0]) == OptionCounts()
+
+
 async def test_the_underlyings_price_may_come_from_the_table(pool: asyncpg.Pool) -> None:
     await StockData(pool, "live").store([make_batch([102.0])], "test")
     feed = ingest(pool)

@@ -53,6 +53,15 @@ def test_a_chain_has_its_columns_only() -> None:
         chain([contract()], "2024-03-01 15:00", lust=[1.0])
 
 
+def test_contracts_without_rows_can_be_left_out() -> None:
+    batch = chain([contract(90), contract(100), contract(110)], "2024-03-01 15:00", bid=[1, 2, 3])
+    assert batch.compact() is batch
+    part = batch[np.array([2, 0])].compact()
+    assert part.contracts == (contract(90), contract(110))
+    assert part.rows["contract"].tolist() == [1, 0]
+    assert part.rows["bid"].tolist() == [3, 1]
+
+
 def test_a_contract_trades_to_the_close_of_its_last_session() -> None:
     assert expiry_close(XNYS, EXPIRY) == ns("2024-06-21 20:00")
     assert expiry_close(XNYS, date(2024, 11, 29)) == ns("2024-11-29 18:00"), "a half day"
