@@ -17,7 +17,7 @@ import asyncpg
 from app.core.clock import from_ns
 from app.domain.market import Timeframe
 from app.marketdata.calendar import trading_calendar
-from app.repositories import stock_reports
+from app.repositories import bar_series, stock_reports
 from app.repositories.stock_data import StockData, datasets
 from benchmarks.measure import Result, at_most, percentile, repeated
 
@@ -45,6 +45,11 @@ _DAYS: Final = """
   SELECT 'live', s.id, '1d', o, o + interval '390 min', 100, 110, 90, 105, 1e6, 100, 'benchmark'
   FROM stocks s, unnest($1::timestamptz[]) o WHERE s.symbol LIKE 'BIG%' ORDER BY 2, 4"""
 
+_COUNT: Final = """
+  INSERT INTO bar_series (dataset, stock_id, timeframe, bars, first_start, last_start)
+  SELECT dataset, stock_id, timeframe, count(*), min(start), max(start)
+  FROM stock_data WHERE source = 'benchmark' GROUP BY 1, 2, 3"""
+
 
 async def fill(url: str) -> None:
     """Some sessions at a time, as a feed would: the newest last."""
@@ -57,7 +62,8 @@ async def fill(url: str) -> None:
         await connection.execute(_FILL, opens[first : first + 25])
         sys.stdout.write(f"\r{min(first + 25, DAYS) * SYMBOLS * 390:,} rows")
         sys.stdout.flush()
-    await connection.execute("VACUUM (ANALYZE) stock_data")
+    await connection.execute(_COUNT)
+    await connection.execute("VACUUM (ANALYZE) stock_data, bar_series")
     await connection.close()
 
 
@@ -93,7 +99,7 @@ async def measure(url: str) -> list[Result]:
             "the newest 500 daily bars": lambda: newest(Timeframe.D1, 500),
             "what there is of one symbol": rows_of_series,
             "which data sets there are": lambda: datasets(pool),
-            "every series of one stock": lambda: stock_reports.series(pool, pick.choice(ids)),
+            "every series of one stock": lambda: bar_series.of_stock(pool, pick.choice(ids)),
             "the newest minute": lambda: newest(Timeframe.M1, 1),
             "stocks of the watch list": lambda: watched(50, None),
         }

@@ -9,6 +9,7 @@ from app.models.audit_trail import AuditEntry
 from app.models.backtest import Backtest
 from app.models.backtest_trade import BacktestTrade
 from app.models.backup import Backup
+from app.models.bar_series import BarSeries
 from app.models.base import Base
 from app.models.cash_movement import CashMovement
 from app.models.command import Command
@@ -71,6 +72,7 @@ __all__ = [
     "Backtest",
     "BacktestTrade",
     "Backup",
+    "BarSeries",
     "Base",
     "CashMovement",
     "Command",

@@ -32,6 +32,7 @@ AREAS: Final = {
     "Market data": (
         "stock_data",
         "stock_data_revisions",
+        "bar_series",
         "ticks",
         "quotes",
         "options_data",

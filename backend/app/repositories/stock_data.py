@@ -1,6 +1,6 @@
 """Bars: written by binary COPY, read as columns, never mixed between data sets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -15,7 +15,8 @@ from app.domain.market import Timeframe
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BAR, PRICES, BarBatch, Nanos, Rows
 from app.marketdata.calendar import step_ns, trading_calendar
-from app.repositories import market_data_cache, stocks
+from app.repositories import bar_series, market_data_cache, stocks
+from app.repositories.bar_series import Added, Series
 from app.repositories.paging import Db
 from app.repositories.stocks import Stock
 
@@ -74,20 +75,16 @@ _CORRECT: Final = f"""
     = (c.dataset, c.stock_id, c.timeframe, c.start)"""
 
 _MERGE: Final = f"""
-  INSERT INTO stock_data SELECT * FROM incoming_bars ON CONFLICT {_KEY} DO NOTHING"""
+  WITH made AS (
+    INSERT INTO stock_data SELECT * FROM incoming_bars ON CONFLICT {_KEY} DO NOTHING
+    RETURNING stock_id, start)
+  SELECT stock_id, count(*) AS bars, min(start) AS first, max(start) AS last
+  FROM made GROUP BY stock_id"""
 
 _MARKS: Final = """
   SELECT stock_id, timeframe, (SELECT max(start) FROM stock_data
     WHERE dataset = $1 AND stock_id = w.stock_id AND timeframe = w.timeframe) AS newest
   FROM unnest($2::bigint[], $3::text[]) AS w (stock_id, timeframe)"""
-
-_SERIES: Final = """
-  SELECT s.symbol, sd.timeframe, min(sd.start) AS first_start, max(sd.start) AS last_start,
-    count(*) AS bars
-  FROM stock_data sd JOIN stocks s ON s.id = sd.stock_id
-  WHERE sd.dataset = $1 AND ($2::text IS NULL OR s.symbol = $2)
-  GROUP BY s.symbol, sd.timeframe ORDER BY s.symbol, sd.timeframe"""
-
 
 # Skips from name to name: the key begins with the data set.
 _DATASETS: Final = """
@@ -121,16 +118,6 @@ class Stored(msgspec.Struct, frozen=True):
             self.corrected + other.corrected,
             self.unchanged + other.unchanged,
         )
-
-
-class Series(msgspec.Struct, frozen=True):
-    """One series of a data set: what is there."""
-
-    symbol: str
-    timeframe: Timeframe
-    first_start: datetime
-    last_start: datetime
-    bars: int
 
 
 class StockData:
@@ -212,6 +199,8 @@ class StockData:
         except asyncpg.UniqueViolationError:
             # somebody else has written meanwhile
             return await self._merge(connection, table, count, policy, source)
+        added = _added(table)
+        await bar_series.add(connection, self.dataset, str(table["timeframe"]), source, added)
         return Stored(inserted=count)
 
     async def _merge(
@@ -229,7 +218,9 @@ class StockData:
         corrected = 0
         if policy is Policy.CORRECT:
             corrected = await self._correct(connection, str(table["timeframe"]), source)
-        inserted = int((await connection.execute(_MERGE)).rsplit(" ", 1)[-1])
+        added = [Added(**row) for row in map(dict, await connection.fetch(_MERGE))]
+        await bar_series.add(connection, self.dataset, str(table["timeframe"]), source, added)
+        inserted = sum(one.bars for one in added)
         return Stored(inserted, corrected, count - inserted - corrected)
 
     async def _correct(self, connection: asyncpg.Connection, timeframe: str, source: str) -> int:
@@ -304,10 +295,7 @@ class StockData:
 
     async def series(self, symbol: str | None = None) -> list[Series]:
         """What is stored, by symbol and timeframe."""
-        rows = await self._pool.fetch(_SERIES, self.dataset, symbol)
-        return [
-            Series(**{**row, "timeframe": Timeframe(row["timeframe"])}) for row in map(dict, rows)
-        ]
+        return await bar_series.of_dataset(self._pool, self.dataset, symbol)
 
     async def _made_from(self, stock: Stock, timeframe: Timeframe) -> Timeframe:
         if timeframe in (Timeframe.S1, Timeframe.M1):
@@ -387,6 +375,18 @@ def _minutes_of(timeframe: Timeframe, bars: int, *, beyond: bool) -> int:
 async def datasets(db: Db) -> list[str]:
     """Data sets that have bars."""
     return [row["dataset"] for row in await db.fetch(_DATASETS)]
+
+
+def _added(table: Mapping[str, Value | Instants]) -> list[Added]:
+    """Rows that are copied in, counted by stock."""
+    ids, starts = table["stock_id"], table["start"]
+    assert isinstance(ids, np.ndarray)
+    assert isinstance(starts, Instants)
+    return [
+        Added(stock, len(own), from_ns(int(own.min())), from_ns(int(own.max())))
+        for stock in np.unique(ids).tolist()
+        for own in (starts.ns[ids == stock],)
+    ]
 
 
 def _tables(series: Sequence[tuple[Stock, BarBatch]]) -> list[tuple[str, Nanos, Rows]]:

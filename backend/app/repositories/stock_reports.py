@@ -45,17 +45,6 @@ async def get(db: Db, stock_id: int) -> Row:
     return (await page(db, _LISTING, Where().add("s.id = {}", stock_id), 1)).items[0]
 
 
-async def series(db: Db, stock_id: int) -> list[Row]:
-    """Every stored series of a stock, over all data sets."""
-    found = await db.fetch(
-        "SELECT dataset, timeframe, min(start) AS first_start, max(start) AS last_start,"
-        " count(*) AS bars FROM stock_data WHERE stock_id = $1 GROUP BY dataset, timeframe"
-        " ORDER BY dataset, timeframe",
-        stock_id,
-    )
-    return [dict(row) for row in found]
-
-
 async def datasets(db: Db) -> set[str]:
     """Data sets of the accounts."""
     found = await db.fetch("SELECT DISTINCT dataset FROM accounts")

@@ -13,7 +13,8 @@ from app.marketdata.calendar import trading_calendar
 from app.marketdata.quality import completeness
 from app.marketdata.validation import validate
 from app.repositories import data_gaps, quarantine
-from app.repositories.stock_data import Series, StockData, datasets
+from app.repositories.bar_series import Series
+from app.repositories.stock_data import StockData, datasets
 
 COMPLETE: Final = 0.999
 "Share of expected bars from which a series counts as complete."

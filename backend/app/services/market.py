@@ -21,6 +21,7 @@ from app.marketdata.cache import Kind, LoadPrices, MarketCache
 from app.marketdata.calendar import trading_calendar
 from app.repositories import (
     account_reports,
+    bar_series,
     corporate_actions,
     quotes,
     signals,
@@ -107,7 +108,7 @@ class Market:
         """One stock and its stored series. Raises NotFound with the nearest symbol."""
         stock = await stocks.get(self._pool, symbol)
         found = await stock_reports.get(self._pool, stock.id)
-        return {**found, "series": await stock_reports.series(self._pool, stock.id)}
+        return {**found, "series": await bar_series.of_stock(self._pool, stock.id)}
 
     async def bars(self, symbol: str, dataset: str, span: Span) -> BarBatch:
         """Stored bars, oldest first. Raises NotFound with the nearest symbol."""

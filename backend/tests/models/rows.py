@@ -151,6 +151,9 @@ def market_data() -> Iterator[Sample]:
         "reason",
         "volume",
     )
+    yield Sample(
+        m.BarSeries(**series, bars=2, first_start=OPENED, last_start=CLOSED), "verdict", "gaps"
+    )
     yield Sample(m.DataGap(id=101, **series, start=OPENED, end=CLOSED), "state", "closed")
     yield Sample(
         m.CorporateAction(
