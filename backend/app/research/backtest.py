@@ -31,7 +31,7 @@ from app.engine.paper import PaperBroker
 from app.marketdata.batch import BarBatch, to_ns
 from app.marketdata.calendar import TradingCalendar
 from app.research.feed import Feed
-from app.research.market import Market, series_of
+from app.research.market import Market, Track, series_of
 
 T = TypeVar("T")
 ACCOUNT: Final = AccountSetup(account_id=0, cash=Decimal(100_000))
@@ -158,14 +158,25 @@ def equity_curve(
         signed = one.signed_quantity
         flow[k] -= float(signed * one.price + one.commission)
         shares[one.symbol][k] += float(signed)
-    equity = np.cumsum(flow[:-1])
-    for symbol, changes in shares.items():
-        track = market.tracks[symbol]
-        last = np.append(track.next_bar, track.last_bar)[1:] - 1
-        held = np.cumsum(changes[:-1])
-        closes = _on_grid(track.close, instruments.get(symbol) or Instrument(symbol))
-        equity += np.where(held != 0, held * closes[np.maximum(last, 0)], 0.0)
+    # In place from here on: of long histories every further column counts.
+    equity = np.cumsum(flow, out=flow)[:-1]
+    for symbol, track in market.tracks.items():
+        held = shares.pop(symbol)
+        held = np.cumsum(held, out=held)[:-1]
+        instrument = instruments.get(symbol) or Instrument(symbol)
+        worth = _on_grid(_last_closes(track), instrument)
+        worth *= held
+        worth[held == 0] = 0.0
+        equity += worth
     return equity
+
+
+def _last_closes(track: Track) -> NDArray[np.float64]:
+    """The symbol's last close at the end of every slice; any number before its first bar."""
+    if track.is_complete:
+        return track.close[track.first_bar : track.last_bar]
+    last = np.append(track.next_bar[1:], track.last_bar) - 1
+    return track.close[np.maximum(last, 0)]
 
 
 def _slices_of(executions: Sequence[Execution], market: Market) -> NDArray[np.int64]:
@@ -179,8 +190,11 @@ def _slices_of(executions: Sequence[Execution], market: Market) -> NDArray[np.in
 def _on_grid(prices: NDArray[np.float64], instrument: Instrument) -> NDArray[np.float64]:
     """What `Instrument.price` makes of each, in bulk; the doubtful ones one by one."""
     ticks = prices / float(instrument.tick)
-    result = np.rint(ticks) * float(instrument.tick)
-    for i in np.flatnonzero(np.abs(ticks - np.floor(ticks) - 0.5) < 1e-6).tolist():
+    result = np.rint(ticks)
+    result *= float(instrument.tick)
+    ticks -= np.floor(ticks)
+    ticks -= 0.5
+    for i in np.flatnonzero(np.abs(ticks, out=ticks) < 1e-6).tolist():
         result[i] = float(instrument.price(float(prices[i])))
     return result
 
