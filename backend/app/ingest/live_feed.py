@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Final
 
 from app.core.clock import Clock, system, to_ns
-from app.core.errors import APIError, FeedRefused, InvalidInput, NotFound, TransientError
+from app.core.errors import APIError, FeedRefused, InvalidInput, NotFound
 from app.core.live import LiveOptions
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.events import DataGapDetected, FeedConnected, FeedDisconnected
 from app.domain.market import Timeframe
 from app.ingest.catch_up import CatchUp
+from app.ingest.chain import Chain, ending
 from app.ingest.hours import Hours
 from app.ingest.link import Link, LinkReport, LinkState, MakePrints, Polled
 from app.ingest.sequence import Item, Sequencer
@@ -90,7 +91,7 @@ class LiveFeed:
         self._timeframe = Timeframe.M1
         self._source_of: dict[str, str] = {}
         self._sequencer = Sequencer((), Timeframe.M1, calendar)
-        self._hours = Hours(calendar, self.options.lead_seconds)
+        self._chain = Chain(self.links, self.options, Hours(calendar, 0.0), clock)
         self._catch_up = CatchUp(self.links, clock, calendar)
         self._held_since: float | None = None
         self._out: asyncio.Queue[Item] = asyncio.Queue()
@@ -120,14 +121,13 @@ class LiveFeed:
                 yield await self._next(tasks)
         finally:
             await end([*tasks, *self._catch_up.tasks])
-            for link in self.links:
-                if link.prints is not None:
-                    await link.prints.close()
-                    link.prints = None
 
     async def close(self) -> None:
-        """Give back the providers' sessions."""
+        """Store the prints and quotes that wait, and give back the providers' sessions."""
         for link in self.links:
+            if link.prints is not None:
+                await link.prints.close()
+                link.prints = None
             await link.provider.close()
 
     def report(self) -> list[LinkReport]:
@@ -161,7 +161,8 @@ class LiveFeed:
             extended_hours=self.extended_hours,
         )
         extended = self.extended_hours
-        self._hours = Hours(self._calendar, self.options.lead_seconds, extended_hours=extended)
+        hours = Hours(self._calendar, self.options.lead_seconds, extended_hours=extended)
+        self._chain = Chain(self.links, self.options, hours, self._clock, self._symbols)
         self._catch_up = CatchUp(self.links, self._clock, self._calendar, extended_hours=extended)
         for link in self.links:
             self._make_ready(link)
@@ -171,7 +172,7 @@ class LiveFeed:
             link.state = LinkState.STANDBY
         link.failed_at, link.failures, link.subscribed = None, 0, frozenset()
         link.silent.clear()
-        if self._make_prints is not None:
+        if self._make_prints is not None and link.prints is None:
             made_here = () if link.makes_bars else (self._timeframe,)
             link.prints = self._make_prints(link.name, made_here)
 
@@ -214,9 +215,9 @@ class LiveFeed:
     async def _until_wanted(self, link: Link) -> None:
         """Wait while the market is closed, or better providers serve every symbol."""
         while link.state is not LinkState.REFUSED:
-            if not self._hours.is_open(self._clock.now()):
+            if not self._chain.is_open(self._clock.now()):
                 link.state = LinkState.CLOSED
-            elif self._wanted(link):
+            elif self._chain.wanted(link):
                 return
             else:
                 link.state = LinkState.STANDBY
@@ -224,7 +225,7 @@ class LiveFeed:
 
     async def _connection(self, link: Link) -> Exception | None:
         """One connection's life; the error that ended it, None when we did."""
-        link.why, link.subscribed = None, self._wanted(link)
+        link.why, link.subscribed = None, self._chain.wanted(link)
         link.began = link.last_item = self._clock.monotonic()
         link.complete_from = self._complete_from(link)
         if link.state is not LinkState.DOWN:
@@ -234,7 +235,7 @@ class LiveFeed:
             await asyncio.wait([link.reading])
         finally:
             await end([link.reading])
-        return _ending(link, link.reading)
+        return ending(link, link.reading)
 
     def _complete_from(self, link: Link) -> int:
         """Bars made of prints lack what came before the connection, unless it is given again."""
@@ -357,54 +358,11 @@ class LiveFeed:
             grace = self.options.grace_seconds + self._slowest()
             self._give(self._sequencer.advance(to_ns(now) - int(grace * _NS)))
             for link in self.links:
-                self._judge(link, now)
+                self._chain.judge(link, now)
 
     def _slowest(self) -> float:
         serving = [link.delay_seconds for link in self.links if link.subscribed]
         return max(serving, default=0.0)
-
-    def _judge(self, link: Link, at: datetime) -> None:
-        now = self._clock.monotonic()
-        if link.reading is None or link.reading.done():
-            return
-        if not self._hours.is_open(at):
-            link.interrupt(None)
-            return
-        quiet = now - link.last_item
-        if self._hours.is_trading(at) and quiet > self.options.silent_seconds + link.delay_seconds:
-            link.interrupt(f"{link.name} has been silent for {quiet:.0f} s.")
-            return
-        if link.failed_at is not None and self._has_settled(link, now):
-            link.failed_at, link.failures = None, 0
-        self._find_silent(link, at)
-        wanted = self._wanted(link)
-        if not wanted or wanted - link.subscribed:
-            link.interrupt(None)
-
-    def _has_settled(self, link: Link, now: float) -> bool:
-        return link.state is LinkState.UP and now - link.began > self.options.settle_seconds
-
-    def _find_silent(self, link: Link, at: datetime) -> None:
-        """Symbols without a bar for long although the connection lives."""
-        limit = self.options.symbol_silent_seconds + link.delay_seconds
-        if link.state is not LinkState.UP or self._hours.trading_seconds(at) < limit:
-            return
-        now = self._clock.monotonic()
-        for symbol in link.subscribed - link.silent:
-            if now - max(link.heard.get(symbol, 0.0), link.began) > limit:
-                link.silent.add(symbol)
-                log.warning("symbol_silent", feed=link.name, symbol=symbol, seconds=limit)
-
-    def _wanted(self, link: Link) -> frozenset[str]:
-        """Symbols that no better provider serves."""
-        now, patience = self._clock.monotonic(), self.options.failover_seconds
-        better = self.links[: link.place]
-        return frozenset(
-            symbol
-            for symbol in self._symbols
-            if symbol not in link.unknown
-            and not any(other.serves(symbol, now, patience) for other in better)
-        )
 
     # ------------------------------------------------------------------------- catching up
 
@@ -452,17 +410,6 @@ class LiveFeed:
     async def _tell(self, event: Told) -> None:
         if self._tell_others is not None:
             await self._tell_others(event)
-
-
-def _ending(link: Link, reading: "asyncio.Task[None]") -> Exception | None:
-    """Why a connection ended; None when we ended it without a complaint."""
-    if reading.cancelled():
-        return None if link.why is None else TransientError(link.why, api_name=link.name)
-    try:
-        reading.result()
-    except Exception as error:  # noqa: BLE001 - an adapter may fail in any way
-        return error
-    return TransientError("The connection ended.", api_name=link.name)
 
 
 def offer(publisher: PricePublisher, dataset: str, item: TickBatch | QuoteBatch) -> None:

@@ -11,7 +11,8 @@ from app.repositories.paging import Db, Row
 _SAVE: Final = """
   INSERT INTO feed_states (account_id, provider, place, state, report, at)
   SELECT $1, f.provider, f.place, f.state, f.report, clock_timestamp()
-  FROM unnest($2::text[], $3::bigint[], $4::text[], $5::jsonb[]) AS f (provider, place, state, report)
+  FROM unnest($2::text[], $3::bigint[], $4::text[], $5::jsonb[])
+    AS f (provider, place, state, report)
   ON CONFLICT (account_id, provider) DO UPDATE SET place = excluded.place, state = excluded.state,
     report = excluded.report, at = excluded.at"""
 

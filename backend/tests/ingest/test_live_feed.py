@@ -102,6 +102,7 @@ async def at_work(
             yield chain, vendors
         finally:
             await end(running)
+            await chain.feed.close()
 
 
 async def test_the_next_vendor_steps_in_and_the_better_one_takes_back(
@@ -145,6 +146,20 @@ async def test_a_vendor_that_refuses_us_is_out_and_the_next_serves(
     assert "TWELVE_DATA_API_KEY" in chain.refused[0]
 
 
+async def test_a_symbol_that_one_vendor_does_not_stream_comes_from_the_next(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FastClock(OPEN - timedelta(seconds=50), SPEED)
+    async with at_work(pool, monkeypatch, clock, "twelve_data", "alpaca") as (chain, vendors):
+        vendors[0].loopback.streamed = {"AAPL"}  # type: ignore[attr-defined]  # Twelve Data's
+        await vendors[0].drop()
+        await chain.until(lambda: chain.report("twelve_data").unknown == ("SPY",))
+        await chain.until(lambda: chain.report("alpaca").serving == ("SPY",))
+        await chain.until(lambda: chain.report("twelve_data").serving == ("AAPL",))
+        assert chain.report("alpaca").symbols == ("SPY",)
+    assert not chain.refused
+
+
 async def test_at_night_nobody_is_called_and_nothing_is_said(
     pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +174,7 @@ async def test_at_night_nobody_is_called_and_nothing_is_said(
             await clock.until(utc("2024-03-01 21:20"))
         finally:
             await end([running])
+            await chain.feed.close()
         assert vendor.connections == calls == 1
     assert [type(event) for event in chain.told] == [FeedConnected]
 

@@ -128,6 +128,7 @@ async def test_nothing_is_lost_that_can_be_fetched_again(
             await desk.stored(market.minutes)
         finally:
             await end([working, trading])
+            await desk.live.close()
     ends = [one.end for one in desk.slices]
     assert ends == sorted(set(ends))
     given = Counter((bar.symbol, bar.end) for one in desk.slices for bar in one.bars)

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from app import bootstrap
 from app.bootstrap import Parts
 from app.core.clock import now
+from app.core.config import NINE_SYMBOLS, get_settings
 from app.repositories import accounts, feed_states
 from app.repositories.accounts import AccountSettings
 from tests.markets_live import MINUTE, minute
@@ -88,3 +90,27 @@ async def test_a_name_that_does_not_exist_is_answered_with_the_nearest(
     async with trading(parts):
         await until(parts, "SELECT EXISTS (SELECT FROM alerts)")
     assert "Did you mean twelve_data?" in await parts.pool.fetchval("SELECT detail FROM alerts")
+
+
+async def test_a_first_start_with_a_key_makes_the_live_account_and_its_deployments(
+    configured: None, vendor: TwelveDataLoopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRADEWRIGHT_REPLAY")
+    get_settings.cache_clear()
+    for symbol in NINE_SYMBOLS:
+        vendor.know(symbol)
+    async with bootstrap.parts() as parts:
+        async with trading(parts):
+            await until(parts, "SELECT count(*) = 2 FROM deployments WHERE state = 'running'")
+            await until(parts, "SELECT EXISTS (SELECT FROM feed_states)")
+        account = await accounts.find(parts.pool, "Live data (paper)")
+        assert account is not None
+        assert account.settings.symbols == NINE_SYMBOLS
+        assert account.settings.chain == ("twelve_data",)
+        assert await parts.pool.fetchval("SELECT count(*) FROM accounts") == 1
+    asked = {
+        (one.query["symbol"], one.query["interval"])
+        for one in vendor.asked
+        if "interval" in one.query
+    }
+    assert {(s, i) for s in NINE_SYMBOLS for i in ("1min", "1day")} <= asked
