@@ -174,9 +174,11 @@ def equity_curve(
 def _last_closes(track: Track) -> NDArray[np.float64]:
     """The symbol's last close at the end of every slice; any number before its first bar."""
     if track.is_complete:
-        return track.close[track.first_bar : track.last_bar]
+        every: NDArray[np.float64] = track.close[track.first_bar : track.last_bar]
+        return every
     last = np.append(track.next_bar[1:], track.last_bar) - 1
-    return track.close[np.maximum(last, 0)]
+    closes: NDArray[np.float64] = track.close[np.maximum(last, 0)]
+    return closes
 
 
 def _slices_of(executions: Sequence[Execution], market: Market) -> NDArray[np.int64]:
