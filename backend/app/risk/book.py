@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -264,13 +265,10 @@ class Book:
     def _forget_closed(self) -> None:
         if self._newest is None:
             return
-        oldest_kept, old = self._newest - _KEEP_CLOSED, []
-        for identity, record in self.records.items():
-            if record.order.at > oldest_kept:
-                break  # the rest was made later
-            if not record.order.is_open:
-                old.append(identity)
-        for identity in old:
+        until = self._newest - _KEEP_CLOSED
+        # They stand in the order in which they were made.
+        old = takewhile(lambda item: item[1].order.at <= until, self.records.items())
+        for identity in [identity for identity, record in old if not record.order.is_open]:
             del self.records[identity]
 
     # ------------------------------------------------------------------------ checkpoint
