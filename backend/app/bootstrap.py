@@ -18,7 +18,7 @@ from app.core import clock, registry
 from app.core.config import Settings, get_settings
 from app.core.environment import strategy_folders
 from app.core.errors import ConfigurationError, FeedRefused, TradewrightError
-from app.core.live import LiveOptions
+from app.core.live import FEED_ORDER, LiveOptions
 from app.core.options import Options, where_of
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
@@ -129,10 +129,6 @@ class Parts:
     def holder(self) -> str:
         """Who we are, as a lease says it."""
         return _holder()
-
-
-FEED_ORDER: Final = ("databento", "alpaca", "twelve_data")
-"Providers that need a key, the best first: what a first run makes its chain of."
 
 
 def chain(

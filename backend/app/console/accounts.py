@@ -10,6 +10,7 @@ from app.console.output import Json, show
 from app.console.words import money_of, names_in, show_list
 from app.core.clock import system
 from app.core.errors import InvalidInput
+from app.core.live import FEED_ORDER
 
 app = typer.Typer(
     help="List the accounts, or add one.", add_completion=False, invoke_without_command=True
@@ -80,6 +81,6 @@ def check_feeds(names: list[str]) -> None:
         raise InvalidInput(
             f"{not_live[0]} has no live data.",
             field="feeds",
-            remedy=f"There are: {', '.join(bootstrap.FEED_ORDER)}, yfinance.",
+            remedy=f"There are: {', '.join(FEED_ORDER)}, yfinance.",
         )
     asyncio.run(work())

@@ -6,6 +6,7 @@ from app.console import limits
 from app.console.output import Json, show
 from app.core import env_example
 from app.core.config import Settings, get_settings
+from app.core.live import FEED_ORDER, LiveOptions
 from app.core.options import Options, env_file
 
 app = typer.Typer(
@@ -20,7 +21,11 @@ app.command()(limits.history)
 def check(as_json: Json = False) -> None:
     """Load every setting; say what is in use, what is switched on and what is missing."""
     settings = get_settings()
-    vendors = {_name(cls): cls() for cls in env_example.option_classes() if _name(cls)}
+    vendors = {
+        _name(cls): cls()
+        for cls in env_example.option_classes()
+        if _name(cls) and cls not in env_example.FIRST
+    }
     result: dict[str, object] = {
         "ok": True,
         "environment": settings.environment.value,
@@ -30,7 +35,7 @@ def check(as_json: Json = False) -> None:
         "log_dir": str(settings.log_dir),
         "database": "given" if settings.database.is_given else "embedded",
         "redis": "given" if settings.redis.is_given else "embedded",
-        "market_data": _market_data(settings),
+        "market_data": _market_data(settings, vendors),
         "address": settings.api.url,
         "cors_origins": list(settings.api.cors_origins),
         "vendors": {name: _state(options) for name, options in vendors.items()},
@@ -45,10 +50,15 @@ def example() -> None:
     print(env_example.document(), end="")
 
 
-def _market_data(settings: Settings) -> str:
+def _market_data(settings: Settings, vendors: dict[str, Options]) -> str:
+    """What a first start takes its prices from."""
     speed = settings.app.replay_speed
     pace = f"at {speed:g}x" if speed else "as fast as possible"
-    return f"replay of {settings.app.replay} {pace}" if settings.app.replay else f"simulator {pace}"
+    if settings.app.replay:
+        return f"replay of {settings.app.replay} {pace}"
+    ready = [name for name in FEED_ORDER if name in vendors and not vendors[name].missing()]
+    feeds = LiveOptions().feeds or ready
+    return f"live: {', '.join(feeds)}" if feeds else f"simulator {pace}"
 
 
 def _name(cls: type[Options]) -> str:

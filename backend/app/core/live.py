@@ -1,6 +1,6 @@
 """Settings of live feeds: when one counts as silent, and how long to wait for what."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -8,6 +8,8 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from app.core.config import split_list
 from app.core.options import Options
 
+FEED_ORDER: Final = ("databento", "alpaca", "twelve_data")
+"Providers that need a key, the best first: what a first run makes its chain of."
 Name = Literal["trades", "quotes", "bars"]
 
 
