@@ -18,6 +18,7 @@ from app.models.corporate_action import CorporateAction
 from app.models.credential import Credential
 from app.models.daily_performance import DailyPerformance
 from app.models.data_gap import DataGap
+from app.models.data_import import DataImport
 from app.models.deployment import Deployment
 from app.models.disclosure import Disclosure
 from app.models.engine_checkpoint import EngineCheckpoint
@@ -81,6 +82,7 @@ __all__ = [
     "Credential",
     "DailyPerformance",
     "DataGap",
+    "DataImport",
     "Deployment",
     "Disclosure",
     "EngineCheckpoint",

@@ -40,6 +40,7 @@ AREAS: Final = {
         "market_data_cache",
         "quarantine",
         "data_gaps",
+        "data_imports",
         "disclosures",
     ),
     "The order path": (

@@ -36,6 +36,7 @@ OTHERS = (
     "stock_data_revisions",
     "quarantine",
     "data_gaps",
+    "data_imports",
     "bar_series",
     "corporate_actions",
     "disclosures",
