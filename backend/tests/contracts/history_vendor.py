@@ -12,6 +12,7 @@ from app.marketdata.calendar import Session, trading_calendar
 from app.marketdata.ports import DataProvider
 from tests.contracts.alpaca_vendor import alpaca_vendor
 from tests.contracts.databento_vendor import databento_vendor
+from tests.contracts.ibkr_vendor import ib_insync_vendor, ibkr_vendor
 from tests.contracts.yahoo_vendor import yahoo_vendor
 
 
@@ -49,6 +50,8 @@ MakeVendor = Callable[[pytest.MonkeyPatch], AbstractAsyncContextManager[HistoryV
 VENDORS: Final[dict[str, MakeVendor]] = {
     "alpaca": alpaca_vendor,
     "databento": databento_vendor,
+    "ib_insync": ib_insync_vendor,
+    "ibkr": ibkr_vendor,
     "yfinance": yahoo_vendor,
 }
 

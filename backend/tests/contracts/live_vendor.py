@@ -13,6 +13,7 @@ from app.marketdata.batch import BarBatch
 from app.marketdata.ports import DataProvider, LiveSource, ProviderSetup
 from tests.contracts.alpaca_vendor import alpaca_vendor
 from tests.contracts.databento_vendor import databento_vendor
+from tests.contracts.ibkr_vendor import ib_insync_vendor, ibkr_vendor
 from tests.vendors.loopback import until
 from tests.vendors.twelve_data import TwelveDataLoopback
 
@@ -143,6 +144,10 @@ async def twelve(
 VENDORS: dict[str, Make] = {
     "alpaca": alpaca_vendor,
     "databento": databento_vendor,
+    "ibkr": ibkr_vendor,
     "twelve_data": twelve,
 }
 """Every vendor with a live feed and a loopback, by the name of its adapter."""
+
+OTHER_CLIENTS: dict[str, Make] = {"ib_insync": ib_insync_vendor}
+"""Vendors by another client library: held to the contract, spared the slow tests of faults."""

@@ -10,17 +10,23 @@ from app.core.clock import now, system
 from app.core.errors import FeedLost, FeedRefused, NotFound, TradewrightError
 from app.marketdata.batch import BarBatch, TickBatch
 from app.marketdata.ports import Channel, Heartbeat, LiveItem, LiveSource, Subscription
-from tests.contracts.live_vendor import KNOWN, UNKNOWN, VENDORS, LiveVendor
+from tests.contracts.live_vendor import (
+    KNOWN,
+    OTHER_CLIENTS,
+    UNKNOWN,
+    VENDORS,
+    LiveVendor,
+)
 from tests.factories import make_batch
 
 PATIENCE = 10
 
 
-@pytest.fixture(params=list(VENDORS))
+@pytest.fixture(params=[*VENDORS, *OTHER_CLIENTS])
 async def vendor(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveVendor]:
-    async with VENDORS[request.param](monkeypatch, system) as made:
+    async with (VENDORS | OTHER_CLIENTS)[request.param](monkeypatch, system) as made:
         yield made
 
 

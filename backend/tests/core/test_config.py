@@ -7,6 +7,7 @@ import pytest
 
 from app.adapters.clients.alpaca import AlpacaOptions
 from app.adapters.clients.databento import DatabentoOptions
+from app.adapters.clients.ibkr_options import IbkrOptions
 from app.core import env_example
 from app.core.config import (
     ApiOptions,
@@ -21,7 +22,6 @@ from app.core.config import (
 )
 from app.core.environment import project_root
 from app.core.errors import ConfigurationError
-from app.core.vendors import IbkrOptions
 
 NAMED_IN_REQUIREMENTS = [
     "DATABASE_URL",

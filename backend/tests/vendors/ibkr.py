@@ -25,7 +25,9 @@ CLIENT_ID_IN_USE: Final = 326
 SERVERS_LOST, SERVERS_BACK_DATA_LOST, SERVERS_BACK = 1100, 1101, 1102
 FARM_BROKEN, FARM_OK, HISTORY_OK, DEFINITIONS_OK = 2103, 2104, 2106, 2158
 HISTORY: Final = 20
-PACING: Final = "Historical Market Data Service error message:Historical data request pacing violation"
+PACING: Final = (
+    "Historical Market Data Service error message:Historical data request pacing violation"
+)
 Handler = Callable[["Caller", Fields], None]
 
 
@@ -225,9 +227,7 @@ class IbkrLoopback:
 
     # ---------------------------------------------------------------------- connections
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -281,7 +281,7 @@ class IbkrLoopback:
         fields.skip(1)
         caller.client_id = fields.whole()
         if caller.client_id in {known.client_id for known in self.callers}:
-            said = "Unable to connect as the client id is already in use. Retry with a unique client id."
+            said = "Unable to connect as the client id is already in use."
             caller.error(-1, CLIENT_ID_IN_USE, said)
             caller.writer.close()
             return

@@ -189,9 +189,9 @@ class Market:
     def _stock(self, caller: "Caller", request: int, wanted: Wanted) -> str | None:
         """The symbol of a contract; says error 200 when there is none."""
         for known in self.stocks.values():
-            if wanted.con_id in (0, known.con_id) and wanted.symbol in ("", known.symbol):
-                if wanted.kind in ("", "STK") and (wanted.con_id or wanted.symbol):
-                    return known.symbol
+            named = wanted.con_id in (0, known.con_id) and wanted.symbol in ("", known.symbol)
+            if named and wanted.kind in ("", "STK"):
+                return known.symbol
         for one in self.options:
             if one.con_id == wanted.con_id or self._is(one, wanted):
                 return f"{one.root}{one.expiry:%y%m%d}{one.right}{round(one.strike * 1000):08}"
