@@ -91,6 +91,26 @@ class BarsCorrected(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
+class CorporateActionDue(Fact, frozen=True, kw_only=True):
+    """A corporate action takes effect, before the first slice of `session`.
+
+    `ratio` is new shares for one old, `amount` cash a share. `is_late`: it became known only when
+    its session was under way, so that nobody can say what was held of it.
+    """
+
+    action_id: str
+    symbol: str
+    kind: str
+    ex_date: date
+    session: date
+    at: datetime
+    ratio: Decimal | None = None
+    amount: Decimal | None = None
+    currency: str = "USD"
+    new_symbol: str | None = None
+    is_late: bool = False
+
+
 class ClockTicked(Fact, frozen=True, kw_only=True):
     at: datetime
 
@@ -237,6 +257,45 @@ class PositionChanged(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
+class PositionAdjusted(Fact, frozen=True, kw_only=True):
+    """A ledger's position after a corporate action; `before` is the quantity that it was."""
+
+    action_id: str
+    position: Position
+    before: Decimal
+    reason: str
+    ledger_cash: Decimal
+    account_cash: Decimal
+    at: datetime
+
+
+class OrderAdjusted(Fact, frozen=True, kw_only=True):
+    """An open order after a corporate action: what is left of it in new shares, at new prices."""
+
+    action_id: str
+    client_order_id: str
+    symbol: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    at: datetime
+
+
+class CashMoved(Fact, frozen=True, kw_only=True):
+    """Cash came (positive) or went other than by a fill: a dividend, cash for a fraction."""
+
+    action_id: str
+    ledger: str
+    symbol: str
+    kind: str
+    amount: Decimal
+    currency: str
+    reason: str
+    ledger_cash: Decimal
+    account_cash: Decimal
+    at: datetime
+
+
 class TradeClosed(Fact, frozen=True, kw_only=True):
     trade: Trade
 
@@ -375,6 +434,7 @@ Input = (
     SliceClosed
     | BarLate
     | BarsCorrected
+    | CorporateActionDue
     | ClockTicked
     | SessionOpened
     | SessionClosed
@@ -397,6 +457,9 @@ Caused = (
     | OrderApproved
     | CancelRequested
     | PositionChanged
+    | PositionAdjusted
+    | OrderAdjusted
+    | CashMoved
     | TradeClosed
     | DeploymentStarted
     | DeploymentPaused
@@ -440,6 +503,7 @@ _PRIORITIES: Final[dict[type, Priority]] = {
     TradingHalted: Priority.CRITICAL,
     DeploymentFailed: Priority.CRITICAL,
     OrderFilled: Priority.HIGH,
+    CorporateActionDue: Priority.HIGH,
     TradingResumed: Priority.HIGH,
     CommandReceived: Priority.HIGH,
     FeedDisconnected: Priority.HIGH,

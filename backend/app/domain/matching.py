@@ -15,6 +15,7 @@ import msgspec
 
 from app.domain.events import (
     BrokerReport,
+    OrderAdjusted,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
@@ -101,6 +102,7 @@ class BookState(msgspec.Struct, kw_only=True):
     opened: dict[str, datetime] = {}
     used: dict[str, tuple[datetime, Decimal]] = {}
     closed_until: datetime | None = None
+    volume_factors: dict[str, float] = {}
 
 
 class Matcher:
@@ -119,6 +121,8 @@ class Matcher:
         self.broker = broker
         self.resting: dict[str, Resting] = {}
         self.volumes: dict[str, float] = {}
+        self.volume_factors: dict[str, float] = {}
+        "New shares for one old, where the volume that is known is of the shares before a split."
         self.opened_at: dict[str, datetime] = {}
         self.used: dict[str, tuple[datetime, Decimal]] = {}
         self.closed_until: datetime | None = None
@@ -154,7 +158,7 @@ class Matcher:
                 if resting.order.at > seen.at or resting.seen_open == seen.at:
                     continue
                 price = self._price_at_open(resting, self.instrument(symbol).price(opens[symbol]))
-                room = self._room(symbol, self.volumes.get(symbol), seen.at)
+                room = self._room(symbol, self._volume_before(symbol), seen.at)
                 reports += self._meet(resting, price, room, seen.at, seen.at, 0, spent)
         for symbol in opens:
             self.opened_at[symbol] = seen.at
@@ -180,6 +184,8 @@ class Matcher:
                 reports += self._meet(resting, price, room, bar.start, bar.end, 1, spent)
         for bar in bars.values():
             self.volumes[bar.symbol] = bar.volume
+        if self.volume_factors:
+            self.volume_factors = {s: f for s, f in self.volume_factors.items() if s not in bars}
         return reports
 
     def session_closed(self, seen: SessionClosed) -> list[BrokerReport]:
@@ -196,6 +202,22 @@ class Matcher:
                 )
         return reports
 
+    # ------------------------------------------------------------------ corporate actions
+
+    def rescale(self, symbol: str, ratio: float) -> None:
+        """So many new shares trade for one old: the volume of the bar before means old ones."""
+        self.volume_factors[symbol] = self.volume_factors.get(symbol, 1.0) * ratio
+
+    def adjust(self, order: OrderAdjusted) -> None:
+        """What is left of a resting order, and its prices, are these now."""
+        resting = self.resting.get(order.client_order_id)
+        if resting is not None:
+            resting.order = adjusted(resting.order, order)
+
+    def _volume_before(self, symbol: str) -> float | None:
+        volume, factor = self.volumes.get(symbol), self.volume_factors.get(symbol)
+        return volume if volume is None or factor is None else volume * factor
+
     # ---------------------------------------------------------------------------- restart
 
     def look(self, seen: SliceClosed) -> None:
@@ -205,6 +227,7 @@ class Matcher:
             if bar.timeframe is not seen.base:
                 continue
             self.volumes[bar.symbol] = bar.volume
+            self.volume_factors.pop(bar.symbol, None)
             grid = self.instrument(bar.symbol).price
             for resting in self.resting.values():
                 order = resting.order
@@ -349,6 +372,17 @@ class Matcher:
                 at=at,
             )
         )
+
+
+def adjusted(order: Order, change: OrderAdjusted) -> Order:
+    """The order as a corporate action left it."""
+    return msgspec.structs.replace(
+        order,
+        symbol=change.symbol,
+        quantity=change.quantity,
+        limit_price=change.limit_price,
+        stop_price=change.stop_price,
+    )
 
 
 def _precedence(resting: Resting) -> tuple[str, int, datetime, int, str]:

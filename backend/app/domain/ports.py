@@ -6,7 +6,14 @@ from typing import Protocol
 
 import msgspec
 
-from app.domain.events import BrokerReport, Event, SessionClosed, SliceClosed
+from app.domain.events import (
+    BrokerReport,
+    CorporateActionDue,
+    Event,
+    OrderAdjusted,
+    SessionClosed,
+    SliceClosed,
+)
 from app.domain.executions import Execution
 from app.domain.market import SliceOpened
 from app.domain.orders import Order
@@ -34,7 +41,9 @@ class Broker(Protocol):
 
     async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]: ...
 
-    def observe(self, seen: SliceOpened | SliceClosed | SessionClosed) -> Iterable[BrokerReport]:
+    def observe(
+        self, seen: SliceOpened | SliceClosed | SessionClosed | CorporateActionDue | OrderAdjusted
+    ) -> Iterable[BrokerReport]:
         """Only a simulated broker watches the market; a real one returns ()."""
         ...
 

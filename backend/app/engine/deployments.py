@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.events import (
+    CorporateActionDue,
     DeploymentFailed,
     DeploymentPaused,
     DeploymentStarted,
@@ -24,6 +25,7 @@ from app.engine.panel_runtime import PanelRuntime
 from app.engine.pursuit import give_up
 from app.engine.runtime import Runtime, Wanted, described
 from app.engine.state import RuntimeState
+from app.marketdata.adjustments import adjustment_of
 from app.risk.sizing import budget_of, quantity_of
 from app.strategies.base import BaseStrategy, Strategy
 from app.strategies.panel import PanelStrategy
@@ -106,6 +108,12 @@ class Deployments:
             for symbol, strategy in strategies.items()
         }
         return Runtime(deployment, strategies, histories)
+
+    def adjust(self, event: CorporateActionDue) -> None:
+        """Strategies see what was before a corporate action in the shares of now."""
+        found = adjustment_of(event, event.session)
+        if found is not None:
+            self.histories.adjust(event.symbol, found)
 
     def look_again(self, symbol: str) -> None:
         """Stored bars of `symbol` were corrected: its histories begin anew, with what they are."""

@@ -14,7 +14,9 @@ from app.domain.events import (
     BrokerReport,
     CancelRequested,
     ClockTicked,
+    CorporateActionDue,
     Input,
+    OrderAdjusted,
     OrderCanceled,
     OrderRejected,
     OrderSubmitted,
@@ -34,7 +36,7 @@ Item = SliceOpened | Input
 """What a feed yields. Commands are items like any other."""
 Gate = Callable[[Order], str | None]
 """Why this order must not be sent now; None when it may. Read synchronously before the wire."""
-_SEEN_BY_BROKERS: Final = (SliceOpened, SliceClosed, SessionClosed)
+_SEEN_BY_BROKERS: Final = (SliceOpened, SliceClosed, SessionClosed, CorporateActionDue)
 Hook = Callable[[Item], Awaitable[None]]
 
 
@@ -79,6 +81,8 @@ class Driver:
             await self._before(item)
         self._now = at
         if isinstance(item, _SEEN_BY_BROKERS):
+            if type(item) is CorporateActionDue and item.action_id in self.engine.book.actions:
+                return  # given again after a restart
             reports = self.broker.observe(item)
             if reports:
                 await self._learn(reports)
@@ -136,10 +140,18 @@ class Driver:
                 self._asked -= wanted
         if entries:
             await self.journal.append(entries)
+            if type(entries[0].event) is CorporateActionDue:
+                self._adjust(entries)
             if self._resumed is not None and _resumes(entries):
                 await self._resumed()
         if self.engine.outbox and not self._is_working:
             await self._work()
+
+    def _adjust(self, entries: Iterable[Entry]) -> None:
+        """A simulated broker's orders follow what a corporate action made of them here."""
+        for entry in entries:
+            if isinstance(entry.event, OrderAdjusted):
+                self.broker.observe(entry.event)
 
     async def _work(self) -> None:
         """Act on the outbox in order; what comes of it is learned, and may add to it."""

@@ -18,6 +18,7 @@ from app.domain.events import (
     BarsCorrected,
     ClockTicked,
     CommandReceived,
+    CorporateActionDue,
     Event,
     Input,
     OrderAccepted,
@@ -38,7 +39,7 @@ from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.orders import Order, OrderType, PendingChange
 from app.domain.portfolio import Ledger
-from app.engine import controls, reports
+from app.engine import controls, corporate_actions, reports
 from app.engine.deployments import Deployments, StrategyFactory
 from app.engine.desk import Desk
 from app.engine.history import HistoryFactory
@@ -263,6 +264,9 @@ class Engine:
     def _on_late_bar(self, event: BarLate) -> None:
         """Stored and journaled, never traded."""
 
+    def _on_action(self, event: CorporateActionDue) -> None:
+        corporate_actions.take_effect(self.desk, self._deployments, event)
+
     def _on_correction(self, event: BarsCorrected) -> None:
         self._deployments.look_again(event.symbol)
 
@@ -277,6 +281,7 @@ _HANDLERS: Final[dict[type, Callable[[Engine, Any], None]]] = {
     Reconciled: Engine._on_reconciled,
     BarLate: Engine._on_late_bar,
     BarsCorrected: Engine._on_correction,
+    CorporateActionDue: Engine._on_action,
 }
 _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrderSubmitted: reports.on_submitted,

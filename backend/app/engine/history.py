@@ -6,7 +6,7 @@ where a process or a backtest began, and `prepare` gets `lookback` bars before i
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -19,7 +19,8 @@ from app.engine.series import Block as Block
 from app.engine.series import Nanos as Nanos
 from app.engine.series import Series as Series
 from app.engine.series import block_key as block_key
-from app.engine.series import blocks_of
+from app.engine.series import blocks_of, cut_blocks
+from app.marketdata.adjustments import Adjustment, rebased, turning_sessions
 from app.marketdata.batch import to_ns
 from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.strategies.base import Array, Columns, Row, Strategy
@@ -47,12 +48,24 @@ class HistoryFactory(Protocol):
         """The history of all symbols at once."""
         ...
 
+    def adjust(self, symbol: str, adjustment: Adjustment) -> None:
+        """A corporate action takes effect: histories made before know it from now on, too."""
+        ...
+
 
 class Window:
     """Live: holds the current block and the `lookback` bars before it, and recomputes."""
 
-    def __init__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        symbol: str,
+        timeframe: Timeframe,
+        known: Sequence[Adjustment] = (),
+    ) -> None:
+        """`known`: corporate actions; it may grow later."""
         self.strategy, self.symbol, self.timeframe = strategy, symbol, timeframe
+        self._known = known
         self.lookback = strategy.lookback
         self._size = 0
         self._start: Nanos = np.empty(64, np.int64)
@@ -66,9 +79,11 @@ class Window:
 
     def advance(self, bar: Bar, session: date) -> Row | None:
         self._append(bar, session)
-        columns = {name: column[: self._size] for name, column in self._columns.items()}
         if self._size < self.lookback:
             return None
+        columns: Columns = {name: column[: self._size] for name, column in self._columns.items()}
+        if self._known:
+            columns = rebased(columns, self._known, session.toordinal())
         return Row({**columns, **self.strategy.prepare(columns)}, self._size - 1)
 
     def _append(self, bar: Bar, session: date) -> None:
@@ -122,13 +137,19 @@ class Windows:
         """`calendar` says when longer bars of panels begin; by default that of New York."""
         self._calendar = calendar
         self._loaded: dict[tuple[str, Timeframe], Series] = {}
+        self._known: dict[str, list[Adjustment]] = {}
+        "Corporate actions by symbol; windows that were made look at these very lists."
 
     def preload(self, series: Series) -> None:
         """Bars up to now: at least the current block and `lookback` bars before it."""
         self._loaded[series.symbol, series.timeframe] = series
 
+    def adjust(self, symbol: str, adjustment: Adjustment) -> None:
+        known = self._known.setdefault(symbol, [])
+        known[:] = sorted({*(one for one in known if not one.repeats(adjustment)), adjustment})
+
     def __call__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> Window:
-        window = Window(strategy, symbol, timeframe)
+        window = Window(strategy, symbol, timeframe, self._known.setdefault(symbol, []))
         loaded = self._loaded.get((symbol, timeframe))
         if loaded is not None:
             window.warm(loaded)
@@ -138,7 +159,8 @@ class Windows:
         self, strategy: PanelStrategy, symbols: Sequence[str], timeframe: Timeframe
     ) -> PanelWindow:
         calendar = self._calendar or trading_calendar()
-        window = PanelWindow(strategy, symbols, timeframe, calendar)
+        known = {symbol: self._known.setdefault(symbol, []) for symbol in symbols}
+        window = PanelWindow(strategy, symbols, timeframe, calendar, known)
         keys = ((symbol, timeframe) for symbol in symbols)
         window.warm([self._loaded[key] for key in keys if key in self._loaded])
         return window
@@ -147,9 +169,15 @@ class Windows:
 class Tape:
     """Backtest: knows all bars, computes each block once, reveals one row per bar."""
 
-    def __init__(self, strategy: Strategy, series: Series) -> None:
+    def __init__(
+        self, strategy: Strategy, series: Series, known: Sequence[Adjustment] = ()
+    ) -> None:
+        """`known`: every corporate action there is; a row sees those that its session may know."""
         self.strategy, self.series, self.lookback = strategy, series, strategy.lookback
-        self.blocks = list(blocks_of(series.columns["session"], series.timeframe, self.lookback))
+        self._known, session = known, series.columns["session"]
+        self.blocks = list(blocks_of(session, series.timeframe, self.lookback))
+        if known:
+            self.blocks = cut_blocks(self.blocks, session, turning_sessions(known))
         self._firsts = [block.first for block in self.blocks]
         self._broken: set[int] = set()
         self._next = 0
@@ -193,8 +221,11 @@ class Tape:
         result[: max(self.lookback - 1, 0)] = np.nan
         return result
 
-    def _given(self, block: Block, last: int) -> dict[str, Array]:
-        return {name: c[block.base : last] for name, c in self.series.columns.items()}
+    def _given(self, block: Block, last: int) -> Columns:
+        columns = {name: c[block.base : last] for name, c in self.series.columns.items()}
+        if not self._known:
+            return columns
+        return rebased(columns, self._known, self.series.columns["session"][block.first])
 
     def _block(self, index: int) -> Block:
         block = self.blocks[self._current]
@@ -214,14 +245,22 @@ class Tape:
 class Tapes:
     """Makes tapes for a backtest out of series that are all known."""
 
-    def __init__(self, series: Sequence[Series], calendar: TradingCalendar | None = None) -> None:
-        """`calendar` says when longer bars of panels begin; by default that of New York."""
-        self._calendar = calendar
+    def __init__(
+        self,
+        series: Sequence[Series],
+        calendar: TradingCalendar | None = None,
+        known: Mapping[str, Sequence[Adjustment]] | None = None,
+    ) -> None:
+        """`calendar` says when longer bars of panels begin; by default that of New York.
+
+        `known`: every corporate action, by symbol.
+        """
+        self._calendar, self._known = calendar, known or {}
         self.series = {(one.symbol, one.timeframe): one for one in series}
         self.made: list[Tape] = []
 
     def __call__(self, strategy: Strategy, symbol: str, timeframe: Timeframe) -> Tape:
-        tape = Tape(strategy, self.series[symbol, timeframe])
+        tape = Tape(strategy, self.series[symbol, timeframe], self._known.get(symbol, ()))
         self.made.append(tape)
         return tape
 
@@ -229,7 +268,11 @@ class Tapes:
         self, strategy: PanelStrategy, symbols: Sequence[str], timeframe: Timeframe
     ) -> PanelTape:
         series = [self.series[symbol, timeframe] for symbol in symbols]
-        return PanelTape(strategy, series, timeframe, self._calendar or trading_calendar())
+        calendar = self._calendar or trading_calendar()
+        return PanelTape(strategy, series, timeframe, calendar, self._known)
+
+    def adjust(self, symbol: str, adjustment: Adjustment) -> None:
+        """Tapes know it already, and show it where it is due."""
 
 
 def first_needed(timeframe: Timeframe, now: datetime | date) -> date:

@@ -8,6 +8,7 @@ their timeframe that holds the first day of the panel's block, and their own loo
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import date
 from typing import Final, Protocol
 
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.market import Bar, Timeframe
-from app.engine.series import NAMES, Block, Series, block_key, blocks_of
+from app.engine.series import NAMES, Block, Series, block_key, blocks_of, cut_blocks
+from app.marketdata.adjustments import Adjustment, rebased, turning_sessions
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import VALUES, BarBatch, to_ns
 from app.marketdata.calendar import TradingCalendar
@@ -74,6 +76,13 @@ def make_panel(
     return Panel(symbols, timeframe, ends, session, views)
 
 
+def seen_from(series: Series, known: Sequence[Adjustment], session: float) -> Series:
+    """The series in the shares of `session`, by the corporate actions that it may know."""
+    if not known:
+        return series
+    return replace(series, columns=rebased(series.columns, known, session))
+
+
 class PanelTape:
     """Backtest: knows all bars of all symbols, computes each block once, reveals row by row."""
 
@@ -83,7 +92,9 @@ class PanelTape:
         series: Sequence[Series],
         timeframe: Timeframe,
         calendar: TradingCalendar,
+        known: Mapping[str, Sequence[Adjustment]] | None = None,
     ) -> None:
+        """`known`: every corporate action, by symbol."""
         self.strategy, self.timeframe = strategy, timeframe
         self.symbols = tuple(one.symbol for one in series)
         self._needed = strategy.bars_needed(timeframe)
@@ -100,6 +111,10 @@ class PanelTape:
         "When each row ends: every instant at which a bar of any symbol closed."
         self.session = sessions[first]
         self.blocks = list(blocks_of(self.session, timeframe, self.lookback))
+        self._known = {symbol: (known or {}).get(symbol, ()) for symbol in self.symbols}
+        if any(self._known.values()):
+            every = [one for mine in self._known.values() for one in mine]
+            self.blocks = cut_blocks(self.blocks, self.session, turning_sessions(every))
         self._firsts = [block.first for block in self.blocks]
         self._columns: dict[int, dict[str, Columns] | None] = {}
         self._next = 0
@@ -155,13 +170,13 @@ class PanelTape:
         given: dict[_Key, Series] = {}
         for (symbol, timeframe), one in self._series.items():
             if timeframe is self.timeframe:
-                first = int(np.searchsorted(one.end, self.ends[block.first]))
+                first = int(np.searchsorted(one.end, self.ends[block.origin]))
             else:
                 anchor = block_key(timeframe, day).toordinal()
                 first = int(np.searchsorted(one.columns["session"], anchor))
             base = max(first - self._needed[timeframe], 0)
             over = int(np.searchsorted(one.end, until, side="right"))
-            part = one.rows(base, over)
+            part = seen_from(one.rows(base, over), self._known[symbol], self.session[block.first])
             given[symbol, timeframe] = deepcopy(part) if copied else part
         rows = slice(block.base, last)
         return make_panel(self.symbols, self.timeframe, self.ends[rows], self.session[rows], given)
@@ -184,8 +199,11 @@ class PanelWindow:
         symbols: Sequence[str],
         timeframe: Timeframe,
         calendar: TradingCalendar,
+        known: Mapping[str, Sequence[Adjustment]] | None = None,
     ) -> None:
+        """`known`: corporate actions by symbol; the lists may grow later."""
         self.strategy, self.symbols, self.timeframe = strategy, tuple(symbols), timeframe
+        self._known = known or {}
         self._needed = strategy.bars_needed(timeframe)
         self.lookback = self._needed[timeframe]
         self._shelves = {
@@ -220,7 +238,8 @@ class PanelWindow:
         series: dict[_Key, Series] = {}
         for timeframe in self._needed:
             for symbol, shelf in self._shelves.items():
-                series[symbol, timeframe] = shelf.series(timeframe, end)
+                made, known = shelf.series(timeframe, end), self._known.get(symbol, ())
+                series[symbol, timeframe] = seen_from(made, known, self._sessions[-1])
         ends, sessions = np.array(self._ends, np.int64), np.array(self._sessions)
         return make_panel(self.symbols, self.timeframe, ends, sessions, series)
 

@@ -10,10 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
+from app.domain.corporate_actions import ActionKind, ratio_of
 from app.domain.events import (
     BrokerReport,
+    CorporateActionDue,
     Event,
     OrderAccepted,
+    OrderAdjusted,
     OrderApproved,
     OrderCanceled,
     OrderExpired,
@@ -26,7 +29,7 @@ from app.domain.events import (
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.market import SliceOpened
-from app.domain.matching import BookState, FillModel, Matcher
+from app.domain.matching import BookState, FillModel, Matcher, adjusted
 from app.domain.orders import Order
 from app.domain.ports import BrokerBook
 
@@ -57,6 +60,8 @@ class PaperBroker:
             OrderCanceled: self._fold_closed,
             OrderExpired: self._fold_closed,
             OrderRejected: self._fold_closed,
+            OrderAdjusted: self._fold_adjusted,
+            CorporateActionDue: self._fold_action,
             SliceClosed: self.matcher.look,
         }
 
@@ -80,13 +85,18 @@ class PaperBroker:
             return ()
         return (OrderCanceled(client_order_id=client_order_id, reason="as asked", at=at),)
 
-    def observe(self, seen: SliceOpened | SliceClosed | SessionClosed) -> Sequence[BrokerReport]:
+    def observe(
+        self, seen: SliceOpened | SliceClosed | SessionClosed | CorporateActionDue | OrderAdjusted
+    ) -> Sequence[BrokerReport]:
         if isinstance(seen, SliceOpened):
             reports = self.matcher.opened(seen)
         elif isinstance(seen, SliceClosed):
             reports = self.matcher.closed(seen)
-        else:
+        elif isinstance(seen, SessionClosed):
             return self.matcher.session_closed(seen)
+        else:
+            self._folds[type(seen)](seen)
+            return ()
         if reports:
             self._executions += [r.execution for r in reports if isinstance(r, OrderFilled)]
         return reports
@@ -113,6 +123,7 @@ class PaperBroker:
             opened=dict(matcher.opened_at),
             used=dict(matcher.used),
             closed_until=matcher.closed_until,
+            volume_factors=dict(matcher.volume_factors),
         )
 
     def restore(self, events: Iterable[Event], book: BookState | None = None) -> None:
@@ -125,6 +136,7 @@ class PaperBroker:
             matcher.resting = {k: msgspec.structs.replace(r) for k, r in book.resting.items()}
             matcher.volumes, matcher.opened_at = dict(book.volumes), dict(book.opened)
             matcher.used, matcher.closed_until = dict(book.used), book.closed_until
+            matcher.volume_factors = dict(book.volume_factors)
             self._known = dict.fromkeys(book.known)
         for event in events:
             fold = self._folds.get(type(event))
@@ -147,3 +159,13 @@ class PaperBroker:
 
     def _fold_closed(self, event: OrderCanceled | OrderExpired | OrderRejected) -> None:
         self.matcher.remove(event.client_order_id)
+
+    def _fold_adjusted(self, event: OrderAdjusted) -> None:
+        self.matcher.adjust(event)
+        waiting = self._approved.get(event.client_order_id)
+        if waiting is not None:
+            self._approved[event.client_order_id] = adjusted(waiting, event)
+
+    def _fold_action(self, event: CorporateActionDue) -> None:
+        if event.kind == ActionKind.SPLIT and event.ratio is not None:
+            self.matcher.rescale(event.symbol, float(ratio_of(event.ratio)))

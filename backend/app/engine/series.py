@@ -1,6 +1,6 @@
 """Bars of one symbol as columns with their sessions, and the calendar blocks they fall into."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, assert_never
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.market import Bar, Timeframe
+from app.marketdata.adjustments import segments
 from app.marketdata.batch import VALUES, BarBatch, to_datetime
 from app.strategies.base import Array, Columns
 
@@ -79,6 +80,12 @@ class Block:
     last: int
     base: int
     columns: Columns | None = None
+    origin: int = -1
+    "First row of the calendar's block, where a corporate action has cut it in two."
+
+    def __post_init__(self) -> None:
+        if self.origin < 0:
+            self.origin = self.first
 
 
 def blocks_of(session: Array, timeframe: Timeframe, lookback: int) -> Iterator[Block]:
@@ -93,3 +100,18 @@ def blocks_of(session: Array, timeframe: Timeframe, lookback: int) -> Iterator[B
             last = key
     for first, end in zip(firsts, [*firsts[1:], len(session)], strict=True):
         yield Block(first, end, max(first - lookback, 0))
+
+
+def cut_blocks(blocks: Iterable[Block], session: Array, turns: Sequence[int]) -> list[Block]:
+    """The blocks, cut where a session (one of `turns`) sees the rows before it otherwise.
+
+    All parts begin at the base of the whole: the rows before the cut are only seen otherwise.
+    """
+    found: list[Block] = []
+    for block in blocks:
+        first = block.first
+        for row in segments(session, block.first, block.last, turns):
+            found.append(Block(first, row, block.base, origin=block.first))
+            first = row
+        found.append(Block(first, block.last, block.base, origin=block.first))
+    return found

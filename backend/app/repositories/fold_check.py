@@ -20,6 +20,7 @@ _DOCUMENTS: Final = frozenset({"terms", "indicator_values", "market_context", "m
 _FILTERS: Final = {
     "accounts": "id = $1",
     "commands": "account_id = $1 AND status <> 'pending'",
+    "cash_movements": "account_id = $1 AND seq IS NOT NULL",
     "strategy_events": "account_id = $1 AND seq IS NOT NULL",
 }
 

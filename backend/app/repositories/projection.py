@@ -15,6 +15,7 @@ from app.repositories.folds.book import Book, Fill, InstrumentIds
 from app.repositories.folds.portfolio import deployment_of
 from app.repositories.folds.tables import (
     ACCOUNTS,
+    CASH_MOVEMENTS,
     COMMANDS,
     DEPLOYMENTS,
     EXECUTIONS,
@@ -36,8 +37,8 @@ _SIGNALS_KEPT: Final = 1_000
 _ORDER_IDS_TAKEN: Final = 64
 
 WRITTEN_ONCE: Final = (
-    COMMANDS, EXECUTIONS, ORDER_GROUPS, RECONCILIATIONS, RISK_CHECKS, RISK_VIOLATIONS,
-    STRATEGY_EVENTS, TRADES, TRADING_STATE,
+    CASH_MOVEMENTS, COMMANDS, EXECUTIONS, ORDER_GROUPS, RECONCILIATIONS, RISK_CHECKS,
+    RISK_VIOLATIONS, STRATEGY_EVENTS, TRADES, TRADING_STATE,
 )  # fmt: skip
 "Tables that no fold reads again."
 
@@ -53,8 +54,9 @@ _DEPLOYMENTS: Final = """
 SELECT id, strategy_id, state, reason, started_at, stopped_at FROM deployments WHERE id = ANY($1)
 """
 _ORDERS: Final = """
-SELECT id, client_order_id, broker_order_id, signal_id, quantity, expires_at, status, pending,
-       filled_quantity, average_price, reason, submitted_at, accepted_at, closed_at
+SELECT id, client_order_id, broker_order_id, signal_id, instrument_id, quantity, limit_price,
+       stop_price, expires_at, status, pending, filled_quantity, average_price, reason,
+       submitted_at, accepted_at, closed_at
 FROM orders WHERE account_id = $1 AND client_order_id = ANY($2)
 """
 _FILLS: Final = """
@@ -112,8 +114,11 @@ class Wants(msgspec.Struct):
 
     def _add_rest(self, event: Event) -> None:
         match event:
-            case ev.PositionChanged():
+            case ev.PositionChanged() | ev.PositionAdjusted():
                 self.symbols.add(event.position.symbol)
+            case ev.OrderAdjusted():
+                self.symbols.add(event.symbol)
+                self.orders.add(event.client_order_id)
             case ev.TradeClosed(trade=trade):
                 self.symbols.add(trade.symbol)
                 self.signals |= {s for s in (trade.entry_signal_id, trade.exit_signal_id) if s}
@@ -155,6 +160,9 @@ FOLDS: Final[dict[type, Callable[..., None]]] = {
     ev.CancelRequested: orders.cancel_requested,
     ev.OrderFilled: orders.filled,
     ev.PositionChanged: portfolio.changed,
+    ev.PositionAdjusted: portfolio.changed,
+    ev.CashMoved: portfolio.cash_moved,
+    ev.OrderAdjusted: orders.adjusted,
     ev.TradeClosed: portfolio.closed,
     ev.DeploymentStarted: deployments.started,
     ev.DeploymentPaused: deployments.paused,
@@ -174,6 +182,7 @@ JOURNAL_ONLY: Final = frozenset(
         ev.SliceClosed,
         ev.BarLate,
         ev.BarsCorrected,
+        ev.CorporateActionDue,
         ev.ClockTicked,
         ev.SessionOpened,
         ev.SessionClosed,

@@ -52,6 +52,7 @@ class BookSnapshot(msgspec.Struct, kw_only=True):
     session: date | None
     is_open: bool | None
     opened_at: datetime | None
+    actions: list[str] = []
 
 
 class Book:
@@ -84,6 +85,8 @@ class Book:
         self.foreign: dict[str, None] = {}
         "Fills of orders that are not ours, by execution id."
         self.approvals: list[datetime] = []
+        self.actions: dict[str, None] = {}
+        "Corporate actions that took effect, by id."
         self.session: date | None = None
         self.is_open: bool | None = None
         "None: nobody has told us about sessions."
@@ -140,7 +143,27 @@ class Book:
         self._equity = None
         return result
 
+    def hold(self, position: Position) -> None:
+        """The position is this from now on, for another reason than a fill."""
+        ledger, symbol = self.ledger(position.ledger), position.symbol
+        before = ledger.position(symbol).quantity
+        ledger.positions[symbol] = position
+        self.net[symbol] = self.net.get(symbol, ZERO) + position.quantity - before
+        self._equity = None
+
+    def pay(self, ledger: str, amount: Decimal) -> None:
+        """Cash comes into a ledger (or leaves it), for another reason than a fill."""
+        self.ledger(ledger).cash += amount
+        self.cash += amount
+        self._equity = None
+
     # ---------------------------------------------------------------------------- prices
+
+    def value(self, symbol: str, price: Decimal, at: datetime) -> None:
+        """As `mark`, of a price that is money already and lies on no grid."""
+        self._closes.pop(symbol, None)
+        self._marks[symbol] = Mark(price, at)
+        self._equity = None
 
     def mark(self, symbol: str, value: float, at: datetime) -> None:
         """The symbol is worth `value` since `at`."""
@@ -215,6 +238,15 @@ class Book:
             del self.by_key[key][identity]
             if not self.by_key[key]:
                 del self.by_key[key]
+
+    def replace(self, before: Order, order: Order) -> None:
+        """As `put`, of an open order that may have another symbol from now on."""
+        if order.symbol != before.symbol:
+            key, identity = (before.ledger, before.symbol), before.client_order_id
+            del self.by_key[key][identity]
+            if not self.by_key[key]:
+                del self.by_key[key]
+        self.put(order)
 
     def working(self, ledger: str, symbol: str) -> list[Order]:
         """Open orders of one ledger and symbol, oldest first; unknown ones are open."""
@@ -297,6 +329,7 @@ class Book:
             session=self.session,
             is_open=self.is_open,
             opened_at=self.opened_at,
+            actions=list(self.actions),
         )
 
     def restore(self, state: BookSnapshot) -> None:
@@ -318,4 +351,5 @@ class Book:
         self.peak, self.day_start = state.peak, state.day_start
         self.unsettled, self.approvals = state.unsettled, list(state.approvals)
         self.session, self.is_open, self.opened_at = state.session, state.is_open, state.opened_at
+        self.actions = dict.fromkeys(state.actions)
         self._equity = None

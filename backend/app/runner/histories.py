@@ -15,6 +15,7 @@ from app.domain.market import Bar, Timeframe
 from app.engine.history import History, Windows, first_needed
 from app.engine.panels import PanelHistory, longer_of
 from app.engine.series import NAMES, Series, block_key
+from app.marketdata.adjustments import Adjustment
 from app.marketdata.batch import to_ns
 from app.marketdata.calendar import TradingCalendar
 from app.repositories import indicators
@@ -50,6 +51,9 @@ class Histories:
     ) -> PanelHistory:
         window = self._windows.panel(strategy, symbols, timeframe)
         return _RecordedPanel(window, _Record(strategy, self._values))
+
+    def adjust(self, symbol: str, adjustment: Adjustment) -> None:
+        self._windows.adjust(symbol, adjustment)
 
     async def load(
         self,

@@ -37,6 +37,14 @@ const LINES: Record<string, (data: Data) => string> = {
     const { ledger, symbol, quantity } = inner(data, 'position')
     return `${words(ledger)} holds ${amount(quantity)} ${words(symbol)}`
   },
+  position_adjusted: (data) => {
+    const { ledger, symbol, quantity } = inner(data, 'position')
+    return `${words(ledger)} holds ${amount(quantity)} ${words(symbol)}: ${words(data.reason)}`
+  },
+  order_adjusted: (data) => `${words(data.symbol)}: ${amount(data.quantity)} from now on`,
+  cash_moved: (data) =>
+    `${words(data.ledger)} ${formatMoney(words(data.amount), true)}: ${words(data.reason)}`,
+  corporate_action_due: (data) => `${words(data.kind).replaceAll('_', ' ')} of ${words(data.symbol)}`,
   trade_closed: (data) => {
     const { symbol, pnl } = inner(data, 'trade')
     return `${words(symbol)} ${formatMoney(words(pnl), true)}`

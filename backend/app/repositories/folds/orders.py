@@ -8,6 +8,7 @@ from app.domain.events import (
     CancelRequested,
     Check,
     OrderAccepted,
+    OrderAdjusted,
     OrderApproved,
     OrderCanceled,
     OrderDenied,
@@ -224,3 +225,17 @@ def cancel_requested(book: Book, record: Record, event: CancelRequested) -> None
     row = book.rows.find(ORDERS, event.client_order_id)
     if row is not None and OrderStatus(row["status"]) not in CLOSED:
         book.rows.change(ORDERS, row, pending="cancel")
+
+
+def adjusted(book: Book, record: Record, event: OrderAdjusted) -> None:
+    """What a corporate action left of an open order; its fills stay as they were."""
+    row, ids = book.rows.find(ORDERS, event.client_order_id), book.instrument(event.symbol)
+    if row is not None and ids is not None:
+        book.rows.change(
+            ORDERS,
+            row,
+            instrument_id=ids.instrument_id,
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            stop_price=event.stop_price,
+        )

@@ -5,12 +5,19 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from app.domain.events import PositionChanged, TradeClosed
+from app.domain.events import CashMoved, PositionAdjusted, PositionChanged, TradeClosed
 from app.domain.portfolio import Position, Trade
 from app.repositories.chain import Record
 from app.repositories.folds.book import Book, money
 from app.repositories.folds.rows import Row
-from app.repositories.folds.tables import ACCOUNTS, LEDGERS, POSITIONS, SIGNALS, TRADES
+from app.repositories.folds.tables import (
+    ACCOUNTS,
+    CASH_MOVEMENTS,
+    LEDGERS,
+    POSITIONS,
+    SIGNALS,
+    TRADES,
+)
 
 _EXCHANGE_TIME: Final = ZoneInfo("America/New_York")
 _ZERO: Final = Decimal(0)
@@ -23,7 +30,7 @@ def clock(book: Book, at: datetime) -> None:
         book.rows.change(ACCOUNTS, row, clock_at=at)
 
 
-def changed(book: Book, record: Record, event: PositionChanged) -> None:
+def changed(book: Book, record: Record, event: PositionChanged | PositionAdjusted) -> None:
     """A position as it is now, and the cash of its ledger and of the account."""
     position = event.position
     account = book.rows.find(ACCOUNTS, book.account_id)
@@ -65,7 +72,7 @@ def _totals(row: Row | None) -> tuple[Decimal, Decimal]:
 
 def _ledger(
     book: Book,
-    event: PositionChanged,
+    event: PositionChanged | PositionAdjusted,
     before: tuple[Decimal, Decimal],
     after: tuple[Decimal, Decimal],
 ) -> None:
@@ -79,6 +86,29 @@ def _ledger(
         cash=money(event.ledger_cash),
         realized_pnl=row["realized_pnl"] + after[0] - before[0],
         commission=row["commission"] + after[1] - before[1],
+    )
+
+
+def cash_moved(book: Book, record: Record, event: CashMoved) -> None:
+    """Cash that came or went other than by a fill, and what there is now."""
+    account = book.rows.find(ACCOUNTS, book.account_id)
+    if account is not None:
+        book.rows.change(ACCOUNTS, account, cash=money(event.account_cash))
+    ledger = book.rows.find(LEDGERS, book.account_id, event.ledger)
+    if ledger is not None:
+        book.rows.change(LEDGERS, ledger, cash=money(event.ledger_cash))
+    book.rows.add(
+        CASH_MOVEMENTS,
+        {
+            "account_id": book.account_id,
+            "seq": record.seq,
+            "ledger": event.ledger,
+            "kind": event.kind,
+            "amount": money(event.amount),
+            "currency": event.currency,
+            "reason": event.reason,
+            "at": event.at,
+        },
     )
 
 

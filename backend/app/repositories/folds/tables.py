@@ -23,6 +23,11 @@ POSITIONS: Final = Table(
         "signal_id",
     ),
 )  # fmt: skip
+CASH_MOVEMENTS: Final = Table(
+    "cash_movements",
+    ("account_id", "seq"),
+    columns=("account_id", "seq", "ledger", "kind", "amount", "currency", "reason", "at"),
+)
 TRADES: Final = Table(
     "trades",
     ("account_id", "trade_id"),
@@ -71,8 +76,9 @@ ORDERS: Final = Table(
         "average_price", "limited_by", "reason", "at", "submitted_at", "accepted_at", "closed_at",
     ),
     updates=(
-        "broker_order_id", "quantity", "expires_at", "status", "pending", "filled_quantity",
-        "average_price", "reason", "submitted_at", "accepted_at", "closed_at",
+        "broker_order_id", "instrument_id", "quantity", "limit_price", "stop_price", "expires_at",
+        "status", "pending", "filled_quantity", "average_price", "reason", "submitted_at",
+        "accepted_at", "closed_at",
     ),
 )  # fmt: skip
 EXECUTIONS: Final = Table(
@@ -144,7 +150,7 @@ WHERE t.state <> excluded.state
 )
 
 ALL: Final = (
-    ACCOUNTS, LEDGERS, POSITIONS, TRADES, SIGNALS, TARGETS, ORDER_GROUPS, ORDERS, EXECUTIONS,
-    RISK_CHECKS, RISK_VIOLATIONS, DEPLOYMENTS, STRATEGY_EVENTS, RECONCILIATIONS, COMMANDS,
-    TRADING_STATE,
+    ACCOUNTS, LEDGERS, POSITIONS, CASH_MOVEMENTS, TRADES, SIGNALS, TARGETS, ORDER_GROUPS, ORDERS,
+    EXECUTIONS, RISK_CHECKS, RISK_VIOLATIONS, DEPLOYMENTS, STRATEGY_EVENTS, RECONCILIATIONS,
+    COMMANDS, TRADING_STATE,
 )  # fmt: skip
