@@ -60,7 +60,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _surround(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Middleware; the last one added is the outermost."""
-    app.add_middleware(BodyLimit)
+    upload = settings.api.max_upload_mb * 1024**2
+    app.add_middleware(BodyLimit, larger={"/api/imports": upload})
     if settings.api.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 from redis.asyncio import Redis
 
+from app.api.file_imports import importer
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
 from app.api.housekeeping import Housekeeping
@@ -42,6 +43,7 @@ from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
 from app.services.deployments import Deployments
+from app.services.import_jobs import ImportJobs
 from app.services.keys import Keys
 from app.services.market import Market
 from app.services.orders import OrderDesk
@@ -147,6 +149,7 @@ def make(
         config=Config(pool, desk, journal, audit_key, clock),
         deployments=Deployments(pool, desk, catalogue),
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
+        imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
         orders=OrderDesk(pool, desk),
@@ -178,6 +181,7 @@ def _running(parts: Parts) -> tuple[Running, ...]:
         parts.sockets,
         parts.first_run,
         parts.housekeeping,
+        parts.imports,
     )
 
 

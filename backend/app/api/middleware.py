@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -167,19 +167,26 @@ def _misdirected(name: str) -> ProblemResponse:
 
 
 class BodyLimit:
-    """Refuses bodies over 1 MiB: at once when they say so, else as soon as they are."""
+    """Refuses too large bodies: at once when they say so, else as soon as they are.
 
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
+    `larger` names paths that take files, with their own limits in bytes.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limit: int = MAX_BODY, larger: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = self._larger.get(scope["path"], self._limit)
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > self._limit:
-            await self._refuse(scope, receive, send)
+        if declared.isdigit() and int(declared) > limit:
+            await self._refuse(limit, scope, receive, send)
             return
         seen = 0
 
@@ -187,17 +194,19 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._limit:
-                raise _TooLarge
+            if seen > limit:
+                raise _TooLarge(limit)
             return message
 
         await self._app(scope, counted, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
         answer = ProblemResponse(
             413,
-            f"The body is larger than {self._limit:,} bytes.",
-            remedy="Send less at once; bars and ticks are imported with `tradewright data import`.",
+            f"The body is larger than {limit:,} bytes.",
+            remedy="Import the file with `tradewright data import`, or raise API_MAX_UPLOAD_MB."
+            if scope["path"] in self._larger
+            else "Send less at once; market data is imported with `tradewright data import`.",
             instance=scope["path"],
             correlation_id=scope.get("state", {}).get("correlation_id", ""),
             headers={"connection": "close"},
@@ -208,5 +217,5 @@ class BodyLimit:
 class _TooLarge(HTTPException):
     """Somebody sends more than they said. FastAPI lets its own kind of exception through."""
 
-    def __init__(self) -> None:
-        super().__init__(413, "The body is larger than 1 MiB.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"The body is larger than {limit:,} bytes.")

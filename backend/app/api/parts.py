@@ -28,6 +28,7 @@ from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
 from app.services.deployments import Deployments
+from app.services.import_jobs import ImportJobs
 from app.services.keys import Keys
 from app.services.market import Market
 from app.services.orders import OrderDesk
@@ -80,6 +81,7 @@ class Parts:
     config: Config
     deployments: Deployments
     health: HealthChecker
+    imports: ImportJobs
     keys: Keys
     market: Market
     orders: OrderDesk

@@ -277,6 +277,12 @@ class ApiOptions(Options):
         description="Comma-separated addresses or networks of proxies whose X-Forwarded-For and"
         " X-Forwarded-Proto are believed",
     )
+    max_upload_mb: int = Field(
+        default=2048,
+        ge=1,
+        validation_alias="API_MAX_UPLOAD_MB",
+        description="Largest file of market data that can be uploaded, in MiB",
+    )
     tls_certificate: Path | None = Field(
         default=None, validation_alias="API_TLS_CERTIFICATE", description="PEM file, to serve TLS"
     )
