@@ -104,8 +104,9 @@ class IbkrSession:
     async def leave(self) -> None:
         """Not needed any more; the last one hangs up."""
         self._users -= 1
-        if self._users <= 0:
-            self._hang_up("nobody needs it any more")
+        if self._users <= 0 and self._wire is not None:
+            self.client_id = None
+            self._wire.say_goodbye()
             self._wire = None
 
     @property
@@ -173,6 +174,7 @@ class IbkrSession:
 
     async def _sign_in(self, client_id: int) -> bool:
         """One attempt; False when the client id is in use. Raises FeedLost."""
+        await self.wire.settle()
         self._gone.clear()
         self._id_is_taken = False
         options = self.options
@@ -254,7 +256,7 @@ class IbkrSession:
     ) -> Any:  # noqa: ANN401
         """A request for bars or prints at its turn; `what` is equal for identical requests.
 
-        After a pacing violation everybody waits, and it is tried again.
+        What passes is tried again; after a pacing violation, everybody waits first.
         """
         for left in reversed(range(self.pacing.tries)):
             await self._turns.take(what, symbol, is_small=is_small)
@@ -268,10 +270,12 @@ class IbkrSession:
                         seconds=HISTORY_SECONDS,
                     )
             except TransientError as error:
-                if not left or not error.context.get("pacing"):
+                if not left:
                     raise
-                log.warning("ibkr_pacing", symbol=symbol, wait=self.pacing.pause_seconds)
-                self._turns.complain()
+                log.warning("ibkr_history_again", symbol=symbol, error=str(error))
+                if error.context.get("pacing"):
+                    self._turns.complain()
+                await self.connect()  # raises at once where nobody is there any more
         raise AssertionError("the last try returned or raised")
 
     async def probe(self) -> None:
@@ -296,7 +300,7 @@ class IbkrSession:
         Asked once. Raises NotFound.
         """
         if symbol not in self._details:
-            wanted = self.contract(symbol)
+            wanted = self._wanted(symbol)
             found = await self.ask(
                 lambda client, number: client.reqContractDetails(number, wanted),
                 f"what {symbol} is",
@@ -308,8 +312,12 @@ class IbkrSession:
             self._details[symbol] = (at_home or found)[0]
         return self._details[symbol]
 
-    def contract(self, symbol: str) -> Any:  # noqa: ANN401
-        """How IBKR is asked for our `symbol`."""
+    async def contract(self, symbol: str) -> Any:  # noqa: ANN401
+        """The one contract behind our `symbol`, with its number. Raises NotFound."""
+        return (await self.details(symbol)).contract
+
+    def _wanted(self, symbol: str) -> Any:  # noqa: ANN401
+        """How IBKR is asked what our `symbol` is."""
         module = self.wire.module
         if not is_occ(symbol):
             return module.Stock(symbol.replace(".", " "), "SMART", "USD")
@@ -355,7 +363,7 @@ class IbkrSession:
         return maintenance(self._clock.now())
 
     def _broken(self) -> FeedLost:
-        why = self.wire.trouble
+        why = None if self._wire is None else self._wire.trouble
         return self.lost(
             f"The connection to the Gateway at {self._address} broke{f': {why}' if why else ''}."
         )

@@ -60,8 +60,7 @@ class Wire:
         self._frames = Frames()
         self.ib.RaiseRequestErrors = True
         self.ib.errorEvent += self._on_error
-        self.ib.client.apiEnd += self._on_end
-        self.ib.client.apiError += self._on_end
+        self.ib.client.conn.disconnected += self._on_end
         self.ib.client.conn.hasData += self._on_data
         for name in HEARD:
             self._listen(name)
@@ -80,9 +79,22 @@ class Wire:
         self.ib.wrapper.clientId = client_id
         await self.ib.client.connectAsync(host, port, client_id, seconds)
 
-    def hang_up(self, why: str | None = None) -> None:
-        """Close the socket; `ended` is called once it is gone."""
+    async def settle(self) -> None:
+        """Return once the connection before is gone for certain: its end is nobody else's."""
+        connection = self.ib.client.conn
+        if connection.transport is not None:
+            connection.transport.abort()
+            await connection.disconnected
+
+    def hang_up(self, why: str) -> None:
+        """Cut the connection, whatever waits to be sent; `ended` is called a moment later."""
         self.trouble = self.trouble or why
+        transport = self.ib.client.conn.transport
+        if transport is not None:
+            transport.abort()
+
+    def say_goodbye(self) -> None:
+        """Close the connection once everything is sent."""
         with suppress(RuntimeError):  # it is closing already
             self.ib.client.conn.disconnect()
 
@@ -130,7 +142,7 @@ class Wire:
     def _on_error(self, number: int, code: int, said: str, _: object = None) -> None:
         self._notice(number, code, said)
 
-    def _on_end(self, *_: object) -> None:
+    def _on_end(self, _: object) -> None:
         self._ended()
 
 

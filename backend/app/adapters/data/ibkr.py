@@ -144,15 +144,13 @@ class Adapter:
     ) -> BarBatch:
         """Bars that are over; extended hours are among those up to 15 minutes long."""
         await self._session.details(symbol)
-        size = _SIZES[timeframe]
-        now = self._clock.now()
-        reach = _DAY if timeframe is Timeframe.D1 else timeframe.duration
-        parts = await self._parts(symbol, size, start - reach, min(end + reach, now))
+        seen = self._clock.now() - timedelta(seconds=self.delay_seconds)
+        parts = await self._parts(symbol, _SIZES[timeframe], start, _until(timeframe, end, seen))
         batch = self._batch(symbol, timeframe, parts)
-        seen = to_ns(now)
+        over = batch[batch.end <= to_ns(seen)]
         if timeframe is Timeframe.H1:
-            batch = aggregate(batch[batch.end <= seen], timeframe, self._calendar, seen)
-        return batch[batch.end <= seen].between(to_ns(start), to_ns(end))
+            over = aggregate(over, timeframe, self._calendar, to_ns(seen))
+        return over.between(to_ns(start), to_ns(end))
 
     async def _parts(self, symbol: str, size: Size, start: datetime, end: datetime) -> list[Any]:
         """The library's bars, by start, of as many requests as it takes: from the end backwards."""
@@ -171,7 +169,7 @@ class Adapter:
 
     async def _ask(self, symbol: str, size: Size, end: datetime, span: timedelta) -> Sequence[Any]:
         """One request; empty where nothing was traded."""
-        contract = self._session.contract(symbol)
+        contract = await self._session.contract(symbol)
         until, duration = _stamp(end), size.duration(span)
         try:
             bars: Sequence[Any] = await self._session.ask_history(
@@ -191,7 +189,7 @@ class Adapter:
 
     async def _oldest(self, symbol: str, end: datetime) -> datetime:
         """Where IBKR's history of a symbol begins; `end` where it has none."""
-        contract = self._session.contract(symbol)
+        contract = await self._session.contract(symbol)
         try:
             at = await self._session.ask_history(
                 lambda client, number: client.reqHeadTimeStamp(
@@ -271,8 +269,8 @@ class Adapter:
         return [OptionSnapshot(symbol=symbol, at=now) for symbol in sorted(found)]
 
     async def _expiries(self, underlying: str) -> list[date]:
-        said = await self._session.details(underlying)
-        name, number = underlying.replace(".", " "), said.contract.conId
+        stock = await self._session.contract(underlying)
+        name, number = stock.symbol, stock.conId
         chains = await self._session.ask(
             lambda client, request: client.reqSecDefOptParams(request, name, "", "STK", number),
             f"about options on {underlying}",
@@ -324,7 +322,7 @@ class Adapter:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return {symbol: self._session.contract(symbol) for symbol in symbols}
+        return {symbol: await self._session.contract(symbol) for symbol in symbols}
 
     async def _verify(self) -> None:
         """Nothing came for a while. Raises FeedLost when nobody is there, or prices cannot come."""
@@ -345,6 +343,15 @@ class Adapter:
             if self._refused.issuperset(symbols):
                 raise
             raise NotFound(error.message, remedy=error.remedy, symbol=symbol) from None
+
+
+def _until(timeframe: Timeframe, end: datetime, seen: datetime) -> datetime:
+    """Where a request ends that has whole the last bar that begins before `end`."""
+    if timeframe in (Timeframe.H1, Timeframe.D1):
+        return min(end + timeframe.duration, seen)
+    step = to_ns(end) % (int(timeframe.duration.total_seconds()) * _NS)
+    whole = end if not step else end + timeframe.duration - timedelta(microseconds=step // 1_000)
+    return min(whole, seen)
 
 
 def _stamp(at: datetime) -> str:
