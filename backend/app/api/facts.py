@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Final
 
 from app.api.parts import Parts
-from app.monitoring import feeds, resources
+from app.core.quality import QualityOptions
+from app.monitoring import feeds, resources, targets
 from app.monitoring.metrics import TITLES
 from app.repositories import feed_states, metrics
 
@@ -17,10 +18,12 @@ async def gathered(parts: Parts) -> dict[str, float]:
     found = await metrics.facts(parts.pool)
     noted = await metrics.noted(parts.pool, "publisher_", parts.clock.now() - _FRESH)
     remembered = await parts.cache.figures()
+    measured = await targets.measured(parts.pool, parts.clock.now())
     return {
         **found,
         **noted,
         **feeds.figures(await feed_states.listed(parts.pool)),
+        **targets.figures(targets.held(measured, QualityOptions())),
         **{name: value for name, value in remembered.items() if name in TITLES},
         "quotes_conflated_total": float(parts.prices.conflated),
         **parts.metrics.requests(),

@@ -55,6 +55,7 @@ TAGS: Final = [
     {"name": "auth", "description": "Sign up once, sign in, stay signed in."},
     {"name": "accounts", "description": "Money, limits in use, controls."},
     {"name": "stocks", "description": "Bars, quotes, indicators."},
+    {"name": "data-quality", "description": "Verdicts, gaps and their repair, coverage."},
     {"name": "orders", "description": "Ask, cancel, and read why."},
     {"name": "trading-engine", "description": "Status and emergency controls."},
 ]

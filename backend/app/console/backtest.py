@@ -88,7 +88,7 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Run a strategy over past bars: the same engine, risk and fills as paper trading."""
-    from app.console.data import timeframe_of
+    from app.console.stored import timeframe_of
     from app.console.strategy import catalogue_of
     from app.research.report import BacktestRequest, value_of
 

@@ -23,6 +23,7 @@ from app.core.config import (
 from app.core.live import LiveOptions
 from app.core.options import Options, variable_of, where_of
 from app.core.pricing import PricingOptions
+from app.core.quality import QualityOptions
 from app.core.retention import RetentionOptions
 
 HEADER: Final = """\
@@ -40,6 +41,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     RedisOptions,
     CacheOptions,
     LiveOptions,
+    QualityOptions,
     RetentionOptions,
     LogOptions,
     PricingOptions,

@@ -1,6 +1,5 @@
 """Market data as columns: structured arrays of bars, quotes and ticks, times in int64 ns UTC."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.core.clock import to_ns as to_ns
 from app.domain.market import Bar, Timeframe
+from app.marketdata.fingerprint import Fingerprint
 
 Nanos = NDArray[np.int64]
 "Instants in nanoseconds since 1970 UTC."
@@ -159,10 +159,9 @@ class BarBatch:
 
     def fingerprint(self) -> str:
         """SHA-256 of the series, its starts and values: equal bars, equal print, on any machine."""
-        digest = hashlib.sha256(f"{self.symbol}|{self.timeframe}|".encode())
-        for name in ("start", *VALUES):
-            digest.update(np.ascontiguousarray(self.rows[name]).tobytes())
-        return digest.hexdigest()
+        whole = Fingerprint(self.symbol, self.timeframe)
+        whole.add(self.rows)
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,13 +76,14 @@ _JUDGE: Final = """
 
 _LISTING: Final = Listing(
     select="""b.dataset, s.symbol, b.timeframe, s.exchange, b.stock_id, b.bars, b.first_start,
-       b.last_start, b.sources, b.checked_at, b.checked_bars, b.verdict, b.expected, b.missing,
+       b.last_start, b.sources, b.checked_at, b.checked_bars, b.verdict, b.expected, g.missing,
        b.bad, b.suspicious, b.fingerprint, b.findings, g.gaps, g.gaps_explained, q.quarantined""",
     source="""bar_series b JOIN stocks s ON s.id = b.stock_id
        LEFT JOIN LATERAL (
-         SELECT count(*) FILTER (WHERE d.state IN ('unexplained', 'provider_hole')) AS gaps,
-           count(*) FILTER (WHERE d.state NOT IN ('unexplained', 'provider_hole')) AS gaps_explained
-         FROM data_gaps d
+         SELECT count(*) FILTER (WHERE d.is_open) AS gaps,
+           coalesce(sum(d.bars) FILTER (WHERE d.is_open), 0)::bigint AS missing,
+           count(*) FILTER (WHERE NOT d.is_open) AS gaps_explained
+         FROM (SELECT *, state IN ('unexplained', 'provider_hole') AS is_open FROM data_gaps) d
          WHERE (d.dataset, d.stock_id, d.timeframe) = (b.dataset, b.stock_id, b.timeframe)
        ) g ON true
        LEFT JOIN LATERAL (
@@ -95,6 +96,23 @@ _LISTING: Final = Listing(
     descending=False,
     documents=("findings",),
 )
+
+_COMPLETENESS: Final = """
+  SELECT sum(b.expected) AS expected, coalesce(sum(g.missing), 0) AS missing
+  FROM bar_series b LEFT JOIN LATERAL (
+    SELECT sum(d.bars) AS missing FROM data_gaps d
+    WHERE (d.dataset, d.stock_id, d.timeframe) = (b.dataset, b.stock_id, b.timeframe)
+      AND d.state IN ('unexplained', 'provider_hole')
+  ) g ON true
+  WHERE b.dataset = $1 AND b.checked_at IS NOT NULL"""
+
+_COVERAGE: Final = """
+  SELECT coalesce(d.found, 0) AS found
+  FROM unnest($4::timestamptz[], $5::timestamptz[]) WITH ORDINALITY AS s (opened, closed, place)
+  LEFT JOIN LATERAL (
+    SELECT count(*) AS found FROM stock_data b WHERE b.dataset = $1 AND b.stock_id = $2
+      AND b.timeframe = $3 AND b.start >= s.opened AND b.start < s.closed
+  ) d ON true ORDER BY s.place"""
 
 
 async def add(db: Db, dataset: str, timeframe: str, source: str, added: Sequence[Added]) -> None:
@@ -165,3 +183,22 @@ async def datasets(db: Db) -> list[str]:
     """Data sets that have bars."""
     rows: Any = await db.fetch("SELECT DISTINCT dataset FROM bar_series ORDER BY dataset")
     return [row["dataset"] for row in rows]
+
+
+async def completeness(db: Db, dataset: str) -> float | None:
+    """Share of the expected bars of a data set that are there or explained; None unchecked."""
+    row = await db.fetchrow(_COMPLETENESS, dataset)
+    if row is None or not row["expected"]:
+        return None
+    return 1 - float(row["missing"]) / float(row["expected"])
+
+
+async def bars_within(
+    db: Db,
+    series: tuple[str, int, Timeframe],
+    opened: Sequence[datetime],
+    closed: Sequence[datetime],
+) -> list[int]:
+    """How many bars start in each [opened, closed)."""
+    rows = await db.fetch(_COVERAGE, *series, list(opened), list(closed))
+    return [row["found"] for row in rows]

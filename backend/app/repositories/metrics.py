@@ -55,6 +55,10 @@ _NOTED: Final = """
     WHERE at > $1 AND name LIKE $2 ORDER BY name, series, at DESC
   ) newest GROUP BY name"""
 
+_EACH: Final = """
+  SELECT DISTINCT ON (name, series) name, value FROM metrics
+  WHERE at > $1 AND name LIKE $2 ORDER BY name, series, at DESC"""
+
 
 async def note(db: Db, process: str, values: Mapping[str, float], at: datetime) -> None:
     """Figures of one process, for those that cannot ask it; kept for an hour."""
@@ -66,3 +70,12 @@ async def noted(db: Db, prefix: str, since: datetime) -> dict[str, float]:
     """The newest figures whose names begin so, summed over the processes that noted them since."""
     rows = await db.fetch(_NOTED, since, prefix.replace("_", r"\_") + "%")
     return {row["name"]: float(row["value"]) for row in rows}
+
+
+async def each_noted(db: Db, prefix: str, since: datetime) -> dict[str, list[float]]:
+    """The newest figures whose names begin so, one a process that noted them since."""
+    rows = await db.fetch(_EACH, since, prefix.replace("_", r"\_") + "%")
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["name"], []).append(float(row["value"]))
+    return found

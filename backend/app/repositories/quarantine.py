@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from app.domain.market import Timeframe
-from app.repositories.paging import Db
+from app.repositories.paging import Db, Fetch, Listing, Where, lister
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,14 @@ _COUNTS: Final = """
   SELECT reason, sum(coalesce((record ->> $3)::bigint, 1))::bigint AS n
   FROM quarantine WHERE dataset = $1 AND ($2::text IS NULL OR symbol = $2)
   GROUP BY reason ORDER BY n DESC, reason"""
+
+_LISTING: Final = Listing(
+    select="q.id, q.dataset, q.symbol, q.kind, q.timeframe, q.at, q.reason, q.record, q.source,"
+    " q.recorded_at",
+    source="quarantine q",
+    keys=(("q.recorded_at", "timestamptz"), ("q.id", "bigint")),
+    documents=("record",),
+)
 
 
 async def add(db: Db, dataset: str, source: str, refused: Sequence[Refused]) -> int:
@@ -84,3 +92,20 @@ async def counts(db: Db, dataset: str, symbol: str | None = None) -> dict[str, i
     """Refused records of a data set by reason, with those that were only counted."""
     rows = await db.fetch(_COUNTS, dataset, symbol, NOT_KEPT)
     return {row["reason"]: row["n"] for row in rows}
+
+
+def listing(
+    db: Db,
+    dataset: str | None = None,
+    symbols: Sequence[str] = (),
+    kind: str | None = None,
+    reason: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Fetch:
+    """Refused records, the newest first; `reason`: records that broke this rule, and others."""
+    where = Where().add("q.dataset = {}", dataset)
+    where.add("q.symbol = ANY({})", [one.upper() for one in symbols]).add("q.kind = {}", kind)
+    where.add("{} = ANY(string_to_array(q.reason, ','))", reason)
+    where.period("q.recorded_at", start, end)
+    return lister(db, _LISTING, where)

@@ -15,6 +15,10 @@ from app.repositories.appending import Appended, Appender
 from app.repositories.marks import LAST_CLOSE
 from app.repositories.paging import Db
 
+_LAST_WITHIN: Final = """
+  SELECT max(t.at) FROM quotes t JOIN stocks s ON s.id = t.stock_id
+  WHERE t.dataset = $1 AND s.symbol = $2 AND t.at >= $3 AND t.at < $4"""
+
 
 class PriceNow(msgspec.Struct, frozen=True):
     """Close of a stock's newest bar, and of the last daily bar of a day before it."""
@@ -141,3 +145,11 @@ async def last_prices(
     wanted = list(symbols) if symbols is not None else None
     rows = await db.fetch(_PRICES, dataset, wanted, until)
     return [PriceNow(**row) for row in rows]
+
+
+async def newest_within(
+    db: Db, dataset: str, symbol: str, start: datetime, end: datetime
+) -> datetime | None:
+    """The newest stored quote of a symbol in [start, end)."""
+    newest: datetime | None = await db.fetchval(_LAST_WITHIN, dataset, symbol, start, end)
+    return newest

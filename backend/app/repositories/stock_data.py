@@ -1,5 +1,6 @@
 """Bars: written by binary COPY, read as columns, never mixed between data sets."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +27,7 @@ _COLUMNS: Final = """start, "end", open, high, low, close, volume, coalesce(vwap
 _FAR_PAST: Final = from_ns(-2_208_988_800 * 10**9)
 _FAR_FUTURE: Final = from_ns(7_258_118_400 * 10**9)
 _EVERYTHING: Final = 2**62
+_DAY_MINUTES: Final = 390
 
 _READ: Final = f"""
   SELECT {_COLUMNS} FROM stock_data
@@ -289,9 +291,15 @@ class StockData:
             return await self._read(stock, timeframe, start, end, limit)
         return await self._aggregated(stock, timeframe, start, end, limit)
 
-    async def stored(self, symbol: str, timeframe: Timeframe) -> BarBatch:
-        """Every stored bar of one series, and nothing made from others."""
-        return await self._read(await self.stock(symbol), timeframe, None, None, None)
+    async def stored(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> BarBatch:
+        """Every stored bar of one series in [start, end), and nothing made from others."""
+        return await self._read(await self.stock(symbol), timeframe, start, end, None)
 
     async def series(self, symbol: str | None = None) -> list[Series]:
         """What is stored, by symbol and timeframe."""
@@ -363,13 +371,13 @@ class StockData:
 
 
 def _minutes_of(timeframe: Timeframe, bars: int, *, beyond: bool) -> int:
-    """Minutes that most likely make so many bars: an eighth more, as hours are not all whole.
+    """Minutes that most likely make so many bars of a day of 390: the last of a day may be short.
 
     `beyond`: a day of them lies beyond the last bar wanted.
     """
-    day = 390
-    per_bar = day if timeframe is Timeframe.D1 else step_ns(timeframe) // step_ns(Timeframe.M1)
-    return (bars + 2) * per_bar * 9 // 8 + (day if beyond else 0)
+    step = min(step_ns(timeframe) // step_ns(Timeframe.M1), _DAY_MINUTES)
+    per_bar = math.ceil(_DAY_MINUTES / math.ceil(_DAY_MINUTES / step))
+    return (bars + 2) * per_bar * 17 // 16 + (_DAY_MINUTES if beyond else 0)
 
 
 async def datasets(db: Db) -> list[str]:

@@ -67,6 +67,11 @@ async def list_stocks(db: Db, symbols: Sequence[str] | None = None) -> list[Stoc
     return [_stock(row) for row in rows]
 
 
+async def exchanges(db: Db) -> list[str]:
+    """Every exchange that some stock is listed on."""
+    return [row["exchange"] for row in await db.fetch("SELECT DISTINCT exchange FROM stocks")]
+
+
 async def ensure(
     db: Db,
     symbol: str,

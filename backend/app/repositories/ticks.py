@@ -9,6 +9,7 @@ import numpy as np
 from app.db.copy import Columns, Instants, Texts, copy_out
 from app.marketdata.batch import TICK, Nanos, Rows, TickBatch, TickLabel
 from app.repositories.appending import Appended, Appender
+from app.repositories.paging import Db
 
 _TOLD: Final = ("price", "size")
 _LABEL: Final = "hashtextextended(concat_ws(chr(31), exchange, '', conditions, counts::text), 0)"
@@ -22,6 +23,9 @@ _LAST: Final = """
   ORDER BY at DESC, sequence DESC LIMIT $3"""
 _DAYS: Final = """
   SELECT min(at) AS first, max(at) AS last FROM ticks WHERE dataset = $1 AND stock_id = $2"""
+_NEWEST: Final = """
+  SELECT max(t.at) FROM ticks t JOIN stocks s ON s.id = t.stock_id
+  WHERE t.dataset = $1 AND s.symbol = $2 AND t.at >= $3 AND t.at < $4"""
 
 
 class Ticks:
@@ -113,3 +117,11 @@ def columns_of(batch: TickBatch, ids: Nanos, dataset: str, source: str) -> Colum
         "source": source,
         "counts": counts[label],
     }
+
+
+async def newest_within(
+    db: Db, dataset: str, symbol: str, start: datetime, end: datetime
+) -> datetime | None:
+    """The newest stored print of a symbol in [start, end)."""
+    newest: datetime | None = await db.fetchval(_NEWEST, dataset, symbol, start, end)
+    return newest

@@ -1,23 +1,53 @@
-"""The verdict on every stored series, and its gaps entered in the ledger."""
+"""The verdict on stored series, window by window, and their gaps entered in the ledger."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Final
+import asyncio
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
+from app.core.clock import Clock, from_ns, system, to_ns
+from app.core.errors import InvalidInput, NotFound, Unavailable
+from app.domain.deployments import LIVE_DATASET
 from app.domain.market import Timeframe
-from app.marketdata.batch import to_datetime
-from app.marketdata.calendar import trading_calendar
-from app.marketdata.quality import completeness
-from app.marketdata.validation import validate
-from app.repositories import data_gaps, quarantine
-from app.repositories.bar_series import Series
-from app.repositories.stock_data import StockData, datasets
+from app.ingest.gap_repair import GapRepair
+from app.marketdata.calendar import Session, TradingCalendar, trading_calendar
+from app.marketdata.gap_ledger import OPEN, STATES
+from app.marketdata.ports import DataProvider
+from app.marketdata.quality import COMPLETE, Hole, SeriesCheck, behind_ns
+from app.repositories import bar_series, data_gaps, feed_states, stocks
+from app.repositories.bar_series import Judgement
+from app.repositories.paging import Fetch, Row, Rows, every
+from app.repositories.stock_data import StockData
 
-COMPLETE: Final = 0.999
-"Share of expected bars from which a series counts as complete."
+STALE: Final = timedelta(minutes=5)
+"Trading time for which a live series may be overdue."
+VERDICTS: Final = ("good", "gaps", "stale", "bad", "unchecked")
+LONGEST: Final = timedelta(days=3 * 366)
+LONGEST_SECONDS: Final = timedelta(days=35)
+"Of a calendar of seconds."
+_EVERYTHING: Final = 2**31
+_FEED_SECONDS: Final = 30.0
+"A feed whose state is older does not run."
+_HALF_DAY: Final = 3_600 * 10**9
+"A session that is shorter than the usual one by so much is half a day."
+_NS: Final = 1_000_000_000
+_WINDOW: Final = {
+    Timeframe.S1: timedelta(days=5),
+    Timeframe.M1: timedelta(days=120),
+    Timeframe.M5: timedelta(days=600),
+    Timeframe.M15: timedelta(days=1_800),
+    Timeframe.H1: timedelta(days=4_000),
+    Timeframe.D1: timedelta(days=20_000),
+}
+"What is read at a time: some tens of thousands of bars."
+
+Progress = Callable[[int, int], None]
+"Called with the bars read so far and about how many there are."
 
 
 class SeriesVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,55 +60,320 @@ class SeriesVerdict(msgspec.Struct, frozen=True, kw_only=True):
     first_start: datetime
     last_start: datetime
     expected: int
+    "Bars of regular hours that the exchange's sessions promise."
     missing: int
+    "Of those, the ones that are not there and not explained (closed, no trade)."
     completeness: float
     gaps: int
+    "Open gaps: unexplained ones and holes of every provider."
+    gaps_explained: int
     bad: int
-    "Stored bars that the rules would refuse today."
+    "Stored bars that the rules would refuse today, or that overlap."
+    suspicious: int
     quarantined: int
+    behind_seconds: float | None
+    "For how much trading time a live series is overdue; None for the others."
     verdict: str
-    "good, gaps (bars are missing) or bad (some stored bar is not believable)."
+    "good, gaps (bars are missing), stale (live, and overdue) or bad (some bar is unbelievable)."
     fingerprint: str
+    findings: dict[str, int]
+    new_gaps: list[tuple[datetime, datetime, int]] = []
+    "Gaps that the ledger did not know: start, end, bars."
 
 
 async def check(
-    pool: asyncpg.Pool, dataset: str | None = None, symbol: str | None = None
+    pool: asyncpg.Pool,
+    dataset: str | None = None,
+    symbol: str | None = None,
+    *,
+    changed: bool = False,
+    progress: Progress = lambda done, total: None,
+    clock: Clock = system,
 ) -> AsyncIterator[SeriesVerdict]:
-    """Judge every stored series, or those of a data set or symbol; gaps go into the ledger."""
-    for name in await datasets(pool) if dataset is None else [dataset]:
-        bars = StockData(pool, name)
-        for series in await bars.series(symbol):
-            yield await _judge(pool, bars, series)
+    """Judge every stored series, or those of a data set or symbol; gaps go into the ledger.
+
+    `changed`: only those that have other bars than the last check has seen.
+    """
+    symbols = [] if symbol is None else [symbol]
+    fetch = bar_series.listing(pool, dataset, symbols, changed=changed)
+    found = [row async for row in every(fetch, _EVERYTHING)]
+    total, done = sum(row["bars"] for row in found), 0
+    for row in found:
+        yield await judge(pool, row, clock=clock)
+        done += row["bars"]
+        progress(done, total)
 
 
-async def _judge(pool: asyncpg.Pool, bars: StockData, series: Series) -> SeriesVerdict:
-    stock = await bars.stock(series.symbol)
-    calendar = trading_calendar(stock.exchange)
-    batch = await bars.stored(series.symbol, series.timeframe)
-    whole = completeness(batch, calendar)
-    verdict = validate(batch, calendar)
-    refused = await quarantine.counts(pool, bars.dataset, series.symbol)
-    gaps = [(to_datetime(start), to_datetime(end)) for start, end in whole.gaps]
-    await data_gaps.replace(pool, bars.dataset, stock.id, series.timeframe, gaps)
-    return SeriesVerdict(
-        dataset=bars.dataset,
-        symbol=series.symbol,
-        timeframe=series.timeframe,
-        bars=series.bars,
-        first_start=series.first_start,
-        last_start=series.last_start,
-        expected=whole.expected,
-        missing=whole.expected - whole.found,
-        completeness=round(whole.share, 6),
-        gaps=len(gaps),
-        bad=len(verdict.bad),
-        quarantined=sum(refused.values()),
-        verdict=_word(whole.share, len(verdict.bad)),
-        fingerprint=batch.fingerprint(),
+async def judge(pool: asyncpg.Pool, row: Row, *, clock: Clock = system) -> SeriesVerdict:
+    """Read a series of `bar_series.listing` from end to end, and note what was found."""
+    timeframe = Timeframe(row["timeframe"])
+    calendar = await asyncio.to_thread(trading_calendar, row["exchange"])
+    check = SeriesCheck(row["symbol"], timeframe, calendar)
+    bars = StockData(pool, row["dataset"])
+    first, last = row["first_start"], row["last_start"]
+    while first <= last:
+        end = min(first + _WINDOW[timeframe], last + timedelta(microseconds=1))
+        batch = await bars.stored(row["symbol"], timeframe, first, end)
+        # numpy at work: the feed beside us must not wait for it
+        await asyncio.to_thread(check.take, batch, to_ns(first), to_ns(end))
+        first = end
+    check.finish()
+    series = row["dataset"], row["stock_id"], timeframe
+    async with pool.acquire() as db, db.transaction():
+        new = await data_gaps.update(db, series, check.holes)
+        await bar_series.judge(db, *series, row["bars"], _judgement(check, clock.now()))
+        fetch = bar_series.listing(db, row["dataset"], [row["symbol"]], timeframe)
+        (noted,) = (await fetch(1, None)).items
+    return _verdict(noted, calendar, clock.now(), new)
+
+
+def _judgement(check: SeriesCheck, at: datetime) -> Judgement:
+    found = check.findings
+    return Judgement(
+        at=at,
+        counted=check.bars,
+        verdict="bad" if check.is_bad else "gaps" if check.missing else "good",
+        expected=check.expected,
+        missing=check.missing,
+        bad=found.bad,
+        suspicious=found.suspicious,
+        fingerprint=check.fingerprint,
+        findings=msgspec.to_builtins(found),
     )
 
 
-def _word(share: float, bad: int) -> str:
-    if bad:
+def _verdict(
+    row: Row, calendar: TradingCalendar, now: datetime, new: Sequence[Hole]
+) -> SeriesVerdict:
+    said = described(row, calendar, now)
+    return msgspec.convert(
+        {
+            **said,
+            "new_gaps": [(from_ns(hole.start), from_ns(hole.end), hole.bars) for hole in new],
+        },
+        SeriesVerdict,
+    )
+
+
+def described(row: Row, calendar: TradingCalendar, now: datetime) -> dict[str, Any]:
+    """A row of `bar_series.listing` as people see it: with its verdict of this moment."""
+    behind = None
+    if row["dataset"] == LIVE_DATASET:
+        timeframe = Timeframe(row["timeframe"])
+        behind = behind_ns(calendar, timeframe, to_ns(row["last_start"]), to_ns(now)) / _NS
+    expected = row["expected"]
+    share = None
+    if row["checked_at"] is not None:
+        share = round(1 - row["missing"] / expected, 6) if expected else 1.0
+    return {
+        **{name: row[name] for name in _AS_THEY_ARE},
+        "bars_exact": True,
+        "missing": row["missing"] if row["checked_at"] else None,
+        "completeness": share,
+        "behind_seconds": behind,
+        "verdict": _word(row["verdict"], share, behind),
+    }
+
+
+_AS_THEY_ARE: Final = (
+    "dataset", "symbol", "timeframe", "bars", "first_start", "last_start", "sources", "checked_at",
+    "expected", "gaps", "gaps_explained", "bad", "suspicious", "quarantined", "fingerprint",
+    "findings",
+)  # fmt: skip
+
+
+def _word(noted: str | None, share: float | None, behind: float | None) -> str:
+    if noted == "bad":
         return "bad"
+    if behind is not None and behind > STALE.total_seconds():
+        return "stale"
+    if share is None:
+        return "unchecked"
     return "good" if share >= COMPLETE else "gaps"
+
+
+# ---------------------------------------------------------------------------- for the Data page
+
+
+def described_pages(fetch: Fetch, verdicts: Sequence[str], now: datetime) -> Fetch:
+    """Pages of `bar_series.listing` as people see them, narrowed to some verdicts.
+
+    A page may then hold fewer rows than asked for although others follow.
+    """
+
+    async def pages(limit: int, cursor: str | None) -> Rows:
+        while True:
+            rows = await fetch(limit, cursor)
+            items = [
+                described(row, await asyncio.to_thread(trading_calendar, row["exchange"]), now)
+                for row in rows.items
+            ]
+            items = [row for row in items if not verdicts or row["verdict"] in verdicts]
+            if items or rows.next_cursor is None:
+                return Rows(items, rows.next_cursor)
+            cursor = rows.next_cursor
+
+    return pages
+
+
+async def summary(pool: asyncpg.Pool, dataset: str | None, now: datetime) -> Row:
+    """Series by verdict, gaps by state, and the data sets that there are."""
+    fetch = described_pages(bar_series.listing(pool, dataset), (), now)
+    words = Counter([row["verdict"] async for row in every(fetch, _EVERYTHING)])
+    gaps = await data_gaps.counts(pool, dataset)
+    return {
+        "series": words.total(),
+        "verdicts": {word: words[word] for word in VERDICTS},
+        "gaps": {state: gaps.get(state, 0) for state in STATES},
+        "datasets": await bar_series.datasets(pool),
+    }
+
+
+async def coverage(
+    pool: asyncpg.Pool,
+    dataset: str,
+    symbol: str,
+    timeframe: Timeframe,
+    period: tuple[datetime | None, datetime | None],
+) -> Row:
+    """One value a session for a calendar: expected bars, found ones, and gaps by state.
+
+    Raises NotFound for a series that is not stored, InvalidInput for too long a period.
+    """
+    stock = await stocks.get(pool, symbol)
+    found = (await bar_series.listing(pool, dataset, [stock.symbol], timeframe)(1, None)).items
+    if not found:
+        raise NotFound(
+            f"No {timeframe} bars of {stock.symbol} are stored in {dataset}.",
+            remedy="GET /api/data-quality lists what is stored.",
+        )
+    row = found[0]
+    calendar = await asyncio.to_thread(trading_calendar, stock.exchange)
+    first, end = _period(row, timeframe, period)
+    sessions = _sessions(calendar, first, end)
+    opened = [from_ns(one.open) for one in sessions]
+    series = dataset, stock.id, timeframe
+    closed = [from_ns(one.close) for one in sessions]
+    counts = await bar_series.bars_within(pool, series, opened, closed)
+    gaps = await _gaps_by_session(pool, series, sessions)
+    usual = max((one.close - one.open for one in sessions), default=0)
+    return {
+        "symbol": stock.symbol,
+        "dataset": dataset,
+        "timeframe": timeframe,
+        "exchange": stock.exchange,
+        "items": [
+            _covered(calendar, timeframe, one, row, count, gaps.get(one.day, {}), usual)
+            for one, count in zip(sessions, counts, strict=True)
+        ],
+    }
+
+
+def _period(
+    row: Row, timeframe: Timeframe, period: tuple[datetime | None, datetime | None]
+) -> tuple[datetime, datetime]:
+    last = row["last_start"] + timedelta(microseconds=1)
+    end = min(period[1] or last, last)
+    longest = LONGEST_SECONDS if timeframe is Timeframe.S1 else LONGEST
+    usual = longest if timeframe is Timeframe.S1 else timedelta(days=366)
+    first = max(period[0] or end - usual, row["first_start"])
+    if end - first > longest:
+        raise InvalidInput(
+            f"A calendar of {timeframe} bars shows at most {longest.days} days.",
+            field="start",
+            remedy="Ask for one part after the other.",
+        )
+    return first, end
+
+
+def _sessions(calendar: TradingCalendar, first: datetime, end: datetime) -> list[Session]:
+    """Those that hold a part of [first, end)."""
+    session = calendar.session_at(to_ns(first))
+    return calendar.sessions(
+        min(session.open, to_ns(first)) if session else to_ns(first), to_ns(end)
+    )
+
+
+async def _gaps_by_session(
+    pool: asyncpg.Pool, series: data_gaps.SeriesKey, sessions: Sequence[Session]
+) -> dict[date, dict[str, int]]:
+    if not sessions:
+        return {}
+    first, end = from_ns(sessions[0].open), from_ns(sessions[-1].close)
+    opens = [one.open for one in sessions]
+    found: dict[date, dict[str, int]] = {}
+    for gap in await data_gaps.of_series(pool, series, first, end):
+        day = sessions[bisect_right(opens, to_ns(gap["start"])) - 1].day
+        states = found.setdefault(day, {})
+        states[gap["state"]] = states.get(gap["state"], 0) + gap["bars"]
+    return found
+
+
+def _covered(
+    calendar: TradingCalendar,
+    timeframe: Timeframe,
+    session: Session,
+    row: Row,
+    found: int,
+    gaps: dict[str, int],
+    usual: int,
+) -> Row:
+    """A session that the series begins or ends in promises the bars in between only."""
+    starts, _ = calendar.grid(session, timeframe)
+    inside = (starts >= to_ns(row["first_start"])) & (starts <= to_ns(row["last_start"]))
+    expected = int(inside.sum())
+    return {
+        "session": session.day,
+        "open": from_ns(session.open),
+        "close": from_ns(session.close),
+        "expected": expected,
+        "found": found,
+        "share": round(min(found / expected, 1.0), 6) if expected else 1.0,
+        "is_half_day": session.close - session.open < usual - _HALF_DAY,
+        "gaps": gaps,
+    }
+
+
+async def ask_again(
+    pool: asyncpg.Pool,
+    symbol: str | None = None,
+    timeframe: Timeframe | None = None,
+    ids: Sequence[int] | None = None,
+) -> int:
+    """Have the trading process ask about open gaps of live series soon; how many.
+
+    Raises Unavailable when no live feed runs that could ask.
+    """
+    fresh = [row for row in await feed_states.listed(pool) if row["age_seconds"] < _FEED_SECONDS]
+    if not fresh:
+        raise Unavailable(
+            "No live feed runs that could ask its providers.",
+            remedy="Start a live account, or use `tradewright data gaps --repair`.",
+        )
+    name = None if symbol is None else (await stocks.get(pool, symbol)).symbol
+    return await data_gaps.ask_again(pool, LIVE_DATASET, name, timeframe, ids)
+
+
+# ------------------------------------------------------------------------------------- repair
+
+
+async def repair(
+    pool: asyncpg.Pool,
+    chain: Sequence[DataProvider],
+    symbol: str | None = None,
+    timeframe: Timeframe | None = None,
+    *,
+    progress: Progress = lambda done, total: None,
+    clock: Clock = system,
+) -> dict[str, int]:
+    """Ask a chain of providers about every open gap of live series; bars by what became of them."""
+    symbols = [] if symbol is None else [symbol]
+    fetch = data_gaps.listing(pool, LIVE_DATASET, symbols, timeframe, OPEN)
+    ids = [row["id"] async for row in every(fetch, _EVERYTHING)]
+    asker = GapRepair(pool, chain, LIVE_DATASET, clock=clock)
+    became: Counter[str] = Counter()
+    for done, gap in enumerate(await data_gaps.take_all(pool, ids, clock.now()), 1):
+        for part in await asker.repair(gap):
+            became[part.state] += part.bars
+        progress(done, len(ids))
+    return dict(became)

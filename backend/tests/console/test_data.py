@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.console import data
+from app.console import stored
 from app.core.config import get_settings
 
 Run = Callable[..., tuple[int, str, str]]
@@ -115,7 +115,7 @@ def test_a_database_that_is_behind_is_not_touched(
 
 def test_a_terminal_shows_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with data._progress("SPY.csv") as progress:
+    with stored.progress_bar("SPY.csv") as progress:
         progress(5, 10)
         progress(12, 10)
 

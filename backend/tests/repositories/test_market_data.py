@@ -8,7 +8,7 @@ import pytest
 from app.core.errors import NotFound
 from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
-from app.repositories import data_gaps, instruments, quarantine, quotes, stocks
+from app.repositories import instruments, quarantine, quotes, stocks
 from app.repositories.quarantine import Refused
 from app.repositories.stock_data import StockData
 from tests.factories import make_batch, utc
@@ -74,19 +74,3 @@ async def test_a_record_is_refused_once_however_often_it_comes(pool: asyncpg.Poo
     assert await quarantine.add(pool, "import:x", "ibm.csv", []) == 0
     assert await quarantine.counts(pool, "import:x") == {"future": 1, "jump": 1}
     assert await quarantine.counts(pool, "import:x", "SPY") == {}
-
-
-async def test_gaps_are_remembered_and_repaired(pool: asyncpg.Pool) -> None:
-    stock = await stocks.get(pool, "SPY")
-    first = (utc("2024-03-01 15:00"), utc("2024-03-01 15:05"))
-    second = (utc("2024-03-01 16:00"), utc("2024-03-01 16:01"))
-    series = ("live", stock.id, Timeframe.M1)
-    await data_gaps.replace(pool, *series, [first, second])
-    await data_gaps.replace(pool, *series, [second])
-    found = await data_gaps.list_gaps(pool, "live")
-    assert [(gap.start, gap.state) for gap in found] == [
-        (first[0], "repaired"),
-        (second[0], "unexplained"),
-    ]
-    (left,) = await data_gaps.list_gaps(pool, "live", "SPY", unexplained=True)
-    assert (left.start, left.end, left.timeframe) == (*second, Timeframe.M1)

@@ -14,7 +14,6 @@ from app.domain.market import Timeframe
 from app.marketdata.shapes import Hints
 from app.repositories import quarantine, stocks
 from app.repositories.stock_data import StockData
-from app.services.data_quality import check
 from app.services.exports import export_bars
 from app.services.imports import dataset_name, import_bars, import_lines, refuse_kind
 from tests.factories import SHARED_DATA, make_batch, utc
@@ -200,23 +199,6 @@ async def test_exports_of_nothing_or_of_no_format_are_refused(
         await export_bars(pool, tmp_path / "x.csv", **series)
     with pytest.raises(InvalidInput, match="names no format"):
         await export_bars(pool, tmp_path / "x.xlsx", **series)
-
-
-async def test_the_verdict_of_every_series(pool: asyncpg.Pool) -> None:
-    bars = StockData(pool, "import:files")
-    holes = make_batch([100.0] * 100, symbol="SPY", skip=range(20, 30))
-    spike = make_batch([100.0] * 100, symbol="QQQ")
-    spike.rows["high"][50] = 9000
-    await bars.store([make_batch([100.0] * 100), holes, spike], "test")
-    found = {v.symbol: v async for v in check(pool)}
-    assert {s: v.verdict for s, v in found.items()} == {"AAPL": "good", "SPY": "gaps", "QQQ": "bad"}
-    spy = found["SPY"]
-    assert (spy.missing, spy.gaps, spy.completeness) == (10, 1, 0.9)
-    assert await pool.fetchval("SELECT count(*) FROM data_gaps WHERE state = 'unexplained'") == 1
-    await bars.store([make_batch([100.0] * 100, symbol="SPY")], "repair")
-    (whole,) = [v async for v in check(pool, "import:files", "SPY")]
-    assert whole.verdict == "good"
-    assert await pool.fetchval("SELECT state FROM data_gaps") == "repaired"
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the shared market data is not here")
