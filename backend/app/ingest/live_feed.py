@@ -1,21 +1,19 @@
 """Live bars over a chain of providers: reconnection, silence, fail-over, and catching up."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from datetime import datetime
 from typing import Final
 
 from app.core.clock import Clock, system, to_ns
-from app.core.errors import APIError, FeedRefused, InvalidInput, NotFound
+from app.core.errors import InvalidInput
 from app.core.live import LiveOptions
-from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.events import DataGapDetected, FeedConnected, FeedDisconnected
 from app.domain.market import Timeframe
 from app.ingest.catch_up import CatchUp
-from app.ingest.chain import Chain, ending
+from app.ingest.chain import Chain
+from app.ingest.connections import Connections, Refused
 from app.ingest.hours import Hours
 from app.ingest.link import Link, LinkReport, LinkState, MakePrints, Polled
 from app.ingest.sequence import Item, Sequencer
@@ -30,7 +28,6 @@ from app.marketdata.ports import (
     LiveItem,
     LiveSource,
     PricePublisher,
-    Subscription,
 )
 
 BEAT_SECONDS: Final = 0.2
@@ -41,8 +38,6 @@ _NS: Final = 1_000_000_000
 _MINUTE: Final = 60 * _NS
 Told = FeedConnected | FeedDisconnected | DataGapDetected
 Tell = Callable[[Told], Awaitable[None]]
-Refused = Callable[[str, FeedRefused], Awaitable[None]]
-log = get_logger("trading")
 
 
 class LiveFeed:
@@ -77,7 +72,6 @@ class LiveFeed:
         self._publisher = publisher
         self._make_prints = prints
         self._tell_others = tell
-        self._alarm = refused
         self.extended_hours = extended_hours
         "Whether bars outside the regular session are wanted; from the next `stream` on."
         self._clock = clock
@@ -91,12 +85,21 @@ class LiveFeed:
         self._timeframe = Timeframe.M1
         self._source_of: dict[str, str] = {}
         self._sequencer = Sequencer((), Timeframe.M1, calendar)
-        self._chain = Chain(self.links, self.options, Hours(calendar, 0.0), clock)
+        self._connections = Connections(
+            Chain(self.links, self.options, Hours(calendar, 0.0), clock),
+            self.options,
+            clock,
+            begins=self._begins,
+            is_up=self._is_up,
+            take=self._take,
+            tell=tell,
+            refused=refused,
+            beat_seconds=beat_seconds,
+        )
         self._catch_up = CatchUp(self.links, clock, calendar)
         self._held_since: float | None = None
         self._out: asyncio.Queue[Item] = asyncio.Queue()
         self._room = asyncio.Event()
-        self._random = random.SystemRandom()
 
     def _live(self, provider: DataProvider) -> LiveSource:
         if isinstance(provider, LiveSource) and provider.channels:
@@ -114,7 +117,9 @@ class LiveFeed:
         gives no prints.
         """
         self._begin(symbols, timeframe, after)
-        tasks = [asyncio.create_task(self._keep(link), name=link.name) for link in self.links]
+        tasks = [
+            asyncio.create_task(self._connections.keep(link), name=link.name) for link in self.links
+        ]
         tasks.append(asyncio.create_task(self._watch(), name="live feed"))
         try:
             while True:
@@ -162,7 +167,8 @@ class LiveFeed:
         )
         extended = self.extended_hours
         hours = Hours(self._calendar, self.options.lead_seconds, extended_hours=extended)
-        self._chain = Chain(self.links, self.options, hours, self._clock, self._symbols)
+        chain = Chain(self.links, self.options, hours, self._clock, self._symbols)
+        self._connections.chain = chain
         self._catch_up = CatchUp(self.links, self._clock, self._calendar, extended_hours=extended)
         for link in self.links:
             self._make_ready(link)
@@ -198,111 +204,19 @@ class LiveFeed:
 
     # ------------------------------------------------------------------------- one provider
 
-    async def _keep(self, link: Link) -> None:
-        """Connect, read, and connect again, for ever or until the vendor refuses."""
-        while True:
-            await self._until_wanted(link)
-            if link.state is LinkState.REFUSED:
-                await asyncio.Event().wait()
-            error = await self._connection(link)
-            if isinstance(error, FeedRefused):
-                await self._out_of_chain(link, error)
-            elif isinstance(error, NotFound):
-                self._forget(link, error)
-            elif error is not None:
-                await self._lost(link, error)
-
-    async def _until_wanted(self, link: Link) -> None:
-        """Wait while the market is closed, or better providers serve every symbol."""
-        while link.state is not LinkState.REFUSED:
-            if not self._chain.is_open(self._clock.now()):
-                link.state = LinkState.CLOSED
-            elif self._chain.wanted(link):
-                return
-            else:
-                link.state = LinkState.STANDBY
-            await asyncio.sleep(self._beat)
-
-    async def _connection(self, link: Link) -> Exception | None:
-        """One connection's life; the error that ended it, None when we did."""
-        link.why, link.subscribed = None, self._chain.wanted(link)
-        link.began = link.last_item = self._clock.monotonic()
-        link.complete_from = self._complete_from(link)
-        if link.state is not LinkState.DOWN:
-            link.state = LinkState.CONNECTING
-        link.reading = asyncio.create_task(self._read(link), name=f"read {link.name}")
-        try:
-            await asyncio.wait([link.reading])
-        finally:
-            await end([link.reading])
-        return ending(link, link.reading)
-
-    def _complete_from(self, link: Link) -> int:
-        """Bars made of prints lack what came before the connection, unless it is given again."""
-        if link.makes_bars or link.replays:
-            return 0
-        return to_ns(self._clock.now())
-
-    async def _read(self, link: Link) -> None:
+    def _begins(self, link: Link) -> datetime | None:
+        """A connection begins; bars made of prints lack what came before, unless given again."""
+        is_whole = link.makes_bars or link.replays
+        link.complete_from = 0 if is_whole else to_ns(self._clock.now())
         if link.prints is not None:
             link.prints.resumed()
-        subscription = Subscription(
-            symbols=tuple(sorted(link.subscribed)),
-            channels=link.channels,
-            after=self._oldest(link) if link.replays else None,
-        )
-        async with aclosing(link.source.live(subscription)) as items:
-            async for item in items:
-                link.last_item, link.last_item_at = self._clock.monotonic(), self._clock.now()
-                if link.state is not LinkState.UP:
-                    await self._is_up(link)
-                await self._take(link, item)
-                await self._room.wait()
-
-    def _oldest(self, link: Link) -> datetime:
+        if not link.replays:
+            return None
         return to_datetime(min(self._sequencer.last(symbol) for symbol in link.subscribed))
 
-    async def _is_up(self, link: Link) -> None:
-        if link.problem is not None or not link.was_up:
-            log.info("feed_up", feed=link.name, symbols=len(link.subscribed))
-            await self._tell(FeedConnected(feed=link.name, at=self._clock.now()))
-        link.reconnects += link.was_up and link.problem is not None
-        link.state, link.problem, link.was_up = LinkState.UP, None, True
+    def _is_up(self, link: Link) -> None:
         if not link.replays:
             self._fetch(link)
-
-    async def _lost(self, link: Link, error: Exception) -> None:
-        """Say so once an outage, wait, longer each time, and let the next provider act."""
-        now = self._clock.monotonic()
-        if link.failed_at is None:
-            link.failed_at = now
-        sentence = str(error) if isinstance(error, APIError) else f"{type(error).__name__}: {error}"
-        if link.problem is None:
-            is_ours = None if isinstance(error, APIError | OSError) else error
-            log.warning("feed_lost", feed=link.name, error=sentence, exc_info=is_ours)
-            at = self._clock.now()
-            await self._tell(FeedDisconnected(feed=link.name, reason=sentence, at=at))
-        link.state, link.problem, link.subscribed = LinkState.DOWN, sentence, frozenset()
-        wait = self.options.first_wait_seconds * 2 ** min(link.failures, 20)
-        link.failures += 1
-        longest = min(wait, self.options.longest_wait_seconds)
-        await asyncio.sleep(longest * self._random.uniform(0.5, 1.0))
-
-    async def _out_of_chain(self, link: Link, error: FeedRefused) -> None:
-        """The vendor will not have us: a person must act."""
-        link.state, link.problem, link.subscribed = LinkState.REFUSED, str(error), frozenset()
-        log.error("feed_refused", feed=link.name, error=str(error))
-        at = self._clock.now()
-        await self._tell(FeedDisconnected(feed=link.name, reason=str(error), at=at))
-        if self._alarm is not None:
-            await self._alarm(link.name, error)
-
-    def _forget(self, link: Link, error: NotFound) -> None:
-        """This provider does not know a symbol; it is asked for the others."""
-        symbol = str(error.context.get("symbol", ""))
-        log.warning("symbol_unknown", feed=link.name, symbol=symbol, error=str(error))
-        link.unknown |= {symbol} if symbol in link.subscribed else link.subscribed
-        link.subscribed = frozenset()
 
     # ------------------------------------------------------------------------- what comes
 
@@ -315,6 +229,7 @@ class LiveFeed:
             self._made(link, taken)
             if self._publisher is not None and taken.good is not None and len(taken.good):
                 offer(self._publisher, self._dataset, taken.good)
+        await self._room.wait()
 
     def _is_old(self, item: TickBatch | QuoteBatch) -> bool:
         """Whether it is a replay of what was missed: rules about the wall clock do not hold."""
@@ -358,7 +273,7 @@ class LiveFeed:
             grace = self.options.grace_seconds + self._slowest()
             self._give(self._sequencer.advance(to_ns(now) - int(grace * _NS)))
             for link in self.links:
-                self._chain.judge(link, now)
+                self._connections.chain.judge(link, now)
 
     def _slowest(self) -> float:
         serving = [link.delay_seconds for link in self.links if link.subscribed]
