@@ -23,6 +23,7 @@ class History:
 
     def __init__(self, name: str, error: Exception | None = None) -> None:
         self.name, self.error = name, error
+        self.held = HELD
         self.asked: list[tuple[datetime, datetime]] = []
 
     async def history(
@@ -31,7 +32,7 @@ class History:
         self.asked.append((start, end))
         if self.error is not None:
             raise self.error
-        return HELD
+        return self.held
 
     async def close(self) -> None: ...
 
@@ -135,3 +136,39 @@ async def test_a_second_outage_widens_the_span() -> None:
 def test_extended_hours_count_where_they_are_wanted() -> None:
     catch_up = CatchUp([], ManualClock(utc("2024-03-01 22:00")), XNYS, extended_hours=True)
     assert len(catch_up._grid(ns("2024-03-01 21:00"), ns("2024-03-01 21:10"))) == 10
+
+
+async def test_a_newest_minute_that_history_has_only_later_is_asked_for_again() -> None:
+    world = World("2024-03-01 15:30:30", None)  # HELD ends at 15:30
+    world.providers[0].held = HELD[:59]
+    world.missed("2024-03-01 15:27", "2024-03-01 15:30")
+    await world.settled()
+    assert world.found() == [(2, "p0")]
+    assert world.catch_up.owed == {"AAPL": (ns("2024-03-01 15:29"), ns("2024-03-01 15:30"))}
+    world.providers[0].held = HELD
+    world.pass_time(seconds=5)
+    await world.settled()
+    assert world.found() == [(1, "p0")]
+    assert not world.catch_up.owed
+
+
+async def test_a_minute_in_which_nobody_traded_is_not_asked_for_for_ever() -> None:
+    world = World("2024-03-01 15:30:10", None)
+    world.providers[0].held = HELD[:59]
+    world.missed("2024-03-01 15:27", "2024-03-01 15:30")
+    for _ in range(4):
+        await world.settled()
+        world.pass_time(seconds=15)
+    assert len(world.providers[0].asked) == 3
+    assert not world.catch_up.owed
+    assert world.catch_up.unanswered() == []
+
+
+async def test_an_adapter_that_breaks_is_asked_again() -> None:
+    world = World("2024-03-01 14:40:30", KeyError("bars"))
+    world.missed("2024-03-01 14:32", "2024-03-01 14:40")
+    await world.settled()
+    world.providers[0].error = None
+    world.pass_time(seconds=5)
+    await world.settled()
+    assert world.found() == [(8, "p0")]
