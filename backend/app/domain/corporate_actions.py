@@ -45,9 +45,13 @@ def scaled(value: Decimal, by: Fraction) -> Decimal:
     product = value * by.numerator
     if by.denominator == 1:
         return product
-    quotient = (product / by.denominator).quantize(PRECISION, ROUND_HALF_EVEN)
-    whole = quotient.to_integral_value()
-    return whole if whole == quotient else quotient
+    return _tidy((product / by.denominator).quantize(PRECISION, ROUND_HALF_EVEN))
+
+
+def _tidy(value: Decimal) -> Decimal:
+    """Without a fraction of zeros, so that whole shares read as such."""
+    whole = value.to_integral_value()
+    return whole if whole == value else value
 
 
 def cash_of(quantity: Decimal, amount: Decimal) -> Decimal:
@@ -75,7 +79,7 @@ def cashed(
 
     With the last of them the round trip is over, as by a fill.
     """
-    exit_value, left = held.exit_value + cash, held.quantity - quantity
+    exit_value, left = held.exit_value + cash, _tidy(held.quantity - quantity)
     if left:
         won = (cash - quantity * held.average_price).quantize(PRECISION)
         return msgspec.structs.replace(

@@ -7,11 +7,13 @@ from typing import Final, cast
 
 from app.domain.events import (
     BarLate,
+    CashMoved,
     ClockTicked,
     DeploymentFailed,
     Event,
     OrderDenied,
     OrderFilled,
+    PositionAdjusted,
     SessionClosed,
     SessionOpened,
     SliceClosed,
@@ -23,7 +25,9 @@ from app.domain.portfolio import Trade
 from app.domain.ports import Entry
 
 _BATCH: Final = 1000
-_TOLD: Final = frozenset({OrderFilled, TradeClosed, OrderDenied, DeploymentFailed})
+_TOLD: Final = frozenset(
+    {OrderFilled, TradeClosed, OrderDenied, DeploymentFailed, PositionAdjusted, CashMoved}
+)
 TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed, BarLate})
 """Inputs that only say that time went on. A backtest skips those that change nothing."""
 
@@ -31,8 +35,9 @@ TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed,
 class MemoryJournal:
     """Remembers decision events (all but `TIME`, unless `keeps_time`) and their hash.
 
-    Executions, trades, failures and the number of denials by code are always kept; with
-    `keeps_events=False` the other events leave only the hash and the count, for long backtests.
+    Executions, trades, what corporate actions did, failures and the number of denials by code are
+    always kept; with `keeps_events=False` the other events leave only the hash and the count, for
+    long backtests.
     """
 
     def __init__(self, *, keeps_events: bool = True, keeps_time: bool = False) -> None:
@@ -40,6 +45,7 @@ class MemoryJournal:
         self.entries: list[Entry] = []
         self.executions: list[Execution] = []
         self.trades: list[Trade] = []
+        self.adjustments: list[PositionAdjusted | CashMoved] = []
         self.failures: list[DeploymentFailed] = []
         self.denials: Counter[str] = Counter()
         self.count = 0
@@ -71,6 +77,8 @@ class MemoryJournal:
             self.trades.append(event.trade)
         elif isinstance(event, OrderDenied):
             self.denials[event.code] += 1
+        elif isinstance(event, PositionAdjusted | CashMoved):
+            self.adjustments.append(event)
         else:
             self.failures.append(cast("DeploymentFailed", event))
 

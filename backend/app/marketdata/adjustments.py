@@ -80,15 +80,6 @@ def due_session(action: Action, calendar: TradingCalendar) -> Session | None:
     return None
 
 
-def is_late(action: Action, session: Session, calendar: TradingCalendar) -> bool:
-    """Whether the ex-date's own session had opened before the action was known."""
-    if action.known_at is None:
-        return False
-    unknowing = Action(symbol=action.symbol, kind=action.kind, ex_date=action.ex_date)
-    first = due_session(unknowing, calendar)
-    return first is not None and first.day < session.day
-
-
 def adjustments(actions: Iterable[Action], calendar: TradingCalendar) -> list[Adjustment]:
     """Those of the actions that change columns, by ex-date."""
     found = []

@@ -37,7 +37,7 @@ _GZIP: Final = b"\x1f\x8b"
 _BLOCK: Final = 1 << 20
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.\-/^=]{0,31}")
 _EXTRA: Final = "extra"
-_OTHERS: Final = re.compile(r"\.(quote|quotes|factors|tick|ticks)\.", re.IGNORECASE)
+_OTHERS: Final = re.compile(r"\.(quote|quotes|factors|actions|tick|ticks)\.", re.IGNORECASE)
 _ENDINGS: Final = (".csv", ".csv.gz", ".parquet", ".txt", ".txt.gz")
 
 

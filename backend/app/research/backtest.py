@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
 from app.domain.commands import CommandKind
-from app.domain.events import CommandReceived
+from app.domain.events import CashMoved, CommandReceived, PositionAdjusted
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.matching import FillModel
-from app.domain.portfolio import Trade
+from app.domain.portfolio import Position, Trade
 from app.engine.commands import DeploymentStart
 from app.engine.deployments import StrategyFactory
 from app.engine.driver import Driver, drive
@@ -28,8 +28,11 @@ from app.engine.engine import AccountSetup, Engine
 from app.engine.history import Tapes
 from app.engine.journal import MemoryJournal
 from app.engine.paper import PaperBroker
+from app.marketdata.adjustments import Adjustment, adjustments
 from app.marketdata.batch import BarBatch, to_ns
 from app.marketdata.calendar import TradingCalendar
+from app.marketdata.due_actions import Schedule
+from app.marketdata.ports import Action
 from app.research.feed import Feed
 from app.research.market import Market, Track, series_of
 
@@ -49,6 +52,8 @@ class BacktestResult:
     initial_cash: Decimal
     final_cash: Decimal
     final_equity: Decimal
+    positions: Sequence[Position]
+    "What is still held at the end, by ledger and symbol."
     limits: Limits
     model: FillModel
     bars: int
@@ -77,13 +82,16 @@ def run_backtest(
     limits: Limits | None = None,
     model: FillModel | None = None,
     instruments: Mapping[str, Instrument] | None = None,
+    actions: Sequence[Action] = (),
     visit_all: bool = False,
     keeps_events: bool = True,
 ) -> BacktestResult:
-    """Trade `bars` (one batch a symbol) by a strategy and say what came of it.
+    """Trade `bars` (one batch a symbol, raw) by a strategy and say what came of it.
 
-    Bars before `start` warm the indicators. Raises InvalidInput when there is nothing to trade or
-    the strategy cannot be started. Not to be confused with a sweep: this is the real engine.
+    Corporate actions change what is held before the first bar that is due, and how strategies see
+    the bars before that. Bars before `start` warm the indicators. Raises InvalidInput when there is
+    nothing to trade or the strategy cannot be started. Not to be confused with a sweep: this is the
+    real engine.
     """
     began = perf_counter()
     bars = _checked(bars, timeframe)
@@ -94,15 +102,17 @@ def run_backtest(
     market = Market(series, calendar, start, end)
     model, limits = model or FillModel(), limits or Limits()
     known = dict(instruments or {})
+    actions = [action for action in actions if action.symbol in market.tracks]
     engine = Engine(
         AccountSetup(account_id=ACCOUNT.account_id, cash=cash, limits=limits),
         strategies=strategies,
-        histories=Tapes(series, calendar),
+        histories=Tapes(series, calendar, _adjustments(actions, calendar)),
         instruments=known,
     )
     broker = PaperBroker(model, known)
     journal = MemoryJournal(keeps_events=keeps_events)
-    feed = Feed(market, engine, broker, visit_all=visit_all)
+    due = Schedule(actions, calendar) if actions else None
+    feed = Feed(market, engine, broker, visit_all=visit_all, actions=due)
     asked = DeploymentStart(
         deployment_id=1,
         strategy=strategy,
@@ -117,16 +127,19 @@ def run_backtest(
         trades=journal.trades,
         executions=journal.executions,
         times=market.ends,
-        equity=equity_curve(market, journal.executions, cash, engine.book.instruments),
+        equity=equity_curve(
+            market, journal.executions, cash, engine.book.instruments, journal.adjustments
+        ),
         initial_cash=cash,
         final_cash=engine.cash,
         final_equity=engine.equity,
+        positions=list(engine.book.positions()),
         limits=limits,
         model=model,
         bars=market.bars,
         visited=feed.visited,
         seconds=perf_counter() - began,
-        fingerprint=fingerprint_of(bars),
+        fingerprint=fingerprint_of(bars, actions),
     )
 
 
@@ -149,8 +162,12 @@ def equity_curve(
     executions: Sequence[Execution],
     cash: Decimal,
     instruments: Mapping[str, Instrument],
+    adjusted: Sequence[PositionAdjusted | CashMoved] = (),
 ) -> NDArray[np.float64]:
-    """Cash plus positions at the last closes (on the tick grid), at the end of every slice."""
+    """Cash plus positions at the last closes (on the tick grid), at the end of every slice.
+
+    Shares of a company that has no bars in `market` (a merger's, a spin-off's) count as nothing.
+    """
     flow = np.zeros(len(market.ends) + 1)
     shares = {symbol: np.zeros(len(market.ends) + 1) for symbol in market.tracks}
     flow[0] = float(cash)
@@ -158,6 +175,13 @@ def equity_curve(
         signed = one.signed_quantity
         flow[k] -= float(signed * one.price + one.commission)
         shares[one.symbol][k] += float(signed)
+    for event in adjusted:
+        k = int(np.searchsorted(market.ends, to_ns(event.at), "right"))
+        if isinstance(event, CashMoved):
+            flow[k] += float(event.amount)
+        elif event.position.symbol in shares:
+            k = _told_at(k, event, market.tracks[event.position.symbol])
+            shares[event.position.symbol][k] += float(event.position.quantity - event.before)
     # In place from here on: of long histories every further column counts.
     equity = np.cumsum(flow, out=flow)[:-1]
     for symbol, track in market.tracks.items():
@@ -169,6 +193,14 @@ def equity_curve(
         worth[held == 0] = 0.0
         equity += worth
     return equity
+
+
+def _told_at(k: int, event: PositionAdjusted, track: Track) -> int:
+    """New shares of a split count with their first close; until then old ones at the old one."""
+    if not event.before or not event.position.quantity:
+        return k
+    bar = track.bars_before(k)
+    return track.slice_at(bar) if bar < track.last_bar else len(track.next_bar)
 
 
 def _last_closes(track: Track) -> NDArray[np.float64]:
@@ -201,12 +233,26 @@ def _on_grid(prices: NDArray[np.float64], instrument: Instrument) -> NDArray[np.
     return result
 
 
-def fingerprint_of(bars: Sequence[BarBatch]) -> str:
-    """SHA-256 over the fingerprints of all series, by symbol: which bars were traded."""
+def fingerprint_of(bars: Sequence[BarBatch], actions: Sequence[Action] = ()) -> str:
+    """SHA-256 over the fingerprints of all series, by symbol: which bars were traded.
+
+    Corporate actions are part of it where there are any.
+    """
     digest = hashlib.sha256()
     for batch in sorted(bars, key=lambda one: one.symbol):
         digest.update(batch.fingerprint().encode())
+    for line in sorted(msgspec.json.encode(action) for action in actions):
+        digest.update(line)
     return digest.hexdigest()
+
+
+def _adjustments(
+    actions: Sequence[Action], calendar: TradingCalendar
+) -> dict[str, list[Adjustment]]:
+    by_symbol: dict[str, list[Action]] = {}
+    for action in actions:
+        by_symbol.setdefault(action.symbol, []).append(action)
+    return {symbol: adjustments(mine, calendar) for symbol, mine in by_symbol.items()}
 
 
 def _checked(bars: Sequence[BarBatch], timeframe: Timeframe) -> list[BarBatch]:

@@ -5,7 +5,7 @@ are constant. The searches are generous: a slice too many costs time, one too fe
 """
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from app.engine.panel_runtime import PanelRuntime
 from app.engine.paper import PaperBroker
 from app.engine.runtime import Runtime
 from app.marketdata.batch import to_ns
+from app.marketdata.due_actions import Schedule
 from app.research.market import Day, Market, Positions, Track
 from app.research.panel_feed import PanelReader, turns_of
 from app.strategies.base import Opinion, Row
@@ -35,11 +36,20 @@ class Feed:
     """Yields the items of a market; with `visit_all` every one of them."""
 
     def __init__(
-        self, market: Market, engine: Engine, broker: PaperBroker, *, visit_all: bool = False
+        self,
+        market: Market,
+        engine: Engine,
+        broker: PaperBroker,
+        *,
+        visit_all: bool = False,
+        actions: Schedule | None = None,
     ) -> None:
         self.market, self.engine, self.broker = market, engine, broker
         self.visit_all = visit_all
         self.visited = 0
+        self._actions = actions
+        self._first = 0
+        "First slice of the session."
         self._readers: list[Runtime] = []
         "Those who decide by columns."
         self._turning: dict[str, dict[int, frozenset[str]]] = {}
@@ -59,8 +69,13 @@ class Feed:
         """Every item in order of time."""
         if not self.visit_all:
             self._prepare()
+        before: date | None = None
         for day in self.market.days:
-            self._until = day.close
+            self._until, self._first = day.close, day.first
+            if self._actions is not None:
+                for action in self._actions.due(before, day.session, day.open):
+                    yield action
+                before = day.session
             yield SessionOpened(session=day.session, at=day.open)
             for item in self._every(day) if self.visit_all else self._eventful(day):
                 yield item
@@ -323,6 +338,8 @@ class Feed:
             bar = track.bars_before(k) - 1
             if bar >= track.first_bar:
                 self.broker.matcher.volumes[symbol] = track.volume(bar)
+                if bar >= track.bars_before(self._first):
+                    self.broker.matcher.volume_factors.pop(symbol, None)
         return symbols
 
 

@@ -21,6 +21,8 @@ from app.marketdata.batch import Nanos, to_datetime, to_ns
 from app.marketdata.calendar import TradingCalendar
 
 Floats = NDArray[np.float64]
+Move = tuple[str, datetime, Decimal]
+"""Symbol, instant, and by how many (signed) shares the holding changed."""
 ZERO: Final = Decimal(0)
 _YEAR_SECONDS: Final = 365.25 * 86_400
 _CENT: Final = Decimal("0.01")
@@ -190,8 +192,12 @@ def trade_figures(
     executions: Sequence[Execution],
     times: Nanos,
     average_equity: float,
+    moves: Sequence[Move] = (),
 ) -> TradeFigures:
-    """Figures of round trips and executions; `times` are those of the equity curve."""
+    """Figures of round trips and executions; `times` are those of the equity curve.
+
+    `moves`: shares that came or went without an execution, by a corporate action.
+    """
     wins = [trade.pnl for trade in trades if trade.pnl > 0]
     losses = [trade.pnl for trade in trades if trade.pnl < 0]
     results = [trade.pnl for trade in trades]
@@ -213,20 +219,21 @@ def trade_figures(
         turnover=float(value) / average_equity if average_equity > 0 else 0.0,
         traded_value=value,
         commissions=sum((one.commission for one in executions), ZERO),
-        exposure_time=exposure_time(executions, times),
+        exposure_time=exposure_time(executions, times, moves),
     )
 
 
-def exposure_time(executions: Sequence[Execution], times: Nanos) -> float:
+def exposure_time(
+    executions: Sequence[Execution], times: Nanos, moves: Sequence[Move] = ()
+) -> float:
     """Share of points before which something was held; a fill counts from the next point on."""
     if not len(times):
         return 0.0
     changes: dict[str, Floats] = {}
-    for one in executions:
-        quantities = changes.setdefault(one.symbol, np.zeros(len(times) + 1))
-        quantities[int(np.searchsorted(times, to_ns(one.at), "right"))] += float(
-            one.signed_quantity
-        )
+    traded = ((one.symbol, one.at, one.signed_quantity) for one in executions)
+    for symbol, at, quantity in (*traded, *moves):
+        quantities = changes.setdefault(symbol, np.zeros(len(times) + 1))
+        quantities[int(np.searchsorted(times, to_ns(at), "right"))] += float(quantity)
     is_held = np.zeros(len(times), np.bool_)
     for quantities in changes.values():
         is_held |= np.abs(np.cumsum(quantities[:-1])) > 1e-9

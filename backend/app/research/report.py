@@ -8,9 +8,10 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
+from app.domain.events import CashMoved, PositionAdjusted
 from app.domain.limits import UNLIMITED, Limits
 from app.domain.market import Timeframe
-from app.domain.portfolio import Ledger, Position
+from app.domain.portfolio import Position
 from app.marketdata.batch import to_datetime, to_datetimes
 from app.marketdata.calendar import TradingCalendar
 from app.research.backtest import BacktestResult
@@ -18,6 +19,7 @@ from app.research.causality import Causality
 from app.research.performance import (
     CurveFigures,
     CurveTally,
+    Move,
     TradeFigures,
     drawdowns,
     periods_per_year,
@@ -109,20 +111,25 @@ def report_of(
         result=result,
         start=start,
         curve=tally.figures(periods_per_year(result.times, calendar)),
-        trading=trade_figures(result.trades, result.executions, result.times, tally.average),
+        trading=trade_figures(
+            result.trades, result.executions, result.times, tally.average, _moves(result)
+        ),
         causality=causality,
-        open_positions=open_positions(result),
+        open_positions=list(result.positions),
         notes=list(notes),
     )
 
 
-def open_positions(result: BacktestResult) -> list[Position]:
-    """What is still held at the end, by symbol."""
-    ledgers: dict[str, Ledger] = {}
-    for execution in result.executions:
-        ledgers.setdefault(execution.ledger, Ledger(name=execution.ledger)).apply(execution)
-    held = (position for ledger in ledgers.values() for position in ledger.positions.values())
-    return sorted((one for one in held if one.quantity), key=lambda one: (one.ledger, one.symbol))
+def _moves(result: BacktestResult) -> list[Move]:
+    """Shares that came or went by corporate actions."""
+    events = (one for one in result.journal.adjustments if isinstance(one, PositionAdjusted))
+    return [(one.position.symbol, one.at, one.position.quantity - one.before) for one in events]
+
+
+def dividends(result: BacktestResult) -> Decimal:
+    """Cash that dividends brought, or cost short positions."""
+    events = (one for one in result.journal.adjustments if isinstance(one, CashMoved))
+    return sum((one.amount for one in events if one.kind == "dividend"), Decimal(0))
 
 
 def value_of(report: Report) -> dict[str, Any]:
@@ -143,6 +150,7 @@ def value_of(report: Report) -> dict[str, Any]:
         "initial_cash": result.initial_cash,
         "final_cash": result.final_cash,
         "final_equity": result.final_equity,
+        "dividends": dividends(result),
         **msgspec.structs.asdict(report.curve),
         **msgspec.structs.asdict(report.trading),
         "open_positions": [

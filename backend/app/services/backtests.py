@@ -17,7 +17,7 @@ from app.engine.series import block_key
 from app.marketdata.batch import BarBatch, concatenate
 from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.marketdata.shapes import Hints
-from app.repositories import backtests, config, instruments
+from app.repositories import backtests, config, corporate_actions, instruments
 from app.repositories.stock_data import StockData, datasets
 from app.research.backtest import run_backtest
 from app.research.causality import check_causality
@@ -119,6 +119,7 @@ def _run(catalogue: Catalogue, request: BacktestRequest, source: Source) -> Repo
         capital=request.capital,
         limits=limits_named(request.limits, source.limits),
         instruments=source.instruments,
+        actions=source.actions,
         keeps_events=False,
     )
     series = [series_of(batch, source.calendar) for batch in bars]
@@ -187,6 +188,7 @@ async def _read_stored(
     return Source(
         name=dataset,
         bars=bars,
+        actions=await corporate_actions.load(pool, dataset, request.symbols),
         calendar=calendar,
         instruments=await instruments.load(pool),
         limits=await _account_limits(pool),

@@ -10,6 +10,7 @@ import numpy as np
 from app.core.errors import InvalidInput, NotFound
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch
+from app.repositories.adjusted_bars import adjusted_bars
 from app.repositories.stock_data import StockData
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -24,15 +25,23 @@ async def export_bars(
     timeframe: Timeframe,
     start: datetime | None = None,
     end: datetime | None = None,
+    adjusted: bool = False,
+    as_of: datetime | None = None,
 ) -> int:
-    """Write bars with start <= bar.start < end; returns how many. Raises NotFound for none."""
+    """Write bars with start <= bar.start < end; returns how many. Raises NotFound for none.
+
+    `adjusted`: in the shares of `as_of` (None: of now), by the corporate actions known then.
+    """
     if not path.name.endswith(ENDINGS):
         raise InvalidInput(
             f"{path.name} names no format.", field="out", remedy=f"End it in {', '.join(ENDINGS)}."
         )
-    batch = await StockData(pool, dataset).bars(symbol, timeframe, start, end)
+    stored = StockData(pool, dataset)
+    batch = await stored.bars(symbol, timeframe, start, end)
     if not len(batch):
         raise NotFound(f"There are no {timeframe} bars of {symbol} in {dataset} to write.")
+    if adjusted:
+        batch = await adjusted_bars(pool, stored, batch, as_of)
     await asyncio.to_thread(_write, path, batch)
     return len(batch)
 

@@ -1,7 +1,7 @@
 """What the market showed: bars, quotes, indicators and sessions, in the data set that is meant."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -16,19 +16,19 @@ from app.domain.market import Timeframe
 from app.domain.users import Caller
 from app.indicators import catalog
 from app.indicators.rows import Array
-from app.marketdata.batch import PRICES, BarBatch
+from app.marketdata.batch import BarBatch
 from app.marketdata.cache import Kind, LoadPrices, MarketCache
 from app.marketdata.calendar import trading_calendar
 from app.repositories import (
     account_reports,
     bar_series,
-    corporate_actions,
     quotes,
     signals,
     stock_data,
     stock_reports,
     stocks,
 )
+from app.repositories.adjusted_bars import adjusted_bars
 from app.repositories.paging import Row
 from app.repositories.stock_data import StockData
 from app.repositories.stocks import Stock
@@ -50,7 +50,9 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime | None = None
     end: datetime | None = None
     adjusted: bool = False
-    "Prices and volumes before a split as if it had been then."
+    "In the shares of `as_of`: by the splits and dividends that had taken effect."
+    as_of: datetime | None = None
+    "None: now."
 
 
 class IndicatorColumns(msgspec.Struct, frozen=True):
@@ -122,8 +124,7 @@ class Market:
             found = await self._recent(stored, stock, span)
         if not span.adjusted or not len(found):
             return found
-        splits = await corporate_actions.splits(self._pool, dataset, stock.id)
-        return split_adjusted(found, splits, stock.exchange)
+        return await adjusted_bars(self._pool, stored, found, span.as_of)
 
     async def _recent(self, stored: StockData, stock: Stock, span: Span) -> BarBatch:
         async def load(count: int) -> BarBatch:
@@ -250,20 +251,6 @@ class Market:
             {"session": one.day, "open": from_ns(one.open), "close": from_ns(one.close)}
             for one in found
         ]
-
-
-def split_adjusted(
-    batch: BarBatch, splits: Sequence[tuple[date, float]], exchange: str
-) -> BarBatch:
-    """The same bars, comparable over splits: (first session of the new shares, new for one old)."""
-    rows = batch.rows.copy()
-    days = trading_calendar(exchange).session_days(batch.start)
-    for ex_date, ratio in splits:
-        before = days < np.datetime64(ex_date)
-        for name in (*PRICES, "vwap"):
-            rows[name][before] /= ratio
-        rows["volume"][before] *= ratio
-    return BarBatch(batch.symbol, batch.timeframe, rows)
 
 
 def _now(price: Row | None, dataset: str, before: float | None) -> Row | None:

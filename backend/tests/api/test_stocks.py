@@ -12,9 +12,8 @@ from app.api import columns
 from app.api.parts import Parts
 from app.domain.market import Timeframe
 from app.repositories.stock_data import Policy, StockData
-from app.services.market import split_adjusted
 from tests.api.world import World
-from tests.factories import FRIDAY, make_batch, ns
+from tests.factories import make_batch, ns
 from tests.waiting import until
 
 BARS = "/api/stocks/AAPL/bars"
@@ -185,18 +184,15 @@ async def test_sessions_shade_the_chart(calm_admin: httpx.AsyncClient) -> None:
 async def test_splits_adjust_what_came_before(admin: httpx.AsyncClient, parts: Parts) -> None:
     await parts.pool.execute(
         "INSERT INTO corporate_actions (dataset, stock_id, kind, ex_date, ratio, known_at, source)"
-        " SELECT 'simulated', id, 'split', '2024-03-04', 4, now(), 'test' FROM stocks"
+        " SELECT 'simulated', id, 'split', '2024-03-04', 4, '2024-03-01', 'test' FROM stocks"
         " WHERE symbol = 'AAPL'"
     )
     raw = (await admin.get(f"{BARS}?limit=1")).json()["items"][0]
     adjusted = (await admin.get(f"{BARS}?limit=1&adjusted=true")).json()["items"][0]
+    before = f"{BARS}?limit=1&adjusted=true&as_of=2024-03-03T00:00:00Z"
+    assert (await admin.get(before)).json()["items"] == [raw]
     assert adjusted["close"] == raw["close"] / 4
     assert adjusted["volume"] == raw["volume"] * 4
-
-
-def test_bars_of_the_split_session_are_not_adjusted() -> None:
-    batch = make_batch([100.0, 100.0])
-    assert split_adjusted(batch, [(FRIDAY, 2.0)], "XNYS").rows["close"].tolist() == [100, 100]
 
 
 def test_what_is_no_number_is_null() -> None:

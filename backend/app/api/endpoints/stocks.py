@@ -75,7 +75,7 @@ async def list_bars(
 ) -> Response:
     """Bars in time order. Without `start`: the newest `limit` before `end`."""
     dataset = await market.dataset(caller, query.account_id, query.dataset)
-    batch = await market.bars(symbol, dataset, _span(query, adjusted=query.adjusted))
+    batch = await market.bars(symbol, dataset, _span(query, query))
     if answer.wants_csv(query.format):
         return answer.file(BarOut, Rows(columns.bars(batch)))
     return fast_json(
@@ -147,13 +147,14 @@ async def list_market_sessions(
     )
 
 
-def _span(query: BarQuery | IndicatorQuery, *, adjusted: bool = False) -> Span:
+def _span(query: BarQuery | IndicatorQuery, shares: BarQuery | None = None) -> Span:
     return Span(
         timeframe=query.timeframe,
         limit=query.limit,
         start=query.start,
         end=query.end,
-        adjusted=adjusted,
+        adjusted=shares is not None and shares.adjusted,
+        as_of=shares.as_of if shares is not None else None,
     )
 
 

@@ -138,7 +138,13 @@ class BarQuery(_SeriesQuery):
     """Without `start`: the newest `limit` bars before `end` (for scrolling back)."""
 
     limit: int = Field(default=500, ge=1, le=50_000)
-    adjusted: bool = Field(default=False, description="By the splits known today.")
+    adjusted: bool = Field(
+        default=False,
+        description="In the shares of `as_of`: by the splits and dividends in effect by then.",
+    )
+    as_of: AwareInstant | None = Field(
+        default=None, description="With `adjusted`: as it was known at this instant; else now."
+    )
     format: Literal["json", "csv"] | None = None
 
 
