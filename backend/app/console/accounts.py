@@ -81,6 +81,6 @@ def check_feeds(names: list[str]) -> None:
         raise InvalidInput(
             f"{not_live[0]} has no live data.",
             field="feeds",
-            remedy=f"There are: {', '.join(FEED_ORDER)}, yfinance.",
+            remedy=f"There are: {', '.join(FEED_ORDER)}, ibkr, yfinance.",
         )
     asyncio.run(work())

@@ -1,16 +1,13 @@
 """Settings of Interactive Brokers: where the Gateway is, and what the account may have."""
 
 from datetime import time
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from app.core.options import Options
 
-ACCOUNT: Final = {
-    "where": "https://www.interactivebrokers.com (see the README's IBKR set-up steps)"
-}
 Library = Literal["ib_async", "ib_insync"]
 
 
@@ -20,11 +17,10 @@ class IbkrOptions(Options):
     model_config = SettingsConfigDict(env_prefix="IBKR_")
 
     username: str | None = Field(
-        default=None, description="Login of the Gateway", json_schema_extra={**ACCOUNT}
+        default=None,
+        description="Login for a Gateway in a container; who starts the Gateway signs in there",
     )
-    password: SecretStr | None = Field(
-        default=None, description="Password of the Gateway", json_schema_extra={**ACCOUNT}
-    )
+    password: SecretStr | None = Field(default=None, description="Password of that login")
     client: Library = Field(
         default="ib_async", description="Client library: ib_async, or ib_insync (extra `ib_insync`)"
     )
