@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -64,6 +64,8 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     """A provider of a live feed, as health, metrics and the Data page show it."""
 
     provider: str
+    kind: Literal["bars", "options"] = "bars"
+    "What its connection is for."
     place: int
     state: LinkState
     symbols: tuple[str, ...] = ()
@@ -86,6 +88,14 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     "Quotes dropped under overload; bars never are."
     refused: int = 0
     "Rows quarantined."
+    rows: int = 0
+    "Prints and quotes that were believed."
+    write_ms_p95: float | None = None
+    "To store prints and quotes, the 95th percentile of the last thousand writes."
+    quotes: int = 0
+    "Of options: those that came."
+    stored: int = 0
+    "Of options: quotes that were stored, the last of each contract and second."
     problem: str | None = None
 
 
@@ -117,6 +127,8 @@ class Link:
         self.reconnects = 0
         self.began = 0.0
         self.last_item = 0.0
+        self.is_taking = False
+        "An item is being taken in: where that waits for the database, the provider is not silent."
         self.failed_at: float | None = None
         "Since when it does not serve; None while it does."
         self.complete_from = 0
@@ -175,6 +187,8 @@ class Link:
             waiting=waiting,
             shed=counted.quotes_shed,
             refused=counted.refused,
+            rows=counted.ticks + counted.quotes,
+            write_ms_p95=counted.write_percentile(0.95) if counted.write_ms else None,
             problem=self.problem,
         )
 

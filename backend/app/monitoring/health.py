@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.core.clock import Clock
-from app.monitoring import feeds, resources
+from app.core.quality import QualityOptions
+from app.monitoring import feeds, resources, targets
 from app.repositories import feed_states, metrics
 from app.repositories import health as facts
 from app.repositories.paging import Db, Row
@@ -197,6 +198,11 @@ class HealthChecker:
             is_dark = any(dark for dark, _ in found)
             sentences = " ".join(sentence for _, sentence in found)
             return verdict(UNHEALTHY if is_dark else DEGRADED, sentences)
+        measured = await targets.measured(self._pool, self._clock.now())
+        held = targets.held(measured, QualityOptions())
+        missed = [one.detail for one in held if one.state == "missed"]
+        if missed:
+            return verdict(DEGRADED, f"A target is missed. {' '.join(missed)}", 80)
         silent = [row["name"] for row in rows if row["age_seconds"] is None]
         if rows and len(silent) == len(rows):
             return verdict(DEGRADED, "No bar has come yet.", 80)

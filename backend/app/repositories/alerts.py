@@ -135,3 +135,11 @@ async def resolve(
     event = AlertResolved(alert_id=alert_id, actor=actor, at=at)
     await journal.append_within(db, [Entry(event)])
     return True
+
+
+async def clear(db: asyncpg.Connection, journal: SharedJournal, key: str, at: datetime) -> bool:
+    """The condition is over by itself; False when no alert of it was open."""
+    alert_id = await db.fetchval(
+        "SELECT id FROM alerts WHERE key = $1 AND resolved_at IS NULL FOR UPDATE", key
+    )
+    return alert_id is not None and await resolve(db, journal, alert_id, "system", at)

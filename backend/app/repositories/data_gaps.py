@@ -57,7 +57,8 @@ class OpenGap(msgspec.Struct, frozen=True, kw_only=True):
 
 _KNOWN: Final = """
   SELECT id, start, "end", bars, state FROM data_gaps
-  WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3 ORDER BY start"""
+  WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3
+    AND ($4::timestamptz IS NULL OR start >= $4) ORDER BY start"""
 
 _RECORD: Final = """
   INSERT INTO data_gaps (dataset, stock_id, timeframe, start, "end", bars, state, detail, evidence,
@@ -139,12 +140,15 @@ _PEERS: Final = """
   ) peers"""
 
 
-async def update(db: Db, series: SeriesKey, found: Sequence[Hole]) -> list[Hole]:
+async def update(
+    db: Db, series: SeriesKey, found: Sequence[Hole], since: datetime | None = None
+) -> list[Hole]:
     """Make the ledger of a series say what is missing now; returns the gaps that are new.
 
-    What is known of a gap stays known; one whose bars have come is `repaired`.
+    What is known of a gap stays known; one whose bars have come is `repaired`. `since`: only the
+    part from there on was looked at.
     """
-    rows = await db.fetch(_KNOWN, *series)
+    rows = await db.fetch(_KNOWN, *series, since)
     known = [
         Entry(row["id"], to_ns(row["start"]), to_ns(row["end"]), row["bars"], row["state"])
         for row in rows

@@ -92,7 +92,7 @@ class AccountRunner:
             await self._start()
             asides = [self._flush_indicators(), self._poll()]
             if self._live is not None:
-                asides.append(self._live.report())
+                asides += [self._live.report(), self._live.backfill()]
             tasks = [asyncio.create_task(aside) for aside in asides]
             try:
                 await self._work()
@@ -301,6 +301,8 @@ class AccountRunner:
             clock=None if live is None else clock.system,
             fresh=FRESH if live is None else live.fresh,
         )
+        if live is not None:
+            live.statistics = ingestion.statistics
         base = self.account.settings.base
         longer = {timeframe for _, timeframe in self._engine.subscriptions} - {base}
         return ingestion.feed(

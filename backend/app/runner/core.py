@@ -12,6 +12,7 @@ from app.bootstrap import Parts
 from app.core import clock
 from app.core.errors import Fenced
 from app.core.logging import get_logger
+from app.core.quality import QualityOptions
 from app.core.tasks import end
 from app.events.listener import Listener
 from app.repositories import accounts
@@ -19,6 +20,7 @@ from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION
 from app.runner.account import AccountRunner
 from app.runner.gate import WireGate
+from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
 from app.services.first_run import FirstRun
 
@@ -135,6 +137,8 @@ class Core:
         """Until `stop`."""
         await self._prepare()
         self._listener.start()
+        keeper = QualityKeeper(self._parts.pool, self._parts.system, QualityOptions())
+        keeping = asyncio.create_task(keeper.run(), name="data quality")
         try:
             while not self._is_stopping:
                 with suppress(*LOST_CONNECTION):
@@ -143,7 +147,7 @@ class Core:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
                 self._wake.clear()
         finally:
-            await end([self._filling])
+            await end([self._filling, keeping])
             await self._wind_down()
             await self._listener.stop()
 

@@ -1,6 +1,7 @@
 """The live feed of one account: its chain of providers, what it tells, and its state for others."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -14,15 +15,20 @@ from app.core import clock
 from app.core.errors import ConfigurationError, TradewrightError
 from app.core.live import LiveOptions
 from app.core.logging import get_logger
+from app.core.quality import QualityOptions
 from app.domain.events import FeedDisconnected
 from app.domain.ports import Entry
+from app.ingest.link import LinkReport
 from app.ingest.live_feed import LiveFeed, Told
 from app.marketdata.calendar import trading_calendar
-from app.repositories import feed_states
+from app.repositories import feed_states, metrics
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION
+from app.runner.quality import Backfill, live_figures
+from app.services.ingestion import Statistics
 
 SAVE_SECONDS: Final = 1.0
+NOTE_SECONDS: Final = 10.0
 log = get_logger("trading")
 
 
@@ -34,6 +40,8 @@ class LiveData:
         self._parts = parts
         self._account = account
         self.options = LiveOptions()
+        self.statistics: Statistics | None = None
+        "Of the ingestion that reads the feed now."
         settings = account.settings
         if not settings.chain:
             raise ConfigurationError(
@@ -68,12 +76,28 @@ class LiveData:
             reason = str(error)
             await self._tell(FeedDisconnected(feed=name, reason=reason, at=clock.now()))
             await self._refused(name, error)
+        noted = 0.0
         while True:
             try:
-                await feed_states.save(self._parts.pool, self._account.id, self.feed.report())
+                reports = self.feed.report()
+                await feed_states.save(self._parts.pool, self._account.id, reports)
+                if clock.system.monotonic() - noted > NOTE_SECONDS:
+                    noted = clock.system.monotonic()
+                    await self._note(reports)
             except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
                 log.warning("feed_state_not_saved", error=str(error))
             await asyncio.sleep(SAVE_SECONDS)
+
+    async def _note(self, reports: Sequence[LinkReport]) -> None:
+        """Figures that the targets of live data are held against."""
+        figures = live_figures(reports, self.statistics)
+        process = f"account:{self._account.id}"
+        await metrics.note(self._parts.pool, process, figures, clock.now())
+
+    async def backfill(self) -> None:
+        """Ask the providers about gaps of this account's symbols, for ever."""
+        chain = [link.provider for link in self.feed.links]
+        await Backfill(self._parts.pool, self._account, chain, QualityOptions()).run()
 
     async def close(self) -> None:
         """Give back the providers' sessions."""

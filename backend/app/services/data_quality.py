@@ -127,6 +127,27 @@ async def judge(pool: asyncpg.Pool, row: Row, *, clock: Clock = system) -> Serie
     return _verdict(noted, calendar, clock.now(), new)
 
 
+async def look_at_the_end(pool: asyncpg.Pool, row: Row) -> list[tuple[datetime, datetime, int]]:
+    """Enter the gaps of the newest sessions of a long series in the ledger; the new ones.
+
+    The verdict on the whole stays what the last check said.
+    """
+    timeframe = Timeframe(row["timeframe"])
+    calendar = await asyncio.to_thread(trading_calendar, row["exchange"])
+    end = row["last_start"] + timedelta(microseconds=1)
+    first = max(row["first_start"], end - _WINDOW[timeframe] / 20)
+    session = calendar.session_at(to_ns(first))
+    first = max(row["first_start"], from_ns(session.day_start) if session else first)
+    check = SeriesCheck(row["symbol"], timeframe, calendar)
+    bars = StockData(pool, row["dataset"])
+    batch = await bars.stored(row["symbol"], timeframe, first, end)
+    await asyncio.to_thread(check.take, batch, to_ns(first), to_ns(end))
+    series = row["dataset"], row["stock_id"], timeframe
+    async with pool.acquire() as db, db.transaction():
+        new = await data_gaps.update(db, series, check.holes, first)
+    return [(from_ns(hole.start), from_ns(hole.end), hole.bars) for hole in new]
+
+
 def _judgement(check: SeriesCheck, at: datetime) -> Judgement:
     found = check.findings
     return Judgement(

@@ -1,5 +1,6 @@
 """A provider's stream made into what the engine may see: checked, stored, told, then handed on."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -9,7 +10,7 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from app.core.clock import Clock
+from app.core.clock import Clock, system
 from app.core.logging import get_logger
 from app.core.retry import DATABASE_RETRY_CONFIG, RetryConfig, retried
 from app.domain.events import BarsCorrected, SessionOpened
@@ -28,6 +29,7 @@ from app.repositories.stock_data import Policy, StockData
 
 FRESH: Final = timedelta(seconds=60)
 "Slices that come later than this, or than one bar, after their end only warm up."
+_WRITES: Final = 200
 _AHEAD: Final = 256
 "Items taken from a provider before they are stored; then it has to wait."
 
@@ -64,6 +66,8 @@ class Statistics(msgspec.Struct):
     newest_end: datetime | None = None
     waiting: int = 0
     "Items of the provider in the round that is being stored."
+    write_ms: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=_WRITES))
+    "How long the last writes of bars took."
 
 
 class Ingestion:
@@ -251,7 +255,9 @@ class Ingestion:
         for batch in batches:
             by_source.setdefault(self._source(batch), []).append(batch)
         for source, group in by_source.items():
+            began = system.monotonic()
             stored = await retried(partial(self._bars.store, group, source), _RETRY)
+            self.statistics.write_ms.append((system.monotonic() - began) * 1_000)
             self.statistics.stored += stored.inserted
         if self._publisher is not None:
             self._publisher.offer(self._bars.dataset, batches)
