@@ -1,6 +1,6 @@
 """Contracts and prices of a loopback Gateway: what is known, held and sold, history and live."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -68,6 +68,8 @@ class Market:
     bars: Bars = field(default_factory=Bars)
     ticks: dict[str, list[tuple[int, float, float, str, str]]] = field(default_factory=dict)
     "Prints that history has: second, price, size, exchange, conditions."
+    tops: dict[str, list[tuple[int, float, float, float, float]]] = field(default_factory=dict)
+    "Tops of book that history has: second, bid, ask, their sizes."
     unsold: set[str] = field(default_factory=set)
     "Symbols whose prices this account did not subscribe to."
     sold: dict[str, float] = field(default_factory=dict)
@@ -296,12 +298,16 @@ class Market:
         fields.skip(1)
         start = instant(fields.text()).timestamp()
         fields.skip(1)
-        most = fields.whole()
-        found = [row for row in self.ticks.get(symbol, []) if row[0] >= start]
+        most, what = fields.whole(), fields.text()
+        held: Sequence[tuple[Any, ...]] = (self.ticks if what == "TRADES" else self.tops).get(
+            symbol, ()
+        )
+        found = [row for row in held if row[0] >= start]
         if len(found) > most:
             found = [row for row in found if row[0] <= found[most - 1][0]]
         rows = [(at, 0, *values) for at, *values in found]
-        caller.answer(98, request, len(rows), *(v for row in rows for v in row), 1)
+        kind = 98 if what == "TRADES" else 97
+        caller.answer(kind, request, len(rows), *(v for row in rows for v in row), 1)
 
     # ------------------------------------------------------------------------------ live
 

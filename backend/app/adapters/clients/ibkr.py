@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from app.adapters.clients.ibkr_contracts import listed_at_home, wanted
 from app.adapters.clients.ibkr_errors import (
     CLIENT_ID_IN_USE,
     FARM_BROKEN,
@@ -31,7 +32,6 @@ from app.core.clock import Clock, system
 from app.core.errors import FeedLost, NotFound, TransientError
 from app.core.logging import get_logger
 from app.core.tasks import end
-from app.domain.options import is_occ, parse_occ
 
 CONNECT_SECONDS: Final = 8.0
 ANSWER_SECONDS: Final = 20.0
@@ -40,7 +40,6 @@ HISTORY_SECONDS: Final = 60.0
 PROBE_SECONDS: Final = 8.0
 DATA_IDS: Final = 16
 "Client ids above IBKR_CLIENT_ID that are tried by who only reads."
-US_EXCHANGES: Final = frozenset({"NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "IEX", "PINK"})
 _REMEDY: Final = (
     "Start IB Gateway or TWS there and sign in; in Configure, API, Settings switch on"
     " 'Enable ActiveX and Socket Clients' and compare the socket port with IBKR_PORT"
@@ -300,38 +299,20 @@ class IbkrSession:
         Asked once. Raises NotFound.
         """
         if symbol not in self._details:
-            wanted = self._wanted(symbol)
+            asked = wanted(self.wire.module, symbol)
             found = await self.ask(
-                lambda client, number: client.reqContractDetails(number, wanted),
+                lambda client, number: client.reqContractDetails(number, asked),
                 f"what {symbol} is",
                 symbol=symbol,
             )
             if not found:
                 raise NotFound(f"IBKR knows no {symbol!r}.", symbol=symbol)
-            at_home = [one for one in found if one.contract.primaryExchange in US_EXCHANGES]
-            self._details[symbol] = (at_home or found)[0]
+            self._details[symbol] = listed_at_home(found)
         return self._details[symbol]
 
     async def contract(self, symbol: str) -> Any:  # noqa: ANN401
         """The one contract behind our `symbol`, with its number. Raises NotFound."""
         return (await self.details(symbol)).contract
-
-    def _wanted(self, symbol: str) -> Any:  # noqa: ANN401
-        """How IBKR is asked what our `symbol` is."""
-        module = self.wire.module
-        if not is_occ(symbol):
-            return module.Stock(symbol.replace(".", " "), "SMART", "USD")
-        one = parse_occ(symbol)
-        contract = module.Option(
-            one.underlying,
-            f"{one.expiry:%Y%m%d}",
-            float(one.strike),
-            one.option_type.letter,
-            "SMART",
-            currency="USD",
-        )
-        contract.tradingClass = one.underlying
-        return contract
 
     # -------------------------------------------------------------------- subscriptions
 

@@ -121,7 +121,7 @@ class LiveLines:
         self, number: int, at: int, bid: float, bid_size: float, ask: float, ask_size: float
     ) -> None:
         """A top of book; a price that is not above zero is a side that nobody takes."""
-        self._quotes.append((at, number, 0, *_side(bid, bid_size), *_side(ask, ask_size)))
+        self._quotes.append((at, number, 0, *side(bid, bid_size), *side(ask, ask_size)))
         self.arrived.set()
 
     def changed(self, number: int, top: "Snapshots") -> None:
@@ -210,7 +210,7 @@ class Ticks:
     def hear(self, what: str, *said: Any) -> None:  # noqa: ANN401 - each message has its own fields
         if what == "tickByTickAllLast":
             _, at, price, size, attributes, exchange, conditions = said
-            label = _label(exchange, conditions, counts=not attributes.unreported)
+            label = print_label(exchange, conditions, counts=not attributes.unreported)
             self._lines.print(self._number, at * _NS, price, size, label)
         elif what == "tickByTickBidAsk":
             at, bid, ask, bid_size, ask_size, _ = said
@@ -244,7 +244,7 @@ class Snapshots:
 
     def sides(self) -> tuple[float, float, float, float]:
         """Bid, its size, ask, its size."""
-        return *_side(self.bid, self.bid_size), *_side(self.ask, self.ask_size)
+        return *side(self.bid, self.bid_size), *side(self.ask, self.ask_size)
 
     def _price(self, kind: int, price: float, size: float) -> None:
         if kind in _BIDS:
@@ -299,11 +299,13 @@ class Snapshots:
         return to_ns(self._lines.clock.now()) - _DELAY_NS
 
 
-def _side(price: float, size: float) -> tuple[float, float]:
+def side(price: float, size: float) -> tuple[float, float]:
+    """Price and size, or those of a side that nobody takes."""
     return (price, size) if price > 0 else (math.nan, 0.0)
 
 
-def _label(exchange: str, conditions: str, *, counts: bool) -> TickLabel:
+def print_label(exchange: str, conditions: str, *, counts: bool) -> TickLabel:
+    """Where and how a print traded; `counts`: whether it was reported."""
     said = conditions.replace(" ", "")
     return TickLabel(
         exchange=exchange or None,

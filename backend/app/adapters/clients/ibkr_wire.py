@@ -12,7 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+from app.adapters.clients.ibkr_errors import NAME
 from app.adapters.clients.ibkr_options import Library
+from app.core.errors import FeedRefused
 
 LARGEST_FRAME: Final = 1 << 24
 "Bytes; scanner parameters, the longest message there is, are some 2 MB."
@@ -46,7 +48,14 @@ class Wire:
     """The library's `ib` object and our ears on it. `ended` is called when the socket is gone."""
 
     def __init__(self, library: Library, notice: Notice, ended: Callable[[], None]) -> None:
-        module = importlib.import_module(library)
+        try:
+            module = importlib.import_module(library)
+        except ImportError:
+            raise FeedRefused(
+                f"The library {library}, which IBKR_CLIENT names, is not installed.",
+                api_name=NAME,
+                remedy=f"pip install -e '.[{library}]', or set IBKR_CLIENT=ib_async.",
+            ) from None
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
         logging.getLogger(f"{library}.Decoder").setLevel(logging.WARNING)
         self.module: Any = module

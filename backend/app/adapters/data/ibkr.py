@@ -6,22 +6,23 @@ What to prepare, and what the account must have subscribed to, is in docs/data/i
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
 from app.adapters.clients.ibkr import IbkrSession, shared_session
+from app.adapters.clients.ibkr_contracts import day, our_symbol, wanted_options
 from app.adapters.clients.ibkr_errors import NAME, is_about_permission
 from app.adapters.clients.ibkr_lines import LiveLines
 from app.adapters.clients.ibkr_options import IbkrOptions
+from app.adapters.clients.ibkr_ticks import pages, prints, tops
 from app.core.errors import FeedRefused, NotFound
 from app.domain.market import Timeframe
-from app.domain.options import occ_symbol, option_type_of
 from app.marketdata.aggregation import aggregate
-from app.marketdata.batch import BarBatch, to_ns
+from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch, to_ns
 from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.marketdata.ports import (
     Channel,
@@ -246,6 +247,22 @@ class Adapter:
             return starts, starts + 1_800 * _NS
         return self._calendar.bounds(timeframe, starts)
 
+    # ----------------------------------------------------------------- prints and quotes
+
+    async def ticks(self, symbol: str, start: datetime, end: datetime) -> AsyncGenerator[TickBatch]:
+        """Prints, a thousand a request: IBKR allows 60 requests in ten minutes."""
+        async with aclosing(pages(self._session, symbol, "TRADES", start, end)) as found:
+            async for page in found:
+                yield prints(symbol, page)
+
+    async def quotes(
+        self, symbol: str, start: datetime, end: datetime
+    ) -> AsyncGenerator[QuoteBatch]:
+        """Every change of the top of book, a thousand a request."""
+        async with aclosing(pages(self._session, symbol, "BID_ASK", start, end)) as found:
+            async for page in found:
+                yield tops(symbol, page)
+
     # ------------------------------------------------------------- names and contracts
 
     async def profile(self, symbol: str) -> Profile:
@@ -276,12 +293,10 @@ class Adapter:
             f"about options on {underlying}",
             symbol=underlying,
         )
-        return sorted({_day(text) for chain in chains for text in chain.expirations})
+        return sorted({day(text) for chain in chains for text in chain.expirations})
 
     async def _listed(self, underlying: str, expiry: date) -> list[str]:
-        contract = self._session.wire.module.Option(
-            underlying.replace(".", " "), f"{expiry:%Y%m%d}", exchange="SMART", currency="USD"
-        )
+        contract = wanted_options(self._session.wire.module, underlying, expiry)
         try:
             found = await self._session.ask(
                 lambda client, number: client.reqContractDetails(number, contract),
@@ -290,7 +305,7 @@ class Adapter:
             )
         except NotFound:
             return []
-        return sorted({_occ(one.contract) for one in found})
+        return sorted({our_symbol(one.contract) for one in found})
 
     # ----------------------------------------------------------------------------- live
 
@@ -360,17 +375,3 @@ def _stamp(at: datetime) -> str:
     if whole.microsecond:
         whole = whole.replace(microsecond=0) + timedelta(seconds=1)
     return f"{whole:%Y%m%d-%H:%M:%S}"
-
-
-def _day(text: str) -> date:
-    """20261218."""
-    return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-
-
-def _occ(contract: Any) -> str:  # noqa: ANN401 - of a library that is loaded by name
-    return occ_symbol(
-        contract.tradingClass or contract.symbol,
-        _day(contract.lastTradeDateOrContractMonth),
-        option_type_of(contract.right),
-        Decimal(str(contract.strike)),
-    )

@@ -1,19 +1,22 @@
 """Tests of a session with the Gateway, on its loopback."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+import ib_async
 import pytest
 
 from app.adapters.clients import ibkr
 from app.adapters.clients.budget import Rate
 from app.adapters.clients.ibkr import IbkrSession, shared_session
+from app.adapters.clients.ibkr_contracts import our_symbol, wanted
 from app.adapters.clients.ibkr_options import IbkrOptions
 from app.adapters.clients.ibkr_pacing import Pacing, Turns
 from app.adapters.clients.ibkr_wire import LARGEST_FRAME, Frames
-from app.core.errors import FeedLost, NotFound, TransientError
+from app.core.errors import FeedLost, FeedRefused, NotFound, TransientError
 from tests.contracts.ibkr_vendor import BRISK, Workday
 from tests.factories import utc
 from tests.vendors.ibkr import IbkrLoopback
@@ -314,3 +317,17 @@ def test_lengths_of_frames_are_seen_however_they_come() -> None:
     frames = Frames()
     assert all(frames.are_sane(sane[at : at + 3]) for at in range(0, len(sane), 3))
     assert not frames.are_sane((LARGEST_FRAME + 1).to_bytes(4, "big"))
+
+
+async def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ib_insync", None)
+    session = IbkrSession(IbkrOptions(client="ib_insync"))
+    with pytest.raises(FeedRefused, match=r"ib_insync, which IBKR_CLIENT names, is not installed"):
+        await session.connect()
+
+
+@pytest.mark.parametrize("symbol", ["BRK.B", "AAPL", "AAPL261218C00252500", "SPXW261218P05000000"])
+def test_a_symbol_becomes_a_contract_and_back(symbol: str) -> None:
+    contract = wanted(ib_async, symbol)
+    assert our_symbol(contract) == symbol
+    assert contract.exchange == "SMART"

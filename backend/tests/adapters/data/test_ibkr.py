@@ -12,7 +12,13 @@ from app.domain.market import Timeframe
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BarBatch, concatenate, to_ns
 from app.marketdata.calendar import trading_calendar
-from app.marketdata.ports import ChainSource, LiveSource, ProfileSource, ProviderSetup
+from app.marketdata.ports import (
+    ChainSource,
+    LiveSource,
+    ProfileSource,
+    ProviderSetup,
+    TickSource,
+)
 from tests.adapters.data.ibkr_desk import FRIDAY, OPEN, Desk, desk
 from tests.factories import make_batch, utc
 
@@ -41,6 +47,7 @@ def test_it_says_what_it_offers() -> None:
     assert isinstance(adapter, LiveSource)
     assert isinstance(adapter, ProfileSource)
     assert isinstance(adapter, ChainSource)
+    assert isinstance(adapter, TickSource)
 
 
 # -------------------------------------------------------------------------------- history
@@ -242,3 +249,48 @@ async def test_a_stock_without_options_has_no_chain(ibkr: Desk) -> None:
         await ibkr.adapter.chain("SPY")
     with pytest.raises(NotFound, match="no option on SPY that expires on 2026-12-18"):
         await ibkr.adapter.chain("SPY", date(2026, 12, 18))
+
+
+# ------------------------------------------------------------------------ prints and quotes
+
+
+async def test_prints_of_history_come_in_pages_without_loss(
+    ibkr: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.adapters.clients.ibkr_ticks.PAGE", 3)
+    second = int(OPEN.timestamp())
+    ibkr.server.market.ticks["AAPL"] = [
+        (second + number // 2, 100.0 + number, 10.0, "ARCA", "TI" if number == 1 else "")
+        for number in range(12)
+    ]
+    start, end = OPEN + timedelta(seconds=1), OPEN + timedelta(seconds=5)
+    pages = [page async for page in ibkr.adapter.ticks("AAPL", start, end)]
+    assert [page.rows["price"].tolist() for page in pages] == [
+        [102.0, 103.0, 104.0, 105.0], [106.0, 107.0, 108.0, 109.0]
+    ]  # fmt: skip
+    assert pages[0].rows["at"][0] == to_ns(start)
+    (first,) = [page async for page in ibkr.adapter.ticks("AAPL", OPEN, start)]
+    assert [first.labels[n].conditions for n in first.rows["label"]] == [None, "TI"]
+    assert first.labels[0].exchange == "ARCA"
+
+
+async def test_quotes_of_history_have_both_sides(ibkr: Desk) -> None:
+    second = int(OPEN.timestamp())
+    ibkr.server.market.tops["AAPL"] = [(second, 1.5, 1.6, 300, 400), (second + 1, 0, 1.6, 0, 400)]
+    end = OPEN + timedelta(minutes=1)
+    (page,) = [page async for page in ibkr.adapter.quotes("AAPL", OPEN, end)]
+    assert page.rows[["bid", "bid_size", "ask", "ask_size"]].tolist()[0] == (1.5, 300, 1.6, 400)
+    assert np.isnan(page.rows["bid"][1])
+
+
+async def test_no_prints_are_no_pages(ibkr: Desk) -> None:
+    end = OPEN + timedelta(minutes=1)
+    assert [page async for page in ibkr.adapter.ticks("AAPL", OPEN, end)] == []
+    ibkr.server.fail(
+        96, 162, "Historical Market Data Service error message:HMDS query returned no data"
+    )
+    assert [page async for page in ibkr.adapter.quotes("AAPL", OPEN, end)] == []
+    ibkr.server.market.unsold.add("AAPL")
+    ibkr.server.fail(96, 10187, "Failed to request historical ticks:No market data permissions")
+    with pytest.raises(FeedRefused):
+        await anext(ibkr.adapter.ticks("AAPL", OPEN, end))
