@@ -5,6 +5,7 @@ cannot be followed for certain leaves everything as it is and the account in red
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -20,6 +21,7 @@ from app.domain.corporate_actions import (
     scaled,
     split_position,
 )
+from app.domain.deployments import TradingState
 from app.domain.events import (
     CashMoved,
     CorporateActionDue,
@@ -27,6 +29,7 @@ from app.domain.events import (
     PositionAdjusted,
     TargetSet,
     TradeClosed,
+    TradingHalted,
 )
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.options import parse_occ
@@ -50,8 +53,7 @@ def take_effect(desk: Desk, deployments: Deployments, event: CorporateActionDue)
     deployments.adjust(event)
     why = _why_not(desk, event)
     if why is not None:
-        actor = "corporate action"
-        controls.restrict(desk, f"{_title(event)}: {why}. Put it right by hand.", actor, event.at)
+        _leave_to_people(desk, f"{_title(event)}: {why}. Put it right by hand.", event.at)
         return
     _EFFECTS[ActionKind(event.kind)](desk, deployments, event)
 
@@ -107,6 +109,15 @@ def _options_on(desk: Desk, event: CorporateActionDue) -> bool:
         and parse_occ(position.symbol).underlying == event.symbol
         for position in desk.book.positions()
     )
+
+
+def _leave_to_people(desk: Desk, reason: str, at: datetime) -> None:
+    """Reduce-only with a sentence; who trades no more already is told it all the same."""
+    state, actor = desk.book.trading_state, "corporate action"
+    if state is TradingState.ACTIVE:
+        controls.restrict(desk, reason, actor, at)
+    else:
+        desk.emit(TradingHalted(state=state, reason=reason, actor=actor, at=at))
 
 
 def _title(event: CorporateActionDue) -> str:

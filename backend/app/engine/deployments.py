@@ -41,6 +41,8 @@ class Deployments:
     def __init__(self, desk: Desk, strategies: StrategyFactory, histories: HistoryFactory) -> None:
         self.desk, self.strategies, self.histories = desk, strategies, histories
         self.runtimes: dict[int, Runtime] = {}
+        self.adjusted: dict[str, CorporateActionDue] = {}
+        "Corporate actions that changed how older bars are seen, by id."
         self._routes: dict[tuple[str, Timeframe], list[Runtime]] = {}
         self._panels: list[PanelRuntime] = []
 
@@ -113,6 +115,7 @@ class Deployments:
         """Strategies see what was before a corporate action in the shares of now."""
         found = adjustment_of(event, event.session)
         if found is not None:
+            self.adjusted[event.action_id] = event
             self.histories.adjust(event.symbol, found)
 
     def look_again(self, symbol: str) -> None:

@@ -242,6 +242,7 @@ class Engine:
             standings=[msgspec.structs.replace(s) for s in self.desk.standings.values()],
             outbox=list(self.desk.outbox),
             runtimes=self._deployments.snapshot(),
+            actions=list(self._deployments.adjusted.values()),
         )
 
     def restore(self, state: EngineState) -> None:
@@ -257,6 +258,8 @@ class Engine:
         self.desk.standings = {(s.target.ledger, s.target.symbol): s for s in standings}
         self.desk.outbox = list(state.outbox)
         self._deployments.restore(state.runtimes)
+        for action in state.actions:
+            self._deployments.adjust(action)
 
     def _on_command(self, event: CommandReceived) -> None:
         self._requests.carry_out(event)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.domain.deployments import Deployment, DeploymentState
+from app.domain.events import CorporateActionDue
 from app.domain.signals import Target
 from app.risk.book import BookSnapshot
 
@@ -75,3 +76,5 @@ class EngineState(msgspec.Struct, kw_only=True):
     standings: list[Standing] = []
     outbox: list[Act] = []
     runtimes: list[RuntimeState] = []
+    actions: list[CorporateActionDue] = []
+    "Corporate actions that changed how strategies see older bars."

@@ -48,7 +48,9 @@ WHERE id = $1
 _LOAD: Final = """
 SELECT DISTINCT ON (a.ex_date, s.symbol, a.kind)
        s.symbol, a.kind, a.ex_date, trim_scale(a.ratio) AS ratio, trim_scale(a.amount) AS amount,
-       a.currency, a.pay_date, a.new_symbol, a.known_at
+       a.currency, a.pay_date, a.new_symbol,
+       CASE WHEN a.ex_date >= $6::date THEN greatest(a.known_at, a.created_at) ELSE a.known_at END
+         AS known_at
 FROM corporate_actions a JOIN stocks s ON s.id = a.stock_id
 WHERE a.dataset = $1 AND ($2::text[] IS NULL OR s.symbol = ANY($2))
   AND ($3::date IS NULL OR a.ex_date >= $3) AND ($4::date IS NULL OR a.ex_date < $4)
@@ -115,13 +117,15 @@ async def load(
     start: date | None = None,
     end: date | None = None,
     known_by: datetime | None = None,
+    lived_since: date | None = None,
 ) -> list[Action]:
     """Actions with start <= ex_date < end that were known, oldest first, each once.
 
-    Where sources differ, what was stored or changed last holds. None leaves a side open.
+    Where sources differ, what was stored or changed last holds. None leaves a side open. For
+    whoever lives with the market since a day, nothing from then on was known before it was stored.
     """
     wanted = None if symbols is None else list(symbols)
-    found = await db.fetch(_LOAD, dataset, wanted, start, end, known_by)
+    found = await db.fetch(_LOAD, dataset, wanted, start, end, known_by, lived_since)
     return [Action(**dict(row)) for row in found]
 
 

@@ -22,6 +22,7 @@ from app.repositories import indicators
 from app.repositories.indicators import Value
 from app.repositories.paging import Db
 from app.repositories.stock_data import StockData
+from app.runner.actions import Actions
 from app.strategies.base import BaseStrategy, Row, Strategy
 from app.strategies.panel import PanelRow, PanelStrategy
 
@@ -35,8 +36,11 @@ log = get_logger("trading")
 class Histories:
     """Implements HistoryFactory over `stock_data`. Values wait in memory until they are flushed."""
 
-    def __init__(self, bars: StockData, calendar: TradingCalendar) -> None:
-        self._bars = bars
+    def __init__(
+        self, bars: StockData, calendar: TradingCalendar, actions: Actions | None = None
+    ) -> None:
+        """Without `actions` bars are shown as they were traded."""
+        self._bars, self._actions = bars, actions
         self._calendar = calendar
         self._windows = Windows(calendar)
         self._values: deque[Value] = deque(maxlen=_KEPT)
@@ -75,6 +79,9 @@ class Histories:
             except NotFound:
                 continue  # no such stock: the engine says so when it is asked to trade it
             self._windows.preload(series)
+            if self._actions is not None:
+                for one in await self._actions.adjustments(symbol):
+                    self._windows.adjust(symbol, one)
 
     async def _series(
         self, symbol: str, timeframe: Timeframe, needed: Mapping[Timeframe, int], until: datetime
