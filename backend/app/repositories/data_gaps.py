@@ -122,7 +122,7 @@ _STATES: Final = """
   GROUP BY state"""
 
 _BY_PERIOD: Final = """
-  SELECT start, state, bars FROM data_gaps
+  SELECT start, "end", state, bars FROM data_gaps
   WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3 AND start >= $4 AND start < $5
     AND state <> 'repaired'"""
 
@@ -283,5 +283,5 @@ async def counts(db: Db, dataset: str | None = None) -> dict[str, int]:
 
 
 async def of_series(db: Db, series: SeriesKey, start: datetime, end: datetime) -> list[Row]:
-    """start, state and bars of the gaps of a series that begin in [start, end), unrepaired."""
+    """start, end, state and bars of the gaps of a series that begin in [start, end), unrepaired."""
     return [dict(row) for row in await db.fetch(_BY_PERIOD, *series, start, end)]

@@ -155,7 +155,8 @@ class _Bars:
         wish = self._wish
         for first in range(0, len(self._starts), 50 * PIECE):
             part = self._starts[first : first + 50 * PIECE]
-            start, end = from_ns(int(part[0])), from_ns(int(part[-1]) + 1)
+            last = int(self._ends[first : first + len(part)][-1])
+            start, end = from_ns(int(part[0])), from_ns(last)
             stored = await self._store.bars.stored(stock.symbol, wish.timeframe, start, end)
             self._missing &= ~np.isin(self._starts, stored.start)
         series = wish.dataset, stock.id, wish.timeframe
