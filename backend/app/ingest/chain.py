@@ -54,7 +54,7 @@ class Chain:
         if not self._hours.is_open(at):
             link.interrupt(None)
             return
-        quiet = now - link.last_item
+        quiet = 0.0 if link.is_taking else now - link.last_item
         if self._hours.is_trading(at) and quiet > self._options.silent_seconds + link.delay_seconds:
             link.interrupt(f"{link.name} has been silent for {quiet:.0f} s.")
             return

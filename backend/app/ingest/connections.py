@@ -84,6 +84,7 @@ class Connections:
         """One connection's life; the error that ended it, None when we did."""
         link.why, link.subscribed = None, self.chain.wanted(link)
         link.began = link.last_item = self._clock.monotonic()
+        link.is_taking = False
         if link.state is not LinkState.DOWN:
             link.state = LinkState.CONNECTING
         subscription = Subscription(
@@ -104,7 +105,9 @@ class Connections:
                 link.last_item, link.last_item_at = self._clock.monotonic(), self._clock.now()
                 if link.state is not LinkState.UP:
                     await self._is_up(link)
+                link.is_taking = True
                 await self._take(link, item)
+                link.is_taking, link.last_item = False, self._clock.monotonic()
 
     async def _is_up(self, link: Link) -> None:
         if link.problem is not None or not link.was_up:

@@ -15,7 +15,10 @@ from app.ingest.catch_up import CatchUp
 from app.ingest.chain import Chain
 from app.ingest.connections import Connections, Refused
 from app.ingest.hours import Hours
+from app.ingest.late_bars import LateBars
 from app.ingest.link import Link, LinkReport, LinkState, MakePrints, Polled
+from app.ingest.option_feed import OptionFeed
+from app.ingest.options import split_options
 from app.ingest.sequence import Item, Sequencer
 from app.ingest.ticks import Taken
 from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch, to_datetime
@@ -59,18 +62,23 @@ class LiveFeed:
         options: LiveOptions | None = None,
         prints: MakePrints | None = None,
         publisher: PricePublisher | None = None,
+        contracts: OptionFeed | None = None,
         tell: Tell | None = None,
         refused: Refused | None = None,
         extended_hours: bool = False,
         clock: Clock = system,
         beat_seconds: float = BEAT_SECONDS,
     ) -> None:
-        """`chain`: the best provider first. `prints` None: prints and quotes are not stored."""
+        """`chain`: the best provider first. `prints` None: prints and quotes are not stored.
+
+        `contracts` gets the prices of stocks, and quotes of options if any come here.
+        """
         self.options = options or LiveOptions()
         self._dataset = dataset
         self._calendar = calendar
         self._publisher = publisher
         self._make_prints = prints
+        self._contracts = contracts
         self._tell_others = tell
         self.extended_hours = extended_hours
         "Whether bars outside the regular session are wanted; from the next `stream` on."
@@ -97,6 +105,9 @@ class LiveFeed:
             beat_seconds=beat_seconds,
         )
         self._catch_up = CatchUp(self.links, clock, calendar)
+        self._late = {link.name: LateBars(link.name, clock) for link in self.links}
+        self._doubted: dict[str, datetime] = {}
+        "By provider, the last item of the connection whose last bars were doubted."
         self._held_since: float | None = None
         self._out: asyncio.Queue[Item] = asyncio.Queue()
         self._room = asyncio.Event()
@@ -121,6 +132,7 @@ class LiveFeed:
             asyncio.create_task(self._connections.keep(link), name=link.name) for link in self.links
         ]
         tasks.append(asyncio.create_task(self._watch(), name="live feed"))
+        tasks.append(asyncio.create_task(self._make_again(), name="late bars"))
         try:
             while True:
                 yield await self._next(tasks)
@@ -170,6 +182,8 @@ class LiveFeed:
         chain = Chain(self.links, self.options, hours, self._clock, self._symbols)
         self._connections.chain = chain
         self._catch_up = CatchUp(self.links, self._clock, self._calendar, extended_hours=extended)
+        self._late = {link.name: LateBars(link.name, self._clock) for link in self.links}
+        self._doubted.clear()
         for link in self.links:
             self._make_ready(link)
 
@@ -205,17 +219,28 @@ class LiveFeed:
     # ------------------------------------------------------------------------- one provider
 
     def _begins(self, link: Link) -> datetime | None:
-        """A connection begins; bars made of prints lack what came before, unless given again."""
-        is_whole = link.makes_bars or link.replays
-        link.complete_from = 0 if is_whole else to_ns(self._clock.now())
+        """A connection begins; bars made of prints lack what came before it."""
+        for one in self.links:
+            if one is link or one.state is not LinkState.UP:
+                self._doubt(one)
+        link.complete_from = 0 if link.makes_bars else to_ns(self._clock.now())
         if link.prints is not None:
             link.prints.resumed()
         if not link.replays:
             return None
         return to_datetime(min(self._sequencer.last(symbol) for symbol in link.subscribed))
 
+    def _doubt(self, link: Link) -> None:
+        """Its last bar, if made of prints, may hold only what came before its connection died."""
+        last = link.last_item_at
+        if not link.makes_bars and last is not None and self._doubted.get(link.name) != last:
+            self._doubted[link.name] = last
+            self._sequencer.doubt(link.name, to_ns(last) - to_ns(last) % _MINUTE)
+
     def _is_up(self, link: Link) -> None:
-        if not link.replays:
+        if not link.makes_bars:  # the subscription stands only now
+            link.complete_from = to_ns(self._clock.now())
+        if not (link.replays and link.makes_bars):
             self._fetch(link)
 
     # ------------------------------------------------------------------------- what comes
@@ -224,12 +249,22 @@ class LiveFeed:
         if isinstance(item, BarBatch):
             self._bars(link, item)
         elif not isinstance(item, Heartbeat) and link.prints is not None:
+            item = self._of_stocks(link, item)
             now = None if self._is_old(item) else to_ns(self._clock.now())
             taken = await link.prints.take(item, now)
             self._made(link, taken)
             if self._publisher is not None and taken.good is not None and len(taken.good):
                 offer(self._publisher, self._dataset, taken.good)
         await self._room.wait()
+
+    def _of_stocks(self, link: Link, item: TickBatch | QuoteBatch) -> TickBatch | QuoteBatch:
+        """`item` without quotes of options: they have a table of their own."""
+        if isinstance(item, TickBatch):
+            return item
+        stocks, options = split_options(item)
+        if len(options) and self._contracts is not None:
+            self._contracts.quotes(link.name, options)
+        return stocks
 
     def _is_old(self, item: TickBatch | QuoteBatch) -> bool:
         """Whether it is a replay of what was missed: rules about the wall clock do not hold."""
@@ -239,9 +274,20 @@ class LiveFeed:
     def _made(self, link: Link, taken: Taken) -> None:
         if not link.makes_bars:
             for batch in taken.bars:
-                self._bars(link, batch[batch.start >= link.complete_from])
+                whole = batch[batch.start >= link.complete_from]
+                self._bars(link, whole)
+                self._late[link.name].made(whole)
+            self._late[link.name].note(taken.late)
         for symbol, print_ in taken.prices.items():
             self._give(self._sequencer.first_print(symbol, print_.price, print_.at))
+            self._price(symbol, print_.price)
+        for quote in taken.quotes:
+            self._price(quote.symbol, (quote.bid + quote.ask) / 2)
+
+    def _price(self, symbol: str, price: float) -> None:
+        """What the options on a stock are compared with; NaN says nothing."""
+        if self._contracts is not None:
+            self._contracts.underlying(symbol, price)
 
     def _bars(self, link: Link, batch: BarBatch) -> None:
         if batch.timeframe is not self._timeframe or not len(batch):
@@ -254,6 +300,7 @@ class LiveFeed:
         link.last_bar_end = max(link.last_bar_end or newest, newest)
         link.lag_seconds = max((now - newest).total_seconds(), 0.0)
         link.failed_at, link.failures = None, 0
+        self._price(batch.symbol, float(batch.rows["close"][-1]))
         given = self._sequencer.bars(batch, link.name)
         if given or self._sequencer.is_held:
             self._source_of[batch.symbol] = link.name
@@ -275,6 +322,20 @@ class LiveFeed:
             for link in self.links:
                 self._connections.chain.judge(link, now)
 
+    async def _make_again(self) -> None:
+        """Minutes for which prints came late, beside everything else."""
+        while True:
+            await asyncio.sleep(self._beat)
+            for link in self.links:
+                late = self._late[link.name]
+                if link.prints is None or not late.is_due:
+                    continue
+                name = link.name
+                for batch in await late.remade(
+                    link.prints, lambda s, start, n=name: self._sequencer.giver(s, start) == n
+                ):
+                    self._give(self._sequencer.bars(batch, name))
+
     def _slowest(self) -> float:
         serving = [link.delay_seconds for link in self.links if link.subscribed]
         return max(serving, default=0.0)
@@ -288,15 +349,18 @@ class LiveFeed:
         """
         now = to_ns(self._clock.now())
         until = now - now % _MINUTE + (0 if link.makes_bars else _MINUTE)
-        missing = {symbol: (self._sequencer.last(symbol), until) for symbol in link.subscribed}
-        if self._catch_up.begin(missing) and self._is_dark(now):
+        is_dark = self._is_dark(link, now)
+        take = self._sequencer.take_missing
+        missing = {symbol: (take(symbol), until) for symbol in link.subscribed}
+        if self._catch_up.begin(missing) and is_dark:
             self._sequencer.hold()
             self._held_since = self._clock.monotonic()
 
-    def _is_dark(self, now: int) -> bool:
-        """Whether no bar at all has come for two minutes."""
+    def _is_dark(self, link: Link, now: int) -> bool:
+        """Whether a minute is missing: the last, where nobody else may still bring it."""
         newest = max((self._sequencer.last(s) for s in self._symbols), default=0)
-        return now - newest > 2 * _MINUTE
+        others = any(one.state is LinkState.UP for one in self.links if one is not link)
+        return now - newest > (2 * _MINUTE if others else _MINUTE)
 
     async def _collect(self) -> None:
         """Give what was fetched; let new bars pass when all is there, or has taken too long."""
@@ -312,6 +376,8 @@ class LiveFeed:
                 )
             )
         for batch, source in self._catch_up.fetched():
+            for late in self._late.values():
+                late.replaced(batch.symbol, batch.start)
             given = self._sequencer.bars(batch, source)
             if given or self._sequencer.is_held:
                 self._source_of.setdefault(batch.symbol, source)

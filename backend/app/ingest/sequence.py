@@ -19,6 +19,8 @@ from app.marketdata.calendar import Session, TradingCalendar, step_ns
 REMEMBERED: Final = 2_000
 "Bars of a symbol whose values are kept, to tell a repetition from a correction."
 _NEVER: Final = -(2**62)
+_DOUBTED: Final = ""
+"Instead of a provider: its bar may lack something, and whoever has it whole corrects it."
 
 Row = tuple[float, ...]
 
@@ -56,6 +58,8 @@ class Sequencer:
         self._given: dict[str, dict[int, tuple[str, Row]]] = {symbol: {} for symbol in symbols}
         self._last = dict.fromkeys(self._given, self._begin)
         self._promised = self._begin
+        self._doubted: dict[str, int] = {}
+        "The oldest bar of a symbol that may lack something."
         self._prints: dict[int, dict[str, float]] = {}
         self._printed = dict.fromkeys(self._given, _NEVER)
         self._held: list[SourcedBars] | None = None
@@ -67,6 +71,26 @@ class Sequencer:
     def last(self, symbol: str) -> int:
         """End of the newest bar that was given, `after` at first."""
         return self._last[symbol]
+
+    def giver(self, symbol: str, start: int) -> str | None:
+        """Who gave a bar; nothing where it is doubted, None where there is none."""
+        found = self._given.get(symbol, {}).get(start)
+        return None if found is None else found[0]
+
+    def doubt(self, source: str, since: int) -> None:
+        """Bars of `source` from `since` on may lack prints: from anybody they are corrections."""
+        for symbol, known in self._given.items():
+            starts = [s for s, (giver, _) in known.items() if s >= since and giver == source]
+            for start in starts:
+                known[start] = _DOUBTED, known[start][1]
+            if starts:
+                oldest = min(starts)
+                self._doubted[symbol] = min(self._doubted.get(symbol, oldest), oldest)
+
+    def take_missing(self, symbol: str) -> int:
+        """Since when bars are missing or doubted; who asks sees to it that they are fetched."""
+        last = self._last[symbol]
+        return min(self._doubted.pop(symbol, last), last)
 
     @property
     def promised(self) -> int:
@@ -131,11 +155,9 @@ class Sequencer:
             start, end, *values = row
             before = known.get(start)
             is_new = before is None and end > self._begin
-            is_correction = (
-                before is not None and before[0] == source and not _same(before[1], values)
-            )
-            keep[i] = is_new or is_correction
-            if keep[i]:
+            is_owner = before is not None and before[0] in (source, _DOUBTED)
+            keep[i] = is_new or (before is not None and is_owner and not _same(before[1], values))
+            if keep[i] or is_owner:
                 known[start] = source, tuple(values)
                 self._last[batch.symbol] = max(self._last[batch.symbol], end)
         self.repeated += len(batch) - int(keep.sum())

@@ -11,17 +11,17 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from app.core.clock import Clock, system
+from app.core.clock import Clock, system, to_ns
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.market import Timeframe
 from app.ingest.refusals import Refusals
 from app.ingest.tick_statistics import TickStatistics
 from app.ingest.tick_writer import TickWriter
-from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch, to_datetime
+from app.marketdata.batch import BAR, BarBatch, QuoteBatch, TickBatch, to_datetime
 from app.marketdata.calendar import TradingCalendar
 from app.marketdata.numbering import Numbering
-from app.marketdata.tick_bars import LateBar, TickBars
+from app.marketdata.tick_bars import LateBar, TickBars, bars_of
 from app.marketdata.tick_memory import Groups, Memory
 from app.marketdata.tick_validation import TickRules, validate_quotes, validate_ticks
 from app.marketdata.top_of_book import LastOfSecond, TopOfBook
@@ -112,11 +112,13 @@ class TickIngest:
         settings: TickSettings | None = None,
         clock: Clock = system,
     ) -> None:
-        """`clock` measures durations only; the wall clock of rules comes with each batch."""
+        """`clock`: durations, and the beginning; the wall clock of rules comes with each batch."""
         self.settings = settings = settings or TickSettings()
         self.statistics = TickStatistics()
+        self._source = source
         self._calendar = calendar
         self._clock = clock
+        self._began = to_ns(clock.now())
         self._ticks, quotes = Ticks(pool, dataset), Quotes(pool, dataset)
         self._memory, self._quote_memory = Memory(), Memory(sides=2)
         self._numbering, self._quote_numbering = Numbering(), Numbering()
@@ -156,6 +158,12 @@ class TickIngest:
         """A new connection begins: what was seen may come again, and is left out then."""
         self._memory.resumed()
         self._quote_memory.resumed()
+
+    async def stored_bar(self, symbol: str, start: int, end: int) -> BarBatch:
+        """The minute [start, end) (ns) as the stored prints of this source alone make it."""
+        found = await self._ticks.ticks(symbol, to_datetime(start), to_datetime(end), self._source)
+        made = bars_of(found, Timeframe.M1, self._calendar)
+        return made[0] if made else BarBatch(symbol, Timeframe.M1, np.empty(0, dtype=BAR))
 
     async def drain(self) -> None:
         """Return once everything that was queued is durable."""
@@ -251,6 +259,8 @@ class TickIngest:
 
     async def _remember(self, symbol: str) -> None:
         rows = await self._ticks.newest(symbol, _LOOKED_AT)
+        # Newer ones are another's, at work on the same data set: ours still belong into our bars.
+        rows = rows[rows["at"] < self._began]
         if len(rows):
             self._memory.prime(symbol, rows)
             self._numbering.prime(symbol, int(rows["at"][-1]), int(rows["sequence"][-1]))

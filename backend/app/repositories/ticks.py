@@ -13,7 +13,8 @@ from app.repositories.paging import Db
 
 _TOLD: Final = ("price", "size")
 _LABEL: Final = "hashtextextended(concat_ws(chr(31), exchange, '', conditions, counts::text), 0)"
-_WHERE: Final = "FROM ticks WHERE dataset = $1 AND stock_id = $2 AND at >= $3 AND at < $4"
+_WHERE: Final = """FROM ticks WHERE dataset = $1 AND stock_id = $2 AND at >= $3 AND at < $4
+    AND ($5::text IS NULL OR source = $5)"""
 _READ: Final = f"""
   SELECT at, sequence, price, size, {_LABEL} AS label {_WHERE} ORDER BY at, sequence"""
 _LABELS: Final = f"""
@@ -61,9 +62,14 @@ class Ticks:
 
     # ----------------------------------------------------------------------------- read
 
-    async def ticks(self, symbol: str, start: datetime, end: datetime) -> TickBatch:
-        """Prints with start <= at < end by instant and sequence. Raises NotFound."""
-        arguments = (self.dataset, await self._appender.id(symbol), start, end)
+    async def ticks(
+        self, symbol: str, start: datetime, end: datetime, source: str | None = None
+    ) -> TickBatch:
+        """Prints with start <= at < end by instant and sequence. Raises NotFound.
+
+        Where providers overlapped the table has the prints of both: `source` chooses one.
+        """
+        arguments = (self.dataset, await self._appender.id(symbol), start, end, source)
         kinds = ("instant", "integer", "float", "float", "integer")
         async with self._pool.acquire() as connection:
             columns = await copy_out(connection, _READ, *arguments, kinds=kinds)
