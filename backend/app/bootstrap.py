@@ -32,6 +32,8 @@ from app.domain.ports import Broker
 from app.engine.paper import PaperBroker
 from app.ingest.cache_keeper import CacheKeeper
 from app.ingest.link import MakePrints
+from app.ingest.option_feed import MakeIngest
+from app.ingest.options import OptionIngest
 from app.ingest.ticks import TickIngest, TickSettings
 from app.marketdata.calendar import DEFAULT, trading_calendar
 from app.marketdata.ports import BarStream, DataProvider, PricePublisher, ProviderSetup
@@ -90,6 +92,14 @@ class Parts:
             settings = TickSettings(timeframes=timeframes)
             calendar = trading_calendar(exchange)
             return TickIngest(self.pool, dataset, calendar, source=source, settings=settings)
+
+        return make
+
+    def option_quotes(self, dataset: str) -> MakeIngest:
+        """What judges, values and stores the option quotes of a provider."""
+
+        def make(source: str) -> OptionIngest:
+            return OptionIngest(self.pool, dataset, source=source, publisher=self.publisher)
 
         return make
 

@@ -1,6 +1,7 @@
 """Rows of option chains on their way to the table: judged, refused with reasons, given greeks."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import asyncpg
@@ -76,10 +77,13 @@ class OptionWriter:
     async def judge(self, batch: OptionBatch, codes: Codes, now: int, told: Told) -> OptionVerdict:
         """Split a batch by every rule, and quarantine what is refused."""
         verdict = validate(batch, self.calendar, now=now, codes=codes)
-        await quarantine.add(
-            self._pool, self.dataset, self.source, self._refused(batch, verdict, told)
-        )
+        refused = refusals(batch, verdict, told, verdict.bad)
+        await quarantine.add(self._pool, self.dataset, self.source, refused)
         return verdict
+
+    async def quarantine(self, refused: Sequence[Refused]) -> None:
+        """Keep refused rows of a stream."""
+        await quarantine.append(self._pool, self.dataset, self.source, refused)
 
     async def write(self, batch: OptionBatch, *, announced: bool = True) -> Written:
         """Give rows their greeks and store them, all or none.
@@ -87,26 +91,9 @@ class OptionWriter:
         Underlying prices that are missing come from the stored quotes and bars.
         """
         await self._fill_prices(batch)
-        found = valued(batch, self.calendar, self.model)
+        # tens of milliseconds for a thousand contracts: bars of stocks must not wait for it
+        found = await asyncio.to_thread(valued, batch, self.calendar, self.model)
         return Written(found, await self.table.store(found, self.source, announced=announced))
-
-    def _refused(self, batch: OptionBatch, verdict: OptionVerdict, told: Told) -> list[Refused]:
-        found = []
-        for position in verdict.bad:
-            symbol, record = told(position)
-            reasons = verdict.reasons(position)
-            at = int(batch.rows["at"][position])
-            is_timed = OptionReason.BAD_TIME not in reasons
-            found.append(
-                Refused(
-                    symbol=symbol,
-                    kind="option",
-                    at=from_ns(at) if is_timed else None,
-                    reason=",".join(reasons),
-                    record=record,
-                )
-            )
-        return found
 
     async def _fill_prices(self, batch: OptionBatch) -> None:
         rows = batch.rows
@@ -118,3 +105,25 @@ class OptionWriter:
         for (root, second), places in wanted.items():
             price = await self.table.underlying_price(root, from_ns((second + 1) * _SECOND))
             rows["underlying_price"][places] = np.nan if price is None else price
+
+
+def refusals(
+    batch: OptionBatch, verdict: OptionVerdict, told: Told, positions: Sequence[int]
+) -> list[Refused]:
+    """Bad rows of a verdict as the quarantine keeps them."""
+    found = []
+    for position in positions:
+        symbol, record = told(position)
+        reasons = verdict.reasons(position)
+        at = int(batch.rows["at"][position])
+        is_timed = OptionReason.BAD_TIME not in reasons
+        found.append(
+            Refused(
+                symbol=symbol,
+                kind="option",
+                at=from_ns(at) if is_timed else None,
+                reason=",".join(reasons),
+                record=record,
+            )
+        )
+    return found

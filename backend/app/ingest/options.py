@@ -1,5 +1,6 @@
 """Live quotes of options: judged, folded to the last a second, valued and stored in batches."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from app.core.clock import Clock, from_ns, system, to_ns
 from app.domain.options import OptionContract, is_occ
-from app.ingest.option_writer import OptionWriter, Written, contract_of, root_of
+from app.ingest.option_writer import OptionWriter, Told, Written, contract_of, refusals, root_of
 from app.marketdata.batch import Flags, Nanos, QuoteBatch, Rows
 from app.marketdata.option_chain import Chain
-from app.marketdata.option_validation import Codes
+from app.marketdata.option_validation import Codes, OptionVerdict, validate
 from app.marketdata.options import OPTION, MarketModel, OptionBatch
 from app.marketdata.ports import PricePublisher
+from app.repositories.quarantine import NOT_KEPT, Refused
 
+QUARANTINE_A_MINUTE: Final = 600
+"Refused rows that are kept; those beyond are counted."
 _SECOND: Final = 1_000_000_000
 
 
@@ -70,6 +74,7 @@ class OptionIngest:
         self._waiting: Rows = np.empty(0, dtype=OPTION)
         self._prices: dict[str, float] = {}
         self._chains: dict[str, Chain] = {}
+        self._minute, self._kept_now = -1, 0
 
     def underlying(self, symbol: str, price: float) -> None:
         """The newest price of a stock: what its options are compared with."""
@@ -84,13 +89,16 @@ class OptionIngest:
             named = {name: str(row[name][0]) for name in row.dtype.names or ()}
             return batch.symbols[int(named.pop("symbol"))], named
 
-        verdict = await self._writer.judge(options, codes, to_ns(self._clock.now()), told)
+        now = to_ns(self._clock.now())
+        verdict = validate(options, self._writer.calendar, now=now, codes=codes)
         before = len(self._waiting)
         self._waiting = last_by(
             np.concatenate([self._waiting, self._kept(verdict.good)]), by=lambda at: at // _SECOND
         )
         folded = before + len(verdict.good) - len(self._waiting) + verdict.repeated
         counts = OptionCounts(len(batch), len(verdict.bad), folded)
+        if verdict.bad:  # after the good rows are safe: the database may be away
+            await self._quarantine(options, verdict, told)
         seconds = self._waiting["at"] // _SECOND
         newest = seconds.max() if len(seconds) else 0
         return counts + await self._store(seconds < newest)
@@ -104,6 +112,23 @@ class OptionIngest:
         await self.flush()
 
     # -------------------------------------------------------------------------- helpers
+
+    async def _quarantine(self, batch: OptionBatch, verdict: OptionVerdict, told: Told) -> None:
+        """Keep so many refused rows a minute; of a flood only how many there were, by reason."""
+        minute = int(self._clock.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._kept_now = minute, 0
+        bad, room = verdict.bad, QUARANTINE_A_MINUTE - self._kept_now
+        kept = refusals(batch, verdict, told, bad[:room])
+        self._kept_now += len(kept)
+        flood = Counter(int(code) for code in verdict.codes[bad[room:]])
+        examples = {int(verdict.codes[position]): position for position in bad[room:]}
+        for code, count in flood.items():
+            reason = ",".join(verdict.reasons(examples[code]))
+            symbol, _ = told(examples[code])
+            record = {NOT_KEPT: count}
+            kept.append(Refused(symbol=symbol, kind="option", reason=reason, record=record))
+        await self._writer.quarantine(kept)
 
     def _read(self, batch: QuoteBatch) -> tuple[OptionBatch, Codes]:
         """Quotes as rows of options, and what is wrong with their symbols."""

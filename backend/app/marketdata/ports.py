@@ -138,6 +138,17 @@ class LiveSource(Protocol):
 
 
 @runtime_checkable
+class OptionSource(LiveSource, Protocol):
+    """A live source that carries quotes of options, by OCC symbols, on a connection of their own.
+
+    `live` is asked for the quotes of options alone then, beside the connection for stocks.
+    """
+
+    most_options: int
+    "Contracts that one connection may follow."
+
+
+@runtime_checkable
 class TickSource(Protocol):
     """A vendor with a history of prints or quotes."""
 

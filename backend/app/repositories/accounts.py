@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain.deployments import AccountMode
 from app.domain.market import Timeframe
+from app.marketdata.option_choice import OptionLimits
 from app.repositories.paging import Db
 
 ZERO = Decimal(0)
@@ -24,6 +25,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     feed: str | None = None
     feeds: tuple[str, ...] = ()
     "Of a live data set: the chain of providers, the best first."
+    options: tuple[str, ...] = ()
+    "Of a live data set: underlyings whose option chains are followed."
+    option_limits: OptionLimits = OptionLimits()
     speed: float | None = None
     path: str | None = None
     symbols: tuple[str, ...] = ()
@@ -32,7 +36,6 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     fill_model: dict[str, Any] = {}
     start: datetime | None = None
     "Where the account's clock began: the feed goes on after it."
-
 
     @property
     def chain(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from app.domain.events import (
     FeedDisconnected,
     Reconciled,
     SessionClosed,
+    SessionOpened,
 )
 from app.domain.ports import Entry
 from app.engine.commands import DeploymentStart, parse
@@ -39,6 +40,7 @@ from app.repositories.paging import Row
 from app.repositories.projection import Projection
 from app.repositories.stock_data import StockData
 from app.runner import recovery
+from app.runner.actions import Actions
 from app.runner.gate import WireGate
 from app.runner.histories import Histories
 from app.runner.inbox import Ended, Inbox, Position
@@ -62,7 +64,10 @@ class AccountRunner:
         self._parts = parts
         self._calendar = trading_calendar(account.settings.exchange)
         self._bars = StockData(parts.pool, account.dataset)
-        self._histories = Histories(self._bars, self._calendar)
+        is_live, start = account.dataset == LIVE_DATASET, account.settings.start
+        since = start.date() if is_live and start else None
+        self._actions = Actions(parts.pool, account.dataset, self._calendar, since)
+        self._histories = Histories(self._bars, self._calendar, self._actions)
         self._stop = False
         self._asked = True
         self._received: set[int] = set()
@@ -93,6 +98,7 @@ class AccountRunner:
             asides = [self._flush_indicators(), self._poll()]
             if self._live is not None:
                 asides += [self._live.report(), self._live.backfill()]
+                asides.append(self._live.follow_options())
             tasks = [asyncio.create_task(aside) for aside in asides]
             try:
                 await self._work()
@@ -212,10 +218,19 @@ class AccountRunner:
             if isinstance(item, Ended):
                 await self._on_ended(item)
             elif item is not None:
+                if isinstance(item, SessionOpened):
+                    await self._take_effect(item)
                 await self._driver.step(item)
                 await self._after(item)
             elif self.account.dataset == LIVE_DATASET:
                 await self._driver.tick(clock.now())  # time-outs do not wait for the next bar
+
+    async def _take_effect(self, opened: SessionOpened) -> None:
+        """Corporate actions of what is followed, before the session's first slice."""
+        before = self._engine.book.session
+        for action in await self._actions.due(self._inbox.symbols, before, opened):
+            await self._driver.step(action)
+            self._asked = True  # the feed may have to follow another symbol
 
     async def _after(self, item: Moment) -> None:
         is_due = self._journal.seq - self._saved_seq >= CHECKPOINT_EVENTS

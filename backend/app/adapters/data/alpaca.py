@@ -64,6 +64,9 @@ QUIET_SECONDS: Final = 20.0
 "Minute bars alone leave a stream quiet for a minute: so often it is asked whether it lives."
 MOST_LOOKUPS: Final = 100
 "Symbols that a connection looks up: half of a minute's allowance."
+MOST_OPTIONS_FREE: Final = 200
+MOST_OPTIONS_PAID: Final = 1_000
+"Option quotes that a connection may follow, by Alpaca's table of plans."
 EXCHANGES: Final = {
     "AMEX": "XASE",
     "ARCA": "ARCX",
@@ -109,6 +112,11 @@ class Adapter:
     def delay_seconds(self) -> float:
         """How late the feed is."""
         return DELAY.total_seconds() if self._options.feed == "delayed_sip" else 0.0
+
+    @property
+    def most_options(self) -> int:
+        """Contracts whose quotes the plan streams."""
+        return MOST_OPTIONS_PAID if self._options.option_feed == "opra" else MOST_OPTIONS_FREE
 
     async def close(self) -> None:
         await self._session.close()

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LONGEST_REPLAY: Final = timedelta(hours=23, minutes=45)
 "The gateway replays a day; a little less, so that a request is not too old when it arrives."
+MOST_OPTIONS: Final = 10_000
+"The gateway sets no limit; so many contracts, each once a second, are no load yet."
 _NATIVE: Final = (Timeframe.S1, Timeframe.M1, Timeframe.D1)
 "Timeframes whose bars lie on our grid; those of an hour begin at the full hour, not at the open."
 _DAY_NS: Final = 86_400 * 10**9
@@ -74,6 +76,7 @@ class Adapter:
 
     name = NAME
     channels = frozenset(Channel)
+    most_options = MOST_OPTIONS
 
     def __init__(
         self,
