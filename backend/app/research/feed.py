@@ -155,7 +155,9 @@ class Feed:
         """The first slice from `k` on whose bars may fill an open order, else `last`."""
         best = last
         for resting in self.broker.matcher.resting.values():
-            track = self.market.tracks[resting.order.symbol]
+            track = self.market.tracks.get(resting.order.symbol)
+            if track is None:
+                continue  # shares of a merger or a spin-off, which have no bars here
             at_open = k + 1 if has_opened else k
             order = resting.order
             if order.time_in_force in AT_ONCE:
@@ -250,7 +252,9 @@ class Feed:
         # except for panels, which may want what has no bar in a slice.
         held = {s for s, q in book.net.items() if q}
         for symbol in held | {s for _, s in book.by_key} | self._panel_symbols:
-            track = self.market.tracks[symbol]
+            track = self.market.tracks.get(symbol)
+            if track is None:
+                continue
             bar = track.bars_before(until) - 1
             if bar >= track.bars_before(k):
                 at = self.market.instant(track.ended(bar))
@@ -265,7 +269,9 @@ class Feed:
             return []
         if len(held) == 1:
             symbol, quantity = held[0]
-            track = self.market.tracks[symbol]
+            track = self.market.tracks.get(symbol)
+            if track is None:
+                return []
             closes = track.close[track.bars_before(k) : track.bars_before(until)]
             # Before its first bar in these slices it is still worth its mark.
             peaks: list[dict[str, float]] = [{}] if track.bar_at(k) < 0 else []
@@ -298,7 +304,9 @@ class Feed:
 
     def _closes(self, symbol: str, k: int, until: int) -> NDArray[np.float64]:
         """The symbol's last close at each slice, its mark where it has had no bar since."""
-        track = self.market.tracks[symbol]
+        track = self.market.tracks.get(symbol)
+        if track is None:
+            return np.full(until - k, float(self.engine.book.price(symbol) or 0))
         if track.is_complete:
             return track.close[track.first_bar + k : track.first_bar + until]
         bars = np.append(track.next_bar, track.last_bar)[k + 1 : until + 1] - 1
@@ -333,6 +341,7 @@ class Feed:
         Returns the symbols that have orders: only their opens matter.
         """
         symbols = {resting.order.symbol for resting in self.broker.matcher.resting.values()}
+        symbols &= self.market.tracks.keys()
         for symbol in symbols:
             track = self.market.tracks[symbol]
             bar = track.bars_before(k) - 1
