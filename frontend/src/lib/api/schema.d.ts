@@ -586,6 +586,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Series Quality
+         * @description Every stored series with its verdict; with `verdict` a page may be shorter than `limit`.
+         */
+        get: operations["listSeriesQuality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Quality Summary
+         * @description Series by verdict, gaps by state, and the targets of live data.
+         */
+        get: operations["getQualitySummary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Gaps
+         * @description The ledger of gaps with what providers said, the newest first.
+         */
+        get: operations["listGaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Coverage
+         * @description One value a session: expected and found bars, at most three years (35 days of seconds).
+         */
+        get: operations["getCoverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Refused
+         * @description Records that were refused, with the rules they broke, the newest first.
+         */
+        get: operations["listRefused"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repair Gaps
+         * @description Have providers asked about open gaps of live series now; watch `gaps` for what comes of it.
+         *
+         *     Imported, replayed and simulated data sets are never touched.
+         */
+        post: operations["repairGaps"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Imports
+         * @description Uploaded files, newest first, with how far each is.
+         */
+        get: operations["listImports"];
+        put?: never;
+        /**
+         * Create Import
+         * @description Upload a CSV, Parquet or DBN file; it is checked and stored in the background.
+         *
+         *     Its rows go into a data set of their own, import:NAME. Importing a file again changes nothing.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Import
+         * @description One uploaded file: its state, its progress, and at the end its report.
+         */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Feeds
+         * @description Every source of market data: the keys it needs, and what its live connections do.
+         */
+        get: operations["listFeeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/indicators": {
         parameters: {
             query?: never;
@@ -2268,6 +2456,30 @@ export interface components {
              */
             milliseconds: number;
         };
+        /**
+         * CoverageOut
+         * @description One value a session, the oldest first.
+         */
+        CoverageOut: {
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            /**
+             * Dataset
+             * @example live
+             */
+            dataset: string;
+            timeframe: components["schemas"]["Timeframe"];
+            /**
+             * Exchange
+             * @example XNYS
+             */
+            exchange: string;
+            /** Items */
+            items: components["schemas"]["SessionCoverageOut"][];
+        };
         /** CpuOut */
         CpuOut: {
             /**
@@ -2751,6 +2963,43 @@ export interface components {
             };
         };
         /**
+         * EvidenceOut
+         * @description What one provider answered when it was asked for missing bars.
+         */
+        EvidenceOut: {
+            /**
+             * Provider
+             * @example alpaca
+             */
+            provider: string;
+            /**
+             * Answer
+             * @description bars, nothing (though it has bars around), nothing_around, unknown, refused, failed, or peers (other series were looked at).
+             * @example nothing
+             */
+            answer: string;
+            /**
+             * Bars
+             * @default 0
+             * @example 0
+             */
+            bars: number;
+            /**
+             * Around
+             * @description Bars it has just beside the gap.
+             * @default 0
+             * @example 24
+             */
+            around: number;
+            /** At */
+            at?: string | null;
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+        };
+        /**
          * ExecutionOut
          * @description One fill.
          */
@@ -2819,6 +3068,194 @@ export interface components {
             at: string;
         };
         /**
+         * FeedOut
+         * @description One provider in the chain of one live account; place 0 is the best.
+         */
+        FeedOut: {
+            /**
+             * Account Id
+             * @example 2
+             */
+            account_id: number;
+            /**
+             * Account
+             * @example Live data (paper)
+             */
+            account: string;
+            /**
+             * Place
+             * @example 0
+             */
+            place: number;
+            state: components["schemas"]["FeedStatus"];
+            /**
+             * Symbols
+             * @description Subscribed.
+             * @example 9
+             */
+            symbols: number;
+            /**
+             * Serving
+             * @description Whose newest bar came from here.
+             * @example 9
+             */
+            serving: number;
+            /**
+             * Silent
+             * @description From which nothing comes.
+             * @example 0
+             */
+            silent: number;
+            /**
+             * Reconnects
+             * @default 0
+             * @example 1
+             */
+            reconnects: number;
+            /** Last Item At */
+            last_item_at?: string | null;
+            /** Last Bar End */
+            last_bar_end?: string | null;
+            /**
+             * Lag Seconds
+             * @description From the end of its newest bar to its arrival.
+             * @example 0.8
+             */
+            lag_seconds?: number | null;
+            /**
+             * Queue
+             * @description Prints and quotes that wait.
+             * @default 0
+             * @example 0
+             */
+            queue: number;
+            /**
+             * Problem
+             * @example The key is not valid.
+             */
+            problem?: string | null;
+        };
+        /**
+         * FeedStatus
+         * @description closed: the market is; standby: a better one serves; gone: nobody reads it any more.
+         * @enum {string}
+         */
+        FeedStatus: "standby" | "connecting" | "up" | "down" | "refused" | "closed" | "gone";
+        /**
+         * FindingsOut
+         * @description Bars that look wrong or odd, by kind.
+         */
+        FindingsOut: {
+            /**
+             * Refused
+             * @description The rules would refuse them today.
+             * @default 0
+             * @example 0
+             */
+            refused: number;
+            /**
+             * Overlapping
+             * @description Begin before the bar before has ended.
+             * @default 0
+             * @example 0
+             */
+            overlapping: number;
+            /**
+             * Spikes
+             * @description Far from both neighbours, then back again.
+             * @default 0
+             * @example 1
+             */
+            spikes: number;
+            /**
+             * Repeated Bars
+             * @description In runs with the same prices and volume.
+             * @default 0
+             * @example 0
+             */
+            repeated_bars: number;
+            /**
+             * Zero Range Bars
+             * @description In runs of 30 and more whose high is their low.
+             * @default 0
+             * @example 40
+             */
+            zero_range_bars: number;
+            /**
+             * Zero Volume Bars
+             * @description In runs of 30 and more without volume.
+             * @default 0
+             * @example 0
+             */
+            zero_volume_bars: number;
+        };
+        /**
+         * GapOut
+         * @description Bars missing in [start, end) of one series, and why.
+         */
+        GapOut: {
+            /**
+             * Id
+             * @example 7
+             */
+            id: number;
+            /**
+             * Dataset
+             * @example live
+             */
+            dataset: string;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            timeframe: components["schemas"]["Timeframe"];
+            /**
+             * Start
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            end: string;
+            /**
+             * Bars
+             * @description How many are missing; of a repaired gap, how many came.
+             * @example 12
+             */
+            bars: number;
+            state: components["schemas"]["GapState"];
+            /**
+             * Detail
+             * @example alpaca and twelve_data have bars around it and none in it.
+             */
+            detail: string;
+            /** Evidence */
+            evidence?: components["schemas"]["EvidenceOut"][];
+            /**
+             * Detected At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            detected_at: string;
+            /**
+             * Asked At
+             * @description When providers were asked last.
+             */
+            asked_at?: string | null;
+            /** Repaired At */
+            repaired_at?: string | null;
+        };
+        /**
+         * GapState
+         * @enum {string}
+         */
+        GapState: "unexplained" | "closed" | "no_trade" | "provider_hole" | "repaired";
+        /**
          * HaltIn
          * @description `flatten` also closes every position, which is the only trading a halt allows.
          */
@@ -2865,6 +3302,89 @@ export interface components {
          * @enum {string}
          */
         HealthStatus: "healthy" | "degraded" | "unhealthy";
+        /**
+         * ImportOut
+         * @description One uploaded file.
+         */
+        ImportOut: {
+            /**
+             * Id
+             * @example 3
+             */
+            id: number;
+            /**
+             * File
+             * @example SPY_1m.csv
+             */
+            file: string;
+            /**
+             * Bytes
+             * @example 5242880
+             */
+            bytes: number;
+            /**
+             * Dataset
+             * @example import:files
+             */
+            dataset: string;
+            /**
+             * Hints
+             * @example {
+             *       "symbol": "SPY"
+             *     }
+             */
+            hints: {
+                [key: string]: string;
+            };
+            /**
+             * Actor
+             * @example ada@example.com
+             */
+            actor: string;
+            state: components["schemas"]["ImportState"];
+            /**
+             * Rows Done
+             * @example 120000
+             */
+            rows_done: number;
+            /**
+             * Rows Total
+             * @description About how many rows the file has; 0 while nobody knows.
+             * @example 390000
+             */
+            rows_total: number;
+            /**
+             * Report
+             * @description What became of every row: rows_read, rows_stored, rows_corrected, duplicates, rows_quarantined, reasons (with `explained` in words), symbols, notes.
+             * @example {
+             *       "rows_quarantined": 2,
+             *       "rows_read": 390000,
+             *       "rows_stored": 389998
+             *     }
+             */
+            report: {
+                [key: string]: unknown;
+            };
+            /**
+             * Detail
+             * @description Why it failed, and what to do.
+             */
+            detail?: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at?: string | null;
+        };
+        /**
+         * ImportState
+         * @description queued, running; done; failed: see `detail`; interrupted: the server ended, import again.
+         * @enum {string}
+         */
+        ImportState: "queued" | "running" | "done" | "failed" | "interrupted";
         /**
          * IndicatorColumnsOut
          * @description One indicator over stored bars: `columns` run parallel to `start`, null before lookback.
@@ -3240,6 +3760,22 @@ export interface components {
              * @example orders
              */
             unit: string;
+        };
+        /**
+         * NeedOut
+         * @description A variable that a source cannot do without.
+         */
+        NeedOut: {
+            /**
+             * Variable
+             * @example ALPACA_API_KEY
+             */
+            variable: string;
+            /**
+             * Is Set
+             * @example true
+             */
+            is_set: boolean;
         };
         /**
          * OptionChainOut
@@ -3636,6 +4172,28 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[GapOut] */
+        Page_GapOut_: {
+            /** Items */
+            items: components["schemas"]["GapOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ImportOut] */
+        Page_ImportOut_: {
+            /** Items */
+            items: components["schemas"]["ImportOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
         /** Page[OrderOut] */
         Page_OrderOut_: {
             /** Items */
@@ -3658,10 +4216,32 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[RefusedOut] */
+        Page_RefusedOut_: {
+            /** Items */
+            items: components["schemas"]["RefusedOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
         /** Page[RiskViolationOut] */
         Page_RiskViolationOut_: {
             /** Items */
             items: components["schemas"]["RiskViolationOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SeriesQualityOut] */
+        Page_SeriesQualityOut_: {
+            /** Items */
+            items: components["schemas"]["SeriesQualityOut"][];
             /**
              * Next Cursor
              * @description Send it back as `cursor` for the next page; null when there is none.
@@ -4049,6 +4629,48 @@ export interface components {
             uptime_seconds: number;
         };
         /**
+         * QualitySummaryOut
+         * @description All series at a glance.
+         */
+        QualitySummaryOut: {
+            /**
+             * Series
+             * @example 18
+             */
+            series: number;
+            /**
+             * Verdicts
+             * @example {
+             *       "gaps": 1,
+             *       "good": 16,
+             *       "unchecked": 1
+             *     }
+             */
+            verdicts: {
+                [key: string]: number;
+            };
+            /**
+             * Gaps
+             * @description By state.
+             * @example {
+             *       "unexplained": 1
+             *     }
+             */
+            gaps: {
+                [key: string]: number;
+            };
+            /** Targets */
+            targets: components["schemas"]["TargetOut"][];
+            /**
+             * Datasets
+             * @example [
+             *       "live",
+             *       "simulated"
+             *     ]
+             */
+            datasets: string[];
+        };
+        /**
          * QuoteOut
          * @description The newest known price of a stock in one data set.
          */
@@ -4118,6 +4740,95 @@ export interface components {
              * Format: password
              */
             refresh_token: string;
+        };
+        /**
+         * RefusedOut
+         * @description One record of market data that was refused.
+         */
+        RefusedOut: {
+            /**
+             * Id
+             * @example 12
+             */
+            id: number;
+            /**
+             * Dataset
+             * @example live
+             */
+            dataset: string;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            /**
+             * Kind
+             * @description bar, tick, quote or option.
+             * @example bar
+             */
+            kind: string;
+            timeframe?: components["schemas"]["Timeframe"] | null;
+            /** At */
+            at?: string | null;
+            /**
+             * Reason
+             * @description Every rule it broke, joined by commas.
+             * @example jump
+             */
+            reason: string;
+            /**
+             * Record
+             * @example {
+             *       "close": "1873.2"
+             *     }
+             */
+            record: {
+                [key: string]: unknown;
+            };
+            /**
+             * Source
+             * @example alpaca
+             */
+            source: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            recorded_at: string;
+        };
+        /**
+         * RepairIn
+         * @description Which open gaps of live series to ask about: all, those of a series, or those named.
+         */
+        RepairIn: {
+            /** Symbol */
+            symbol?: string | null;
+            timeframe?: components["schemas"]["Timeframe"] | null;
+            /**
+             * Ids
+             * @example [
+             *       7,
+             *       8
+             *     ]
+             */
+            ids?: number[] | null;
+        };
+        /**
+         * RepairOut
+         * @description Gaps that providers will be asked about.
+         */
+        RepairOut: {
+            /**
+             * Queued
+             * @example 3
+             */
+            queued: number;
+            /**
+             * Detail
+             * @example Providers are asked about 3 gaps, one after the other.
+             */
+            detail: string;
         };
         /**
          * RiskCheckOut
@@ -4302,6 +5013,176 @@ export interface components {
              * @description Start of the first stored bar with an opinion; null: too few.
              */
             first_opinion_at?: string | null;
+        };
+        /**
+         * SeriesQualityOut
+         * @description One stored series: how much, how whole, how believable.
+         */
+        SeriesQualityOut: {
+            /**
+             * Dataset
+             * @example live
+             */
+            dataset: string;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            timeframe: components["schemas"]["Timeframe"];
+            /**
+             * Bars
+             * @example 390780
+             */
+            bars: number;
+            /**
+             * Bars Exact
+             * @description Counted with every write, not estimated.
+             * @default true
+             * @example true
+             */
+            bars_exact: boolean;
+            /**
+             * First Start
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            first_start: string;
+            /**
+             * Last Start
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            last_start: string;
+            /** @description good, gaps (bars are missing), stale (live, and overdue), bad (some bar is not believable), unchecked (nobody has looked yet). */
+            verdict: components["schemas"]["SeriesVerdict"];
+            /** Checked At */
+            checked_at?: string | null;
+            /**
+             * Completeness
+             * @description Share of expected bars that are there or explained.
+             * @example 0.99987
+             */
+            completeness?: number | null;
+            /**
+             * Expected
+             * @description Bars that the exchange's sessions promise.
+             * @example 390800
+             */
+            expected?: number | null;
+            /**
+             * Missing
+             * @description Of those, not there and not explained.
+             * @example 52
+             */
+            missing?: number | null;
+            /**
+             * Gaps
+             * @description Open gaps: unexplained, or holes of all providers.
+             * @example 3
+             */
+            gaps: number;
+            /**
+             * Gaps Explained
+             * @description Closed, no trade, or repaired.
+             * @example 7
+             */
+            gaps_explained: number;
+            /**
+             * Bad
+             * @example 0
+             */
+            bad?: number | null;
+            /**
+             * Suspicious
+             * @example 2
+             */
+            suspicious?: number | null;
+            /**
+             * Quarantined
+             * @description Bars that were refused on arrival.
+             * @example 4
+             */
+            quarantined: number;
+            /**
+             * Behind Seconds
+             * @description For how much trading time a live series is overdue; null for others.
+             * @example 0
+             */
+            behind_seconds?: number | null;
+            /**
+             * Sources
+             * @example [
+             *       "alpaca"
+             *     ]
+             */
+            sources?: string[];
+            /**
+             * Fingerprint
+             * @description SHA-256: equal bars, equal print.
+             * @example 9f86d081884c…
+             */
+            fingerprint?: string | null;
+            findings?: components["schemas"]["FindingsOut"] | null;
+        };
+        /**
+         * SeriesVerdict
+         * @enum {string}
+         */
+        SeriesVerdict: "good" | "gaps" | "stale" | "bad" | "unchecked";
+        /**
+         * SessionCoverageOut
+         * @description One session of a calendar of coverage.
+         */
+        SessionCoverageOut: {
+            /**
+             * Session
+             * Format: date
+             * @example 2026-11-19
+             */
+            session: string;
+            /**
+             * Open
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            open: string;
+            /**
+             * Close
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            close: string;
+            /**
+             * Expected
+             * @example 390
+             */
+            expected: number;
+            /**
+             * Found
+             * @example 388
+             */
+            found: number;
+            /**
+             * Share
+             * @example 0.994872
+             */
+            share: number;
+            /**
+             * Is Half Day
+             * @example false
+             */
+            is_half_day: boolean;
+            /**
+             * Gaps
+             * @description Missing bars by state of the ledger.
+             * @example {
+             *       "no_trade": 2
+             *     }
+             */
+            gaps?: {
+                [key: string]: number;
+            };
         };
         /**
          * SessionOut
@@ -4656,6 +5537,50 @@ export interface components {
         SignedInOut: {
             user: components["schemas"]["MeOut"];
             tokens?: components["schemas"]["TokensOut"] | null;
+        };
+        /**
+         * SourceOut
+         * @description Somebody, or something, that market data can come from.
+         */
+        SourceOut: {
+            /**
+             * Name
+             * @example alpaca
+             */
+            name: string;
+            /**
+             * Title
+             * @example Alpaca
+             */
+            title: string;
+            /**
+             * Gives
+             * @example History and live: prints, quotes, bars, option chains
+             */
+            gives: string;
+            /**
+             * Is Local
+             * @description Reads files or makes prices: asks nobody.
+             */
+            is_local: boolean;
+            /**
+             * Where
+             * @description Where to get the key.
+             * @example https://app.alpaca.markets
+             */
+            where: string | null;
+            /** Needs */
+            needs: components["schemas"]["NeedOut"][];
+            /**
+             * Feeds
+             * @description Live accounts that use it.
+             */
+            feeds: components["schemas"]["FeedOut"][];
+        };
+        /** SourcesOut */
+        SourcesOut: {
+            /** Items */
+            items: components["schemas"]["SourceOut"][];
         };
         /**
          * StateChangeIn
@@ -5020,6 +5945,54 @@ export interface components {
              * @example 2026-11-20T14:30:00Z
              */
             at: string;
+        };
+        /**
+         * TargetOut
+         * @description One promise about live data, and how it is kept.
+         */
+        TargetOut: {
+            /**
+             * Name
+             * @example freshness
+             */
+            name: string;
+            /**
+             * Title
+             * @example From the end of a live bar to its arrival
+             */
+            title: string;
+            /**
+             * Value
+             * @description Null: nothing live has been seen.
+             * @example 1.2
+             */
+            value: number | null;
+            /**
+             * Limit
+             * @example 5
+             */
+            limit: number;
+            /**
+             * Unit
+             * @description share, s or ms.
+             * @example s
+             */
+            unit: string;
+            /**
+             * Better
+             * @enum {string}
+             */
+            better: "higher" | "lower";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "met" | "missed" | "unknown";
+            /**
+             * Detail
+             * @example The newest live bars came 1.2 s after their end.
+             */
+            detail: string;
         };
         /**
          * TimeInForce
@@ -6369,8 +7342,10 @@ export interface operations {
                 /** @description live, simulated, replay:NAME, import:NAME; neither: the only account's. */
                 dataset?: string | null;
                 limit?: number;
-                /** @description By the splits known today. */
+                /** @description In the shares of `as_of`: by the splits and dividends in effect by then. */
                 adjusted?: boolean;
+                /** @description With `adjusted`: as it was known at this instant; else now. */
+                as_of?: string | null;
                 format?: ("json" | "csv") | null;
             };
             header?: never;
@@ -6596,6 +7571,396 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listSeriesQuality: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description live, simulated, replay:NAME, import:NAME; left out: every one. */
+                dataset?: string | null;
+                /** @description Any of these. */
+                symbol?: string[];
+                timeframe?: components["schemas"]["Timeframe"] | null;
+                /** @description Any of these. */
+                verdict?: components["schemas"]["SeriesVerdict"][];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SeriesQualityOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getQualitySummary: {
+        parameters: {
+            query?: {
+                dataset?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualitySummaryOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listGaps: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description From here on, inclusive. */
+                start?: string | null;
+                /** @description Before this instant. */
+                end?: string | null;
+                /** @description live, simulated, replay:NAME, import:NAME; left out: every one. */
+                dataset?: string | null;
+                /** @description Any of these. */
+                symbol?: string[];
+                timeframe?: components["schemas"]["Timeframe"] | null;
+                /** @description Any of these. */
+                state?: components["schemas"]["GapState"][];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GapOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getCoverage: {
+        parameters: {
+            query: {
+                symbol: string;
+                timeframe?: components["schemas"]["Timeframe"];
+                dataset: string;
+                start?: string | null;
+                end?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverageOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listRefused: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description From here on, inclusive. */
+                start?: string | null;
+                /** @description Before this instant. */
+                end?: string | null;
+                /** @description live, simulated, replay:NAME, import:NAME; left out: every one. */
+                dataset?: string | null;
+                /** @description Any of these. */
+                symbol?: string[];
+                kind?: ("bar" | "tick" | "quote" | "option") | null;
+                reason?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RefusedOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    repairGaps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepairIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listImports: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ImportOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    createImport: {
+        parameters: {
+            query: {
+                /** @description Its name, with the ending: .csv, .csv.gz, .parquet, .dbn, .dbn.zst. */
+                file: string;
+                /** @description NAME of the data set import:NAME. */
+                dataset?: string;
+                /** @description What it holds: bars unless a DBN file says otherwise. */
+                kind?: ("bars" | "ticks" | "quotes" | "options" | "definitions") | null;
+                /** @description Whose, when no column says it. */
+                symbol?: string | null;
+                /** @description Of bars, when their times do not tell. */
+                timeframe?: components["schemas"]["Timeframe"] | null;
+                /** @description Time zone of times that do not say it. */
+                tz?: string | null;
+                /** @description Whose sessions. */
+                exchange?: string | null;
+                /** @description How times are written. */
+                date_format?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file itself, as it is. Larger than other bodies: API_MAX_UPLOAD_MB. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listFeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcesOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
