@@ -80,6 +80,9 @@ const tradingEngine = createRoute({
 const risk = createRoute({ ...inFrame, path: '/risk', validateSearch: search.risk }).lazy(() =>
   import('@/routes/risk').then((page) => page.route),
 )
+const data = createRoute({ ...inFrame, path: '/data', validateSearch: search.data }).lazy(() =>
+  import('@/routes/data').then((page) => page.route),
+)
 const settings = createRoute({ ...inFrame, path: '/settings' }).lazy(() =>
   import('@/routes/settings').then((page) => page.route),
 )
@@ -101,6 +104,7 @@ export const router = createRouter({
       deployment,
       tradingEngine,
       risk,
+      data,
       settings,
     ]),
   ]),

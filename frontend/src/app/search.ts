@@ -102,3 +102,25 @@ export const risk = (raw: Raw) =>
     violation: integer(raw, 'violation'),
     signal: text(raw, 'signal'),
   })
+
+const DATA_TABS = ['series', 'gaps', 'quarantine', 'sources', 'imports'] as const
+export const VERDICTS = ['good', 'gaps', 'stale', 'bad', 'unchecked'] as const
+export const GAP_STATES = ['unexplained', 'provider_hole', 'no_trade', 'closed', 'repaired'] as const
+export const data = (raw: Raw) =>
+  page({
+    tab: oneOf(raw, 'tab', DATA_TABS),
+    dataset: text(raw, 'dataset'),
+    symbol: text(raw, 'symbol'),
+    timeframe: oneOf(raw, 'timeframe', TIMEFRAMES),
+    verdict: oneOf(raw, 'verdict', VERDICTS),
+    state: oneOf(raw, 'state', GAP_STATES),
+    reason: text(raw, 'reason'),
+    kind: oneOf(raw, 'kind', ['bar', 'tick', 'quote', 'option']),
+    /** The series whose coverage is open: data set, symbol and timeframe. */
+    series: text(raw, 'series'),
+    /** Of the coverage calendar; the last twelve months without it. */
+    year: integer(raw, 'year'),
+    gap: integer(raw, 'gap'),
+    refused: integer(raw, 'refused'),
+    import: integer(raw, 'import'),
+  })

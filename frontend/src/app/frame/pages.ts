@@ -6,6 +6,7 @@ import {
   IconChartCandle,
   IconChartDonut3,
   IconChecklist,
+  IconDatabase,
   IconHome,
   IconListDetails,
   IconRocket,
@@ -39,6 +40,7 @@ export const GROUPS = [
     pages: [
       { to: '/trading-engine', label: 'Engine', icon: IconActivityHeartbeat },
       { to: '/risk', label: 'Risk', icon: IconShieldHalf },
+      { to: '/data', label: 'Data', icon: IconDatabase },
       { to: '/settings', label: 'Settings', icon: IconSettings },
     ],
   },
