@@ -94,6 +94,7 @@ class IbkrLoopback:
         self._audible = asyncio.Event()
         self._audible.set()
         self._faults: dict[int, deque[tuple[int, str]]] = {}
+        self._delay = 0.0
         self._doubled = False
         self._held: list[tuple[Caller, bytes]] | None = None
 
@@ -158,6 +159,10 @@ class IbkrLoopback:
             self._audible.clear()
         else:
             self._audible.set()
+
+    def delay(self, seconds: float) -> None:
+        """Every request is handled so much later; the order stays."""
+        self._delay = seconds
 
     def duplicate(self, on: bool = True) -> None:
         """All news come twice."""
@@ -252,6 +257,7 @@ class IbkrLoopback:
         caller.answer(caller.version, self.now().strftime("%Y%m%d %H:%M:%S UTC"))
         while not caller.writer.is_closing():
             fields = Fields((await self._read(reader)).decode().split("\0")[:-1])
+            await asyncio.sleep(self._delay)
             await self._audible.wait()
             self._handle(caller, fields)
             await caller.writer.drain()

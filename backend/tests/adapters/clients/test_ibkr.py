@@ -229,6 +229,12 @@ async def test_an_answer_that_does_not_come_is_named(
     assert len(cancelled) == 1
 
 
+async def test_a_slow_gateway_is_waited_for(server: IbkrLoopback, session: IbkrSession) -> None:
+    server.delay(0.05)
+    await asyncio.gather(session.details("AAPL"), session.details("SPY"), session.probe())
+    assert server.accepted == 1
+
+
 async def test_the_listing_at_home_is_chosen(server: IbkrLoopback, session: IbkrSession) -> None:
     server.market.know("SHOP", exchange="TSE")
     found = await session.details("BRK.B")

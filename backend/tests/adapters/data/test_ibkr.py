@@ -1,7 +1,10 @@
 """Tests of IBKR's history, names and contracts, on the loopback Gateway."""
 
+import csv
+import gzip
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -294,3 +297,30 @@ async def test_no_prints_are_no_pages(ibkr: Desk) -> None:
     ibkr.server.fail(96, 10187, "Failed to request historical ticks:No market data permissions")
     with pytest.raises(FeedRefused):
         await anext(ibkr.adapter.ticks("AAPL", OPEN, end))
+
+
+# --------------------------------------------------------------------------- real minutes
+
+
+async def test_a_week_of_real_minutes_comes_whole(ibkr: Desk, shared_data: Path) -> None:
+    minutes = real_minutes(shared_data / "equity_minute" / "SPY.trade.csv.gz")
+    ibkr.server.market.hold(minutes)
+    start, end = utc("2013-10-04 00:00"), utc("2013-10-12 00:00")
+    found = await ibkr.adapter.history("SPY", Timeframe.M1, start, end)
+    assert len(found) == 4_839
+    assert found.bars() == minutes.bars()
+    for timeframe in (Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.D1):
+        longer = await ibkr.adapter.history("SPY", timeframe, start, end)
+        ours = aggregate(minutes, timeframe, trading_calendar(), until=to_ns(end))
+        regular = longer[trading_calendar().is_regular(longer.start)]
+        assert regular.bars() == ours.bars()
+
+
+def real_minutes(path: Path) -> BarBatch:
+    rows = list(csv.DictReader(gzip.decompress(path.read_bytes()).decode().splitlines()))
+    starts = np.array([to_ns(datetime.fromisoformat(row["ts_utc"])) for row in rows])
+    columns = {
+        name: np.array([float(row[name]) for row in rows])
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    return BarBatch.of("SPY", Timeframe.M1, starts, starts + 60 * 10**9, **columns)
