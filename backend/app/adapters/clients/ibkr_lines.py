@@ -25,6 +25,8 @@ from app.domain.options import is_occ
 from app.marketdata.batch import QUOTE, TICK, QuoteBatch, TickBatch, TickLabel
 from app.marketdata.ports import Channel
 
+MOST_WAITING: Final = 250_000
+"Rows that may wait to be taken: beyond them the connection is given up, and bars are fetched."
 SAME_SYMBOL_SECONDS: Final = 15.0
 "A symbol may be asked for tick by tick once in this time."
 RT_VOLUME: Final = "233"
@@ -114,15 +116,15 @@ class LiveLines:
     ) -> None:
         """A print of symbol `number`."""
         known = self._labels.setdefault(label or TickLabel(), len(self._labels))
-        self._prints.append((at, number, 0, price, size, known))
-        self.arrived.set()
+        if self._has_room():
+            self._prints.append((at, number, 0, price, size, known))
 
     def quote(
         self, number: int, at: int, bid: float, bid_size: float, ask: float, ask_size: float
     ) -> None:
         """A top of book; a price that is not above zero is a side that nobody takes."""
-        self._quotes.append((at, number, 0, *side(bid, bid_size), *side(ask, ask_size)))
-        self.arrived.set()
+        if self._has_room():
+            self._quotes.append((at, number, 0, *side(bid, bid_size), *side(ask, ask_size)))
 
     def changed(self, number: int, top: "Snapshots") -> None:
         """The top of book of a sampled symbol moved: it is read when items are taken."""
@@ -155,6 +157,13 @@ class LiveLines:
         self._open[opened] = False
 
     # ------------------------------------------------------------------------- helpers
+
+    def _has_room(self) -> bool:
+        """Whether another row may wait. The socket is read on: orders come by it too."""
+        if self._error is None and len(self._prints) + len(self._quotes) >= MOST_WAITING:
+            self.fail(self._session.lost(f"{MOST_WAITING} prices of IBKR wait to be stored."))
+        self.arrived.set()
+        return self._error is None
 
     @property
     def _allowance(self) -> int:

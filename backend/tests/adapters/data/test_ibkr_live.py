@@ -244,6 +244,20 @@ async def test_what_came_before_the_end_is_still_given(ibkr: Desk) -> None:
     assert isinstance(await failure(feed), FeedLost)
 
 
+async def test_prices_that_nobody_takes_end_the_connection(
+    ibkr: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.adapters.clients.ibkr_lines.MOST_WAITING", 3)
+    feed = await opened(ibkr, "AAPL", channels=TRADES)
+    for number in range(9):
+        ibkr.server.market.trade("AAPL", 1.0 + number, 1, OPEN)
+    await ibkr.session.probe()
+    assert len(await next_of(feed, TickBatch)) == 3
+    error = await failure(feed)
+    assert isinstance(error, FeedLost)
+    assert "wait to be stored" in str(error)
+
+
 async def test_a_quiet_gateway_is_asked_whether_it_lives(
     ibkr: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
