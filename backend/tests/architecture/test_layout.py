@@ -10,6 +10,9 @@ APP = BACKEND / "app"
 
 OVER_OTHER_NOUNS = {
     "auth": "users, sessions and refresh_tokens",
+    "data_quality": "bar_series, data_gaps and quarantine: what there is, what is missing or bad",
+    "feeds": "feed_states",
+    "imports": "data_imports",
     "options": "option_contracts and options_data, together a chain",
     "trading_engine": "trading_state, alerts, config and events under the names asked for",
 }
