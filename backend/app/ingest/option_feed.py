@@ -122,6 +122,10 @@ class OptionFeed:
             for queue in self._queues.values():
                 queue.ingest.underlying(symbol, price)
 
+    def price(self, symbol: str) -> float | None:
+        """The newest price of an underlying that was said."""
+        return self._prices.get(symbol)
+
     def quotes(self, provider: str, batch: QuoteBatch) -> None:
         """Quotes of options that came over a provider's connection for stocks."""
         for link in self.links:

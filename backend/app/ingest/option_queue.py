@@ -81,7 +81,8 @@ class OptionQueue:
         try:
             done, _ = await asyncio.wait([writing], timeout=_CLOSE_SECONDS)
             if not done:
-                log.error("option_quotes_lost", rows=self.waiting, error="the database is away")
+                rows = self.waiting + self.ingest.waiting
+                log.error("option_quotes_lost", rows=rows, error="the database is away")
         finally:
             await end([writing])
 

@@ -76,6 +76,11 @@ class OptionIngest:
         self._chains: dict[str, Chain] = {}
         self._minute, self._kept_now = -1, 0
 
+    @property
+    def waiting(self) -> int:
+        """Rows that were judged, and are not stored yet."""
+        return len(self._waiting)
+
     def underlying(self, symbol: str, price: float) -> None:
         """The newest price of a stock: what its options are compared with."""
         self._prices[root_of(symbol)] = price

@@ -13,6 +13,8 @@ LATE_SECONDS: Final = 60.0
 BARS_WAITING: Final = 1_000
 WAITING: Final = 100_000
 "Prints and quotes that may wait for the database."
+OPTIONS_WAITING: Final = 25_000
+"Half of what may wait of a provider's option quotes."
 
 Problem = tuple[bool, str]
 "Whether nobody serves the account, and a sentence."
@@ -22,13 +24,15 @@ def problems(rows: Iterable[Row]) -> list[Problem]:
     """What is wrong with the feeds of live accounts; empty while all is well, or markets closed."""
     found: list[Problem] = []
     for _, chain in groupby(rows, key=lambda row: row["account_id"]):
-        found += _of_account(list(chain))
+        bars, options = _parted(chain)
+        found += _of_account(bars)
+        found += [(False, sentence) for row in options for sentence in _of_options(row)]
     return found
 
 
 def figures(rows: Iterable[Row]) -> dict[str, float]:
     """Sums over all live feeds; names as in `monitoring.metrics.TITLES`."""
-    fresh = [row for row in rows if row["age_seconds"] <= WRITTEN_SECONDS]
+    fresh, options = _parted(row for row in rows if row["age_seconds"] <= WRITTEN_SECONDS)
     reports = [row["report"] for row in fresh]
     states = [row["state"] for row in fresh]
     up = [row["report"] for row in fresh if row["state"] == "up"]
@@ -45,10 +49,50 @@ def figures(rows: Iterable[Row]) -> dict[str, float]:
         "feed_waiting": float(max((report["waiting"] for report in reports), default=0)),
         "feed_quotes_shed_total": float(_sum(reports, "shed")),
         "feed_rows_refused_total": float(_sum(reports, "refused")),
+        **_option_figures(options),
     }
 
 
+def _option_figures(rows: Sequence[Row]) -> dict[str, float]:
+    reports = [row["report"] for row in rows]
+    up = [row["report"] for row in rows if row["state"] == "up"]
+    return {
+        "option_feeds_up": float(len(up)),
+        "option_contracts": float(_count(up, "symbols")),
+        "option_quotes_total": float(_sum(reports, "quotes")),
+        "option_quotes_stored_total": float(_sum(reports, "stored")),
+        "option_quotes_shed_total": float(_sum(reports, "shed")),
+        "option_rows_refused_total": float(_sum(reports, "refused")),
+        "option_reconnects_total": float(_sum(reports, "reconnects")),
+        "option_queue": float(_sum(reports, "queue")),
+    }
+
+
+def _parted(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Those who bring bars, and those who bring quotes of options."""
+    bars: list[Row] = []
+    options: list[Row] = []
+    for row in rows:
+        (options if row["report"].get("kind") == "options" else bars).append(row)
+    return bars, options
+
+
+def _of_options(row: Row) -> list[str]:
+    """Without options an account trades on: nothing of this is worse than that they lack."""
+    report = row["report"]
+    if row["age_seconds"] > WRITTEN_SECONDS:
+        return []
+    if row["state"] in ("down", "refused"):
+        return [f"{row['provider']} is {row['state']} for {row['account']}: {report['problem']}"]
+    found = [f"Options of {row['account']}: {report['problem']}"] if report["problem"] else []
+    if report["queue"] > OPTIONS_WAITING:
+        found.append(f"{report['queue']} quotes of options of {row['account']} wait to be stored.")
+    return found
+
+
 def _of_account(chain: Sequence[Row]) -> list[Problem]:
+    if not chain:
+        return []
     name = chain[0]["account"]
     if min(row["age_seconds"] for row in chain) > WRITTEN_SECONDS:
         return []  # no engine runs it: that is said elsewhere

@@ -69,6 +69,7 @@ class Desk:
         start: datetime = NOON,
         followed: OptionFollowed = FOLLOWED,
         options: LiveOptions = FAST,
+        most_waiting: int = 50_000,
     ) -> None:
         self.pool = pool
         self.clock = FastClock(start, 10)
@@ -86,6 +87,7 @@ class Desk:
             options=options,
             tell=self._tell,
             refused=self._alarm,
+            most_waiting=most_waiting,
             clock=self.clock,
             beat_seconds=0.02,
         )

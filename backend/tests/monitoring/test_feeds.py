@@ -69,3 +69,39 @@ def test_figures_are_sums_over_all_providers() -> None:
         3,
     )
     assert (found["feed_reconnects_total"], found["feed_quotes_shed_total"]) == (2, 5)
+
+
+def options(state: LinkState, age: float = 1.0, **report: Any) -> dict[str, Any]:
+    return row("databento options", state, age, kind="options", **report)
+
+
+def test_options_neither_hide_nor_make_an_outage_of_bars() -> None:
+    bars = row("alpaca", LinkState.DOWN, problem="lost")
+    assert feeds.problems([bars, options(LinkState.UP)]) == [
+        (True, "Nobody serves Live. alpaca is down for Live: lost")
+    ]
+    rows = [row("alpaca", LinkState.UP), options(LinkState.DOWN, problem="silent for 46 s")]
+    assert feeds.problems(rows) == [(False, "databento options is down for Live: silent for 46 s")]
+    assert feeds.problems([options(LinkState.DOWN, age=31, problem="lost")]) == []
+
+
+def test_chains_that_are_not_followed_and_a_full_queue_of_options_are_said() -> None:
+    rows = [options(LinkState.UP, problem="ZZZZ has no contract.", queue=25_001)]
+    assert [sentence for _, sentence in feeds.problems(rows)] == [
+        "Options of Live: ZZZZ has no contract.",
+        "25001 quotes of options of Live wait to be stored.",
+    ]
+
+
+def test_option_quotes_have_figures_of_their_own() -> None:
+    contracts = ("AAPL261218C00250000", "AAPL261218P00250000")
+    found = feeds.figures(
+        [
+            row("databento", LinkState.UP, shed=1),
+            options(LinkState.UP, symbols=contracts, quotes=9, stored=4, shed=3, refused=2),
+        ]
+    )
+    assert (found["feeds_up"], found["option_feeds_up"], found["option_contracts"]) == (1, 1, 2)
+    assert (found["feed_quotes_shed_total"], found["option_quotes_shed_total"]) == (1, 3)
+    assert (found["option_quotes_total"], found["option_quotes_stored_total"]) == (9, 4)
+    assert (found["feed_rows_refused_total"], found["option_rows_refused_total"]) == (0, 2)
