@@ -68,6 +68,19 @@ def read_actions(path: Path, calendar: TradingCalendar, symbol: str | None = Non
     return _from_table(path, header, rows[1:], symbol)
 
 
+def actions_beside(path: Path, symbol: str, calendar: TradingCalendar) -> list[Action]:
+    """Those of the file that stands beside a file (or in a folder) of bars; none without one.
+
+    SYMBOL.factors.csv is LEAN's, SYMBOL.actions.csv a table; either may be in gzip.
+    """
+    folder = path if path.is_dir() else path.parent
+    for ending in ("factors.csv.gz", "factors.csv", "actions.csv.gz", "actions.csv"):
+        file = folder / f"{symbol}.{ending}"
+        if file.is_file():
+            return read_actions(file, calendar, symbol).actions
+    return []
+
+
 def _rows(path: Path) -> list[list[str]]:
     try:
         data = path.read_bytes()

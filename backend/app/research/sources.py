@@ -14,7 +14,7 @@ from app.core.registry import suggestion
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
 from app.domain.market import Timeframe
-from app.marketdata.action_files import read_actions
+from app.marketdata.action_files import actions_beside
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BarBatch, Flags, concatenate
 from app.marketdata.calendar import TradingCalendar, step_ns
@@ -66,18 +66,8 @@ def read_files(
             raise NotFound(f"There are no bars of {symbol} in {path}.", remedy=remedy)
     bars = [found[symbol] for symbol in symbols or sorted(found)]
     _refuse_mixture(bars, path)
-    actions = [action for batch in bars for action in _actions(path, batch.symbol, calendar)]
+    actions = [action for batch in bars for action in actions_beside(path, batch.symbol, calendar)]
     return Source(name=str(path), bars=bars, actions=actions, calendar=calendar, notes=notes)
-
-
-def _actions(path: Path, symbol: str, calendar: TradingCalendar) -> list[Action]:
-    """Corporate actions from a file beside that of the bars: SYMBOL.factors.csv(.gz)."""
-    folder = path if path.is_dir() else path.parent
-    for ending in ("factors", "actions"):
-        for name in (f"{symbol}.{ending}.csv.gz", f"{symbol}.{ending}.csv"):
-            if (folder / name).is_file():
-                return read_actions(folder / name, calendar, symbol).actions
-    return []
 
 
 def traded(batch: BarBatch, start: datetime | None, end: datetime | None) -> BarBatch:

@@ -15,13 +15,21 @@ from app.core.logging import get_logger
 from app.domain.commands import CommandKind
 from app.domain.deployments import LIVE_DATASET
 from app.domain.market import Timeframe
+from app.marketdata.action_files import actions_beside
 from app.marketdata.batch import BarBatch, to_datetime, to_ns
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.files import bar_files, read_bars
 from app.marketdata.ports import DataProvider
 from app.marketdata.shapes import Hints
 from app.marketdata.validation import validate
-from app.repositories import accounts, commands, deployments, stocks, strategies
+from app.repositories import (
+    accounts,
+    commands,
+    corporate_actions,
+    deployments,
+    stocks,
+    strategies,
+)
 from app.repositories.accounts import Account, AccountSettings
 from app.repositories.paging import Db
 from app.repositories.stock_data import StockData
@@ -97,6 +105,7 @@ class FirstRun:
                 return None
         batches = together(read_all(path), symbols)
         base = batches[0].timeframe
+        await self._remember_actions(path, f"replay:{name}", [one.symbol for one in batches])
         settings = AccountSettings(
             path=str(path),
             symbols=tuple(batch.symbol for batch in batches),
@@ -116,6 +125,13 @@ class FirstRun:
             await self._deploy(db, account_id, starter, base)
         log.info("first_run", account_id=account_id, dataset=f"replay:{name}", path=str(path))
         return account_id
+
+    async def _remember_actions(self, path: Path, dataset: str, symbols: Sequence[str]) -> None:
+        """Corporate actions of files beside those of the bars."""
+        calendar = trading_calendar()
+        for symbol in symbols:
+            found = actions_beside(path, symbol, calendar)
+            await corporate_actions.store(self._pool, dataset, found, path.name)
 
     async def live(
         self, feeds: Sequence[str], symbols: Sequence[str], start: datetime
