@@ -1,6 +1,6 @@
 """`tradewright data`: what is fetched, imported, judged and written to files."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +8,17 @@ import typer
 
 from app.console import data_check, data_fetch
 from app.console.output import Json, show
-from app.console.stored import Dataset, Frame, Symbol, When, progress_bar, run, timeframe_of
+from app.console.stored import (
+    DAY_OR_MINUTE,
+    Dataset,
+    Frame,
+    Symbol,
+    When,
+    audit_key,
+    progress_bar,
+    run,
+    timeframe_of,
+)
 
 if TYPE_CHECKING:
     from app.marketdata.shapes import Hints
@@ -32,8 +42,8 @@ def import_file(
         str | None,
         typer.Option(
             "--kind",
-            help="What the file holds: bars (the default), ticks, quotes or options; in a DBN file"
-            " also definitions (the default is what it says).",
+            help="What the file holds: bars (the default), ticks, quotes, options or actions; in a"
+            " DBN file also definitions (the default is what it says).",
         ),
     ] = None,
     dataset: Dataset = None,
@@ -60,6 +70,9 @@ def import_file(
     hints = Hints(symbol=symbol, timeframe=timeframe_of(timeframe), tz=tz, date_format=date_format)
     if kind == "options":
         _import_options(file, imports.dataset_name(dataset), hints, as_json=as_json)
+        return
+    if kind == "actions":
+        _import_actions(file, imports.dataset_name(dataset), symbol, exchange, as_json=as_json)
         return
     if _is_dbn_of_no_bars(file, kind):
         _import_dbn(file, imports.dataset_name(dataset), kind, exchange, as_json=as_json)
@@ -119,6 +132,21 @@ def _import_options(file: Path, dataset: str, hints: "Hints", *, as_json: bool) 
         raise typer.Exit(1)
 
 
+def _import_actions(
+    file: Path, dataset: str, symbol: str | None, exchange: str | None, *, as_json: bool
+) -> None:
+    import msgspec
+
+    from app.services.action_imports import action_lines, import_actions
+
+    report = run(
+        lambda pool: import_actions(
+            pool, file, dataset=dataset, symbol=symbol, exchange=exchange, audit_key=audit_key()
+        )
+    )
+    show(msgspec.to_builtins(report), action_lines(report), as_json=as_json)
+
+
 def _is_dbn_of_no_bars(file: Path, kind: str | None) -> bool:
     from app.marketdata.dbn_files import DbnFile, is_dbn
 
@@ -153,6 +181,13 @@ def export(
     dataset: Dataset = None,
     start: When = None,
     end: When = None,
+    adjusted: Annotated[
+        bool, typer.Option("--adjusted", help="In the shares of now, or of --as-of.")
+    ] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", help="With --adjusted: as known then, UTC.", formats=DAY_OR_MINUTE),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write stored bars to a file that can be imported again."""
@@ -170,6 +205,8 @@ def export(
             timeframe=frame,
             start=start.replace(tzinfo=UTC) if start else None,
             end=end.replace(tzinfo=UTC) if end else None,
+            adjusted=adjusted or as_of is not None,
+            as_of=as_of.replace(tzinfo=UTC) if as_of else None,
         )
     )
     result = {"file": str(file), "bars": count, "dataset": name}

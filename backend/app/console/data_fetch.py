@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from app.console.output import Json, show
-from app.console.stored import Dataset, Frame, progress_bar, run, timeframe_of
+from app.console.stored import Dataset, Frame, audit_key, progress_bar, run, timeframe_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -104,7 +104,8 @@ async def _one(
             return await fetching.fetch_prints(pool, ticks, symbol, kind, wish, progress=progress)
     if kind == "options":
         return await fetching.fetch_options(pool, _first(chain, ChainSource, kind), symbol, wish)
-    return await fetching.fetch_actions(pool, _first(chain, ActionSource, kind), symbol, wish)
+    source = _first(chain, ActionSource, kind)
+    return await fetching.fetch_actions(pool, source, symbol, wish, audit_key=audit_key())
 
 
 def _first(chain: Sequence["DataProvider"], protocol: type[Any], kind: str) -> Any:  # noqa: ANN401 - whatever the protocol says

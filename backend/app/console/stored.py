@@ -23,7 +23,8 @@ Dataset = Annotated[
     str | None,
     typer.Option("--dataset", help="NAME of import:NAME, or a full name such as live."),
 ]
-When = Annotated[datetime | None, typer.Option(help="UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"])]
+DAY_OR_MINUTE = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+When = Annotated[datetime | None, typer.Option(help="UTC.", formats=DAY_OR_MINUTE)]
 
 
 def timeframe_of(text: str | None) -> "Timeframe | None":
@@ -50,6 +51,14 @@ def run(work: Callable[["asyncpg.Pool"], Awaitable[T]]) -> T:
 
     with _database() as address:
         return asyncio.run(connected())
+
+
+def audit_key() -> bytes:
+    """What the rows of the audit trail are chained with."""
+    from app.core.config import settings
+    from app.core.security import master_key, subkey
+
+    return subkey(master_key(settings.home, settings.app.secret_key), "audit")
 
 
 @asynccontextmanager

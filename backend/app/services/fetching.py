@@ -318,13 +318,20 @@ async def fetch_options(
 
 
 async def fetch_actions(
-    pool: asyncpg.Pool, source: ActionSource, symbol: str, wish: Wish
+    pool: asyncpg.Pool,
+    source: ActionSource,
+    symbol: str,
+    wish: Wish,
+    *,
+    audit_key: bytes | None = None,
 ) -> FetchReport:
     """Splits, dividends and what else the vendor knows of a period, by ex-date."""
     first, last = wish.start.date(), wish.end.date() + timedelta(days=1)
     found = await source.actions(symbol, first, last)
     report = FetchReport(symbol=symbol, kind="actions", dataset=wish.dataset, rows_read=len(found))
-    stored = await corporate_actions.store(pool, wish.dataset, found, source.name)
+    stored = await corporate_actions.store(
+        pool, wish.dataset, found, source.name, audit_key=audit_key
+    )
     report.stored(source.name, stored.inserted + stored.changed)
     report.duplicates = stored.unchanged
     return report

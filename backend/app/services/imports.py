@@ -253,5 +253,5 @@ def refuse_kind(kind: str) -> None:
         raise InvalidInput(
             f"Files of {kind!r} cannot be imported.",
             field="kind",
-            remedy="Use --kind bars, ticks, quotes or options.",
+            remedy="Use --kind bars, ticks, quotes, options or actions.",
         )
