@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "doctor": Entry("doctor", "Check this machine, the settings and the running parts."),
     "config": Entry("config", "Settings and limits: check, example, get, set, history."),
     "db": Entry("db", "The database: url, upgrade, downgrade, check, sample."),
-    "data": Entry("data", "Market data: import, export, check."),
+    "data": Entry("data", "Market data: fetch, import, check, gaps, export."),
     "strategy": Entry("strategy", "Strategies: new, list, show, validate."),
     "indicators": Entry("strategy", "List the indicators of the catalogue."),
     "backtest": Entry("backtest", "Run a strategy over stored bars."),

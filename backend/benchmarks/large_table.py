@@ -19,6 +19,7 @@ from app.domain.market import Timeframe
 from app.marketdata.calendar import trading_calendar
 from app.repositories import bar_series, stock_reports
 from app.repositories.stock_data import StockData, datasets
+from app.services import data_quality
 from benchmarks.measure import Result, at_most, percentile, repeated
 
 SYMBOLS: Final = 256
@@ -74,6 +75,8 @@ async def measure(url: str) -> list[Result]:
     async with asyncpg.create_pool(url, min_size=1, max_size=2) as pool:
         bars = StockData(pool, DATASET)
         ids = [row["id"] for row in await pool.fetch("SELECT id FROM stocks")]
+        listing = bar_series.listing(pool, DATASET)
+        verdicts = data_quality.described_pages(listing, (), from_ns(opens[-1].close))
         watched = stock_reports.listing(pool, datasets=[DATASET])
 
         def symbol() -> str:
@@ -86,6 +89,9 @@ async def measure(url: str) -> list[Result]:
             session = opens[pick.randrange(DAYS)]
             start = from_ns(session.open)
             await bars.bars(symbol(), Timeframe.M1, start, start + timedelta(hours=7))
+
+        async def calendar() -> None:
+            await data_quality.coverage(pool, DATASET, symbol(), Timeframe.M1, (None, None))
 
         async def rows_of_series() -> None:
             await bars.series(symbol())
@@ -100,6 +106,8 @@ async def measure(url: str) -> list[Result]:
             "what there is of one symbol": rows_of_series,
             "which data sets there are": lambda: datasets(pool),
             "every series of one stock": lambda: bar_series.of_stock(pool, pick.choice(ids)),
+            "a page of verdicts": lambda: verdicts(100, None),
+            "a year's coverage of one symbol": calendar,
             "the newest minute": lambda: newest(Timeframe.M1, 1),
             "stocks of the watch list": lambda: watched(50, None),
         }

@@ -146,3 +146,6 @@ async def test_targets_are_held_against_what_the_feed_notes(
     text = (await admin.get("/metrics")).text
     assert "tradewright_data_freshness 7.5" in text
     assert "tradewright_data_targets_missed 1.0" in text
+    health = (await admin.get("/health")).json()["components"]["market_data"]
+    assert (health["status"], health["score"]) == ("degraded", 80)
+    assert "A target is missed. The newest live bars came 7.5 s" in health["detail"]
