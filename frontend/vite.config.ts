@@ -37,6 +37,8 @@ export default defineConfig({
           environment: 'jsdom',
           include: ['src/**/*.test.tsx'],
           setupFiles: ['src/test/setup.ts'],
+          // Longer than one wait for something on the screen.
+          testTimeout: 30_000,
         },
       },
     ],

@@ -1,9 +1,12 @@
 /** What jsdom lacks and the components need. */
 import '@testing-library/jest-dom/vitest'
-import { cleanup } from '@testing-library/react'
+import { cleanup, configure } from '@testing-library/react'
 import { afterEach, vi } from 'vitest'
 
 afterEach(cleanup)
+
+// Parts that load lazily take longer than a second on a busy machine; what never comes still fails.
+configure({ asyncUtilTimeout: 10_000 })
 
 const matchMedia = (query: string) => ({
   matches: false,

@@ -192,8 +192,10 @@ function Findings({ series }: { series: Series }) {
       <header className={styles.sectionHead}>
         <h3 id="findings">What the check found</h3>
       </header>
-      {series.findings === null || series.findings === undefined ? (
-        <p className={styles.sentence}>Nobody has looked at these bars yet.</p>
+      {!series.checked_at ? (
+        <p className={styles.sentence}>
+          No check has looked at these bars yet; one comes by itself within minutes.
+        </p>
       ) : found.length === 0 ? (
         <p className={styles.sentence}>Nothing odd: no spikes, no overlaps, no frozen prices.</p>
       ) : (

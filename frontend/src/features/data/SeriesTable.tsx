@@ -1,16 +1,18 @@
 /** Every stored series: how much there is, how whole, how fresh, how believable. */
+import { Tooltip } from '@mantine/core'
 import { IconDatabase } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { Empty } from '@/components/States'
-import { Instant, TimeAgo } from '@/components/Time'
+import { TimeAgo } from '@/components/Time'
 import { SymbolLink } from '@/components/links'
 import { DataTable } from '@/components/table/DataTable'
 import type { Column } from '@/components/table/columns'
 import { dataQuality } from '@/lib/api/data-quality'
 import { useRows } from '@/lib/api/pages'
 import type { Series, SeriesFilter } from '@/lib/api/types'
-import { NONE, formatDuration, formatFigure } from '@/lib/format'
+import { NONE, formatBothTimes, formatDuration, formatFigure, formatTime } from '@/lib/format'
+import { usePreferences } from '@/lib/preferences'
 import { VerdictMark } from './Marks'
 import styles from './SeriesTable.module.css'
 import { formatShare, seriesKey, verdictSentence } from './words'
@@ -31,6 +33,16 @@ function Completeness({ share }: { share: number | null | undefined }) {
   )
 }
 
+/** To the minute: seconds would only make the column wide. */
+function Start({ at }: { at: string }) {
+  const { timeZone } = usePreferences()
+  return (
+    <Tooltip label={formatBothTimes(at)}>
+      <time dateTime={at}>{formatTime(at, timeZone).slice(0, 16)}</time>
+    </Tooltip>
+  )
+}
+
 const columns: Column<Series>[] = [
   {
     id: 'symbol',
@@ -43,7 +55,7 @@ const columns: Column<Series>[] = [
   {
     id: 'dataset',
     header: 'Data set',
-    width: 110,
+    width: 96,
     value: (row) => row.dataset,
     cell: (row) => <span title={row.dataset}>{row.dataset}</span>,
   },
@@ -57,7 +69,7 @@ const columns: Column<Series>[] = [
   {
     id: 'completeness',
     header: 'Completeness',
-    width: 132,
+    width: 128,
     align: 'right',
     value: (row) => row.completeness,
     cell: (row) => <Completeness share={row.completeness} />,
@@ -109,16 +121,16 @@ const columns: Column<Series>[] = [
   {
     id: 'first',
     header: 'First bar',
-    width: 160,
+    width: 126,
     value: (row) => row.first_start,
-    cell: (row) => <Instant at={row.first_start} />,
+    cell: (row) => <Start at={row.first_start} />,
   },
   {
     id: 'last',
     header: 'Last bar',
-    width: 160,
+    width: 126,
     value: (row) => row.last_start,
-    cell: (row) => <Instant at={row.last_start} />,
+    cell: (row) => <Start at={row.last_start} />,
   },
   {
     id: 'sources',

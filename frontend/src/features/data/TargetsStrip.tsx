@@ -7,7 +7,7 @@ import { dataQuality } from '@/lib/api/data-quality'
 import type { QualitySummary, QualityTarget, SeriesVerdict } from '@/lib/api/types'
 import { plural } from '@/lib/format'
 import styles from './TargetsStrip.module.css'
-import { VERDICT_WORDS, formatLimit, formatTarget } from './words'
+import { VERDICT_WORDS, formatLimit, formatTarget, targetTitle } from './words'
 
 const STATES = {
   met: { icon: IconCircleCheck, label: 'Met' },
@@ -81,9 +81,9 @@ function Overall({
 function Target({ target }: { target: QualityTarget }) {
   const { icon: Icon, label } = STATES[target.state]
   return (
-    <Tooltip label={target.detail} multiline maw={320}>
+    <Tooltip label={`${target.title}. ${target.detail}`} multiline maw={320}>
       <div className={styles.target} data-state={target.state}>
-        <dt className={styles.name}>{target.title}</dt>
+        <dt className={styles.name}>{targetTitle(target)}</dt>
         <dd className={styles.value}>
           {formatTarget(target, target.value)} <span className={styles.of}>{formatLimit(target)}</span>
         </dd>

@@ -16,7 +16,11 @@ export const VERDICT_WORDS: Record<SeriesVerdict, Words> = {
   gaps: { label: 'Gaps', tone: 'warning', says: 'Bars are missing, and nobody has explained why.' },
   stale: { label: 'Stale', tone: 'warning', says: 'The newest bar of a live series is overdue.' },
   bad: { label: 'Bad', tone: 'error', says: 'Some bars are not believable.' },
-  unchecked: { label: 'Not checked', tone: 'neutral', says: 'Nobody has looked at these bars yet.' },
+  unchecked: {
+    label: 'Not checked',
+    tone: 'neutral',
+    says: 'No check has looked at these bars yet; one comes by itself within minutes.',
+  },
 }
 
 export const GAP_WORDS: Record<GapState, Words> = {
@@ -95,6 +99,17 @@ export function formatLimit({ better, unit, limit }: QualityTarget): string {
         : `${formatFigure(limit, { decimals: 0 })} s`
   return `${sign} ${text}`
 }
+
+/** Short enough for a card; the server's longer title is said in its tooltip. */
+const TARGET_TITLES: Record<string, string> = {
+  completeness: 'Live bars that are there',
+  freshness: 'Freshness of live bars',
+  bad_rows: 'Live rows refused',
+  write_p95: 'Storing live rows, p95',
+}
+
+export const targetTitle = ({ name, title }: Pick<QualityTarget, 'name' | 'title'>): string =>
+  TARGET_TITLES[name] ?? title
 
 const SEPARATOR = '~'
 
