@@ -31,7 +31,6 @@ NAMESPACE: Final = "tradewright"
 CHATTY: Final = (
     "asyncio",
     "httpcore",
-    "httpx",
     "redis",
     "sqlalchemy",
     "urllib3",
@@ -39,6 +38,8 @@ CHATTY: Final = (
     "websockets",
 )
 "Libraries whose DEBUG lines would drown ours."
+SILENT: Final = ("httpx",)
+"Libraries that say at INFO what nobody asked for: every request, with its whole address."
 _SAFE_KEYS: Final = frozenset({"event", "level", "logger", "timestamp", "component"})
 
 
@@ -78,6 +79,8 @@ def configure_logging(
     root.setLevel(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.getLevelName(level), logging.INFO))
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _for_people(record: logging.LogRecord) -> bool:

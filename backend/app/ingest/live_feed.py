@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from app.core.clock import Clock, system, to_ns
@@ -78,7 +79,7 @@ class LiveFeed:
         self._calendar = calendar
         self._publisher = publisher
         self._make_prints = prints
-        self._contracts = contracts
+        self.contracts = contracts
         self._tell_others = tell
         self.extended_hours = extended_hours
         "Whether bars outside the regular session are wanted; from the next `stream` on."
@@ -262,8 +263,8 @@ class LiveFeed:
         if isinstance(item, TickBatch):
             return item
         stocks, options = split_options(item)
-        if len(options) and self._contracts is not None:
-            self._contracts.quotes(link.name, options)
+        if len(options) and self.contracts is not None:
+            self.contracts.quotes(link.name, options)
         return stocks
 
     def _is_old(self, item: TickBatch | QuoteBatch) -> bool:
@@ -286,8 +287,8 @@ class LiveFeed:
 
     def _price(self, symbol: str, price: float) -> None:
         """What the options on a stock are compared with; NaN says nothing."""
-        if self._contracts is not None:
-            self._contracts.underlying(symbol, price)
+        if self.contracts is not None:
+            self.contracts.underlying(symbol, price)
 
     def _bars(self, link: Link, batch: BarBatch) -> None:
         if batch.timeframe is not self._timeframe or not len(batch):
@@ -330,11 +331,12 @@ class LiveFeed:
                 late = self._late[link.name]
                 if link.prints is None or not late.is_due:
                     continue
-                name = link.name
-                for batch in await late.remade(
-                    link.prints, lambda s, start, n=name: self._sequencer.giver(s, start) == n
-                ):
-                    self._give(self._sequencer.bars(batch, name))
+                for batch in await late.remade(link.prints, partial(self._is_of, link.name)):
+                    self._give(self._sequencer.bars(batch, link.name))
+
+    def _is_of(self, source: str, symbol: str, start: int) -> bool:
+        """Whether the bar that everybody has is of that provider."""
+        return self._sequencer.giver(symbol, start) == source
 
     def _slowest(self) -> float:
         serving = [link.delay_seconds for link in self.links if link.subscribed]

@@ -72,7 +72,7 @@ class TickWriter:
             return
         self._quotes.append(batch)
         self._changed(quotes=len(batch))
-        waiting, most = sum(map(len, self._quotes)), self._most[1]
+        waiting, most = self._statistics.quotes_waiting, self._most[1]
         if waiting > most:
             kept = newest_rows(join_quotes(self._quotes), most // 2)
             self._quotes = deque([kept])
@@ -160,7 +160,8 @@ class TickWriter:
             began = self._clock.monotonic()
             try:
                 stored = await self._store(batch)
-            except LOST_CONNECTION as error:
+            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+                # a full disk, a deadlock: what was refused for its own sake is not among them
                 if not self._statistics.is_database_away:
                     log.warning("prints_wait_for_the_database", error=str(error))
                 self._statistics.is_database_away = True

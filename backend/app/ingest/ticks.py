@@ -276,8 +276,10 @@ class TickIngest:
         while True:
             await self._refusals.has_some.wait()
             await asyncio.sleep(_REFUSALS_PAUSE_SECONDS)
-            with suppress(*LOST_CONNECTION):
+            try:
                 await self._refusals.flush()
+            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+                log.warning("quarantine_waits_for_the_database", error=str(error))
 
 
 def last_prices(batch: TickBatch) -> dict[str, LastPrice]:

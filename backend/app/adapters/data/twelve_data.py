@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
 from app.adapters.clients.twelve_data import (
     TwelveDataHttp,
@@ -243,7 +243,8 @@ class Adapter:
         except InvalidStatus as error:
             status = error.response.status_code
             raise self._http.failure(status, "the WebSocket was refused") from None
-        except (OSError, TimeoutError, InvalidHandshake) as error:
+        except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+            # an address that is none would be quoted with the key in it
             raise self._lost(f"cannot be reached ({type(error).__name__})") from None
 
     def _understood(self, event: dict[str, Any], prints: "Prints") -> Heartbeat | None:
