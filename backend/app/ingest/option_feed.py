@@ -106,6 +106,8 @@ class OptionFeed:
             beat_seconds=beat_seconds,
         )
         self._refused = refused
+        self._is_due = False
+        "Whether chains that wait need not wait longer: an underlying has its first price."
         self._prices: dict[str, float] = {}
         self._contracts: dict[str, tuple[str, ...]] = {}
         self._problems: dict[str, str] = {}
@@ -118,6 +120,7 @@ class OptionFeed:
     def underlying(self, symbol: str, price: float) -> None:
         """The newest price of a stock, from whoever reads it."""
         if symbol in self._followed.underlyings and price > 0:
+            self._is_due |= symbol not in self._prices
             self._prices[symbol] = price
             for queue in self._queues.values():
                 queue.ingest.underlying(symbol, price)
@@ -189,7 +192,8 @@ class OptionFeed:
             if now is not None and now != session:
                 due = set(self._followed.underlyings)
             session = now or session
-            if due and self._clock.monotonic() >= waited:
+            if due and (self._is_due or self._clock.monotonic() >= waited):
+                self._is_due = False
                 due = await self._look_up(sorted(due), now or self._clock.now().date())
                 waited = self._clock.monotonic() + LOOK_AGAIN_SECONDS
             await asyncio.sleep(self._beat)
@@ -228,7 +232,7 @@ class OptionFeed:
         if not isinstance(error, FeedRefused | NotFound):
             return {symbol}
         if is_new and self._refused is not None:
-            await self._refused(f"The option chain of {symbol}", error)
+            await self._refused(f"The chain of {symbol}", error)
         return set()
 
     def _chain(self, contracts: Sequence[str]) -> Chain:

@@ -20,12 +20,12 @@ from app.domain.events import FeedDisconnected
 from app.domain.ports import Entry
 from app.ingest.link import LinkReport
 from app.ingest.live_feed import LiveFeed, Told
-from app.ingest.option_feed import OptionFeed, OptionFollowed
+from app.ingest.option_feed import OptionFeed
 from app.marketdata.calendar import trading_calendar
-from app.marketdata.ports import DataProvider
 from app.repositories import feed_states, metrics
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION
+from app.runner.live_options import FollowedOptions
 from app.runner.quality import Backfill, live_figures
 from app.services.ingestion import Statistics
 
@@ -56,7 +56,6 @@ class LiveData:
             raise ConfigurationError(
                 f"None of the providers of account {account.name} can be used. {reasons}"
             )
-        self._contracts = self._options_of(providers)
         self.feed = LiveFeed(
             providers,
             account.dataset,
@@ -64,27 +63,21 @@ class LiveData:
             options=self.options,
             prints=parts.prints(account.dataset, settings.exchange),
             publisher=parts.publisher,
-            contracts=self._contracts,
             tell=self._tell,
             refused=self._refused,
+        )
+        self._chains = FollowedOptions(
+            parts,
+            account,
+            providers,
+            self.options,
+            attach=self._attach,
+            tell=self._tell,
+            refused=self._no_options,
         )
 
-    def _options_of(self, providers: Sequence[DataProvider]) -> OptionFeed | None:
-        """What follows the chains that the account names; None for none."""
-        settings = self._account.settings
-        if not settings.options:
-            return None
-        return OptionFeed(
-            providers,
-            trading_calendar(settings.exchange),
-            OptionFollowed(underlyings=settings.options, limits=settings.option_limits),
-            self._parts.pool,
-            self._account.dataset,
-            self._parts.option_quotes(self._account.dataset),
-            options=self.options,
-            tell=self._tell,
-            refused=self._refused,
-        )
+    def _attach(self, options: OptionFeed | None) -> None:
+        self.feed.contracts = options
 
     @property
     def fresh(self) -> timedelta:
@@ -101,7 +94,7 @@ class LiveData:
         while True:
             try:
                 reports = self.feed.report()
-                every = [*reports, *self._of_options()]
+                every = [*reports, *self._chains.report()]
                 await feed_states.save(self._parts.pool, self._account.id, every)
                 if clock.system.monotonic() - noted > NOTE_SECONDS:
                     noted = clock.system.monotonic()
@@ -122,34 +115,24 @@ class LiveData:
         await Backfill(self._parts.pool, self._account, chain, QualityOptions()).run()
 
     async def follow_options(self) -> None:
-        """Quotes of the chains that the account follows, for ever; returns where there are none."""
-        if self._contracts is None:
-            return
-        if not self._contracts.links:
-            await self._refused(
-                f"The chain {', '.join(self._account.settings.chain)}",
-                ConfigurationError(
-                    "None of its providers that can be used carries quotes of options.",
-                    remedy="Add databento or alpaca to the account's feeds.",
-                ),
-            )
-            return
-        await self._contracts.run()
+        """Quotes of the option chains that the account's settings name, for ever."""
+        await self._chains.run()
 
     async def close(self) -> None:
         """Store what waits, and give back the providers' sessions."""
-        if self._contracts is not None:
-            await self._contracts.close()
+        await self._chains.close()
         await self.feed.close()
-
-    def _of_options(self) -> list[LinkReport]:
-        return [] if self._contracts is None else self._contracts.report()
 
     async def _tell(self, event: Told) -> None:
         if hasattr(event, "feed"):
             event = msgspec.structs.replace(event, feed=f"{event.feed} ({self._account.name})")
         with suppress(*LOST_CONNECTION):
             await self._parts.system.append([Entry(event)])
+
+    async def _no_options(self, name: str, error: TradewrightError) -> None:
+        title = f"{name} gives account {self._account.name} no options"
+        with suppress(*LOST_CONNECTION):
+            await self._parts.alarm(f"options_refused:{name}", title, str(error), self._account.id)
 
     async def _refused(self, name: str, error: TradewrightError) -> None:
         title = f"{name} gives account {self._account.name} no data"

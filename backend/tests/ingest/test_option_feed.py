@@ -240,7 +240,7 @@ async def test_a_chain_that_nobody_knows_says_so_and_the_others_go_on(
         (report,) = desk.feed.report()
     assert report.problem is not None
     assert "knows no ZZZZ" in report.problem
-    assert desk.refused == [f"The option chain of ZZZZ: {report.problem}"]
+    assert desk.refused == [f"The chain of ZZZZ: {report.problem}"]
     assert await stocks.find(pool, "ZZZZ") is None
 
 
