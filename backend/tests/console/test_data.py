@@ -127,3 +127,32 @@ def test_an_unknown_data_set_is_answered_with_the_nearest(
     run("import", file, "--symbol", "SPY", "--dataset", "mine")
     code, _, said = run(command, "--dataset", "mien")
     assert (code, "Did you mean import:mine?" in said) == (2, True)
+
+
+def test_corporate_actions_are_imported_and_bars_exported_by_them(
+    run: Run, tmp_path: Path, file: Path
+) -> None:
+    assert run("import", file, "--symbol", "SPY")[0] == 0
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,kind,ex_date,ratio\nSPY,split,2024-03-04,2\n")
+    code, said, _ = run("import", actions, "--kind", "actions")
+    assert (code, "1 split" in said) == (0, True)
+    actions.write_text("symbol,kind,ex_date,ratio,why\nSPY,split,2024-03-04,4,\n" * 1)
+    code, said, _ = run("import", actions, "--kind", "actions", "--json")
+    report = json.loads(said)
+    assert (code, report["rows_corrected"], report["notes"]) == (0, 1, ["Not used: 'why'."])
+    assert "corrected              1" in run("import", _three(actions), "--kind", "actions")[1]
+    out = tmp_path / "out.csv"
+    assert run("export", out, "--symbol", "SPY", "--adjusted")[0] == 0
+    assert out.read_text().splitlines()[1].endswith("5.0,5.5,4.5,5.0,200.0")
+    assert run("export", out, "--symbol", "SPY", "--as-of", "2024-03-02")[0] == 0
+    assert out.read_text().splitlines()[1].endswith("10.0,11.0,9.0,10.0,100.0")
+    code, _, wrong = run("import", file, "--kind", "actions")
+    assert (code, "no column kind" in wrong) != (0, False)
+
+
+def _three(actions: Path) -> Path:
+    """Two tellings of one day: the last holds."""
+    row = "SPY,split,2024-03-04"
+    actions.write_text(f"symbol,kind,ex_date,ratio\n{row},3\n{row},2\n")
+    return actions
