@@ -58,6 +58,11 @@ class Chain:
         if self._hours.is_trading(at) and quiet > self._options.silent_seconds + link.delay_seconds:
             link.interrupt(f"{link.name} has been silent for {quiet:.0f} s.")
             return
+        if self._hours.is_extended(at) and quiet > self._longest_quiet(link):
+            # most likely nobody trades; if it is mute, its history has what it did not say
+            log.info("feed_renewed", feed=link.name, quiet_seconds=round(quiet))
+            link.interrupt(None)
+            return
         if link.failed_at is not None and self._has_settled(link, now):
             link.failed_at, link.failures = None, 0
         self._find_silent(link, at)
@@ -65,12 +70,15 @@ class Chain:
         if not wanted or wanted - link.subscribed:
             link.interrupt(None)
 
+    def _longest_quiet(self, link: Link) -> float:
+        return self._options.symbol_silent_seconds + link.delay_seconds
+
     def _has_settled(self, link: Link, now: float) -> bool:
         return link.state is LinkState.UP and now - link.began > self._options.settle_seconds
 
     def _find_silent(self, link: Link, at: datetime) -> None:
         """Symbols without a bar for long although the connection lives."""
-        limit = self._options.symbol_silent_seconds + link.delay_seconds
+        limit = self._longest_quiet(link)
         if link.state is not LinkState.UP or self._hours.trading_seconds(at) < limit:
             return
         now = self._clock.monotonic()

@@ -36,6 +36,12 @@ class Hours:
         session = self._session(now)
         return session is not None and session.open <= now < session.close
 
+    def is_extended(self, at: datetime) -> bool:
+        """Whether bars are wanted although the session is not open: silence may mean nothing."""
+        now = to_ns(at)
+        session = self._session(now)
+        return session is not None and self._is_inside(session, now) and not self.is_trading(at)
+
     def trading_seconds(self, at: datetime) -> float:
         """Seconds since the open; 0 while the exchange is closed."""
         now = to_ns(at)

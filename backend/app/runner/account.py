@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -25,6 +26,7 @@ from app.domain.events import (
     SessionClosed,
     SessionOpened,
 )
+from app.domain.market import Timeframe
 from app.domain.ports import Entry
 from app.engine.commands import DeploymentStart, parse
 from app.engine.driver import Driver, Item
@@ -33,7 +35,7 @@ from app.engine.reconciliation import differences
 from app.engine.state import EngineState
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.slices import Moment
-from app.repositories import commands, config, instruments, journal
+from app.repositories import commands, config, instruments, journal, revisions
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION, PostgresJournal, stream_of
 from app.repositories.paging import Row
@@ -45,12 +47,14 @@ from app.runner.gate import WireGate
 from app.runner.histories import Histories
 from app.runner.inbox import Ended, Inbox, Position
 from app.runner.live import LiveData
-from app.services.ingestion import FRESH, Ingestion
+from app.services.ingestion import FRESH, Ingestion, Untold
 
 CHECKPOINT_EVENTS: Final = 1_000
 FLUSH_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 5.0
 SYSTEM_ACTOR: Final = "system"
+Fed = tuple[frozenset[Timeframe], bool]
+"What a feed is opened for beside symbols: timeframes, and whether extended hours are wanted."
 log = get_logger("trading")
 agents = get_logger("agents")
 
@@ -75,6 +79,9 @@ class AccountRunner:
         self._saving: asyncio.Task[None] | None = None
         self._inbox = Inbox(self._open_feed)
         self._live: LiveData | None = None
+        self._fed: Fed = frozenset(), False
+        self._broken: BaseException | None = None
+        "What ended a task that must not end."
         self._journal = PostgresJournal(
             parts.pool,
             stream_of(account.id),
@@ -100,6 +107,8 @@ class AccountRunner:
                 asides += [self._live.report(), self._live.backfill()]
                 asides.append(self._live.follow_options())
             tasks = [asyncio.create_task(aside) for aside in asides]
+            for task in tasks:
+                task.add_done_callback(self._on_aside_done)
             try:
                 await self._work()
             finally:
@@ -113,6 +122,12 @@ class AccountRunner:
             if self._live is not None:
                 await self._live.close()
             await self._journal.close()
+
+    def _on_aside_done(self, task: "asyncio.Task[None]") -> None:
+        """Without its asides an account would seem well and not be: it begins anew instead."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+            self._inbox.wake()
 
     def stop(self) -> None:
         """Finish the step under way, save, and return from `run`."""
@@ -210,6 +225,8 @@ class AccountRunner:
 
     async def _work(self) -> None:
         while not self._stop:
+            if self._broken is not None:
+                raise self._broken
             if self._asked:
                 self._asked = False
                 await self._take_commands()
@@ -290,23 +307,34 @@ class AccountRunner:
     # ------------------------------------------------------------------------------------ feed
 
     async def _follow(self) -> None:
-        """Feed what is watched, decided by, held or ordered; start anew when that grew."""
+        """Feed what is watched, decided by, held or ordered; start anew when that changed."""
         wanted = set(self.account.settings.symbols)
         wanted |= {symbol for symbol, _ in self._engine.subscriptions}
         wanted |= {order.symbol for order in self._engine.open_orders}
         for ledger in self._engine.ledgers.values():
             wanted |= {p.symbol for p in ledger.positions.values() if p.quantity}
-        if wanted - set(self._inbox.symbols):
+        fed = self._timeframes, self._engine.limits.trade_extended_hours
+        grew = wanted - set(self._inbox.symbols)
+        if grew or ((fed[0] - self._fed[0] or fed[1] != self._fed[1]) and self._inbox.symbols):
             symbols = tuple(sorted(wanted | set(self._inbox.symbols)))
+            self._fed = fed
             await self._inbox.follow(symbols, self._position)
             log.info("feed_followed", account_id=self.account.id, symbols=symbols)
             if self._live is None:  # a live feed says itself when it is there
                 await self._tell(FeedConnected(feed=self._feed_name, at=clock.now()))
 
+    @property
+    def _timeframes(self) -> frozenset[Timeframe]:
+        """Those longer than the base that deployments decide by."""
+        wanted = {timeframe for _, timeframe in self._engine.subscriptions}
+        return frozenset(wanted - {self.account.settings.base})
+
     def _open_feed(self, symbols: tuple[str, ...], position: Position) -> AsyncGenerator[Moment]:
         live = self._live
+        longer, extended = self._timeframes, self._engine.limits.trade_extended_hours
+        self._fed = longer, extended
         if live is not None:
-            live.feed.extended_hours = self._engine.limits.trade_extended_hours
+            live.feed.extended_hours = extended
         ingestion = Ingestion(
             self._parts.provider(self.account) if live is None else live.feed,
             self._bars,
@@ -315,19 +343,23 @@ class AccountRunner:
             publisher=self._parts.publisher,
             clock=None if live is None else clock.system,
             fresh=FRESH if live is None else live.fresh,
+            untold=None if live is None else self._untold(symbols),
         )
         if live is not None:
             live.statistics = ingestion.statistics
-        base = self.account.settings.base
-        longer = {timeframe for _, timeframe in self._engine.subscriptions} - {base}
         return ingestion.feed(
             symbols,
-            base,
+            self.account.settings.base,
             longer,
             after=position.after,
             open_session=position.session,
-            extended_hours=self._engine.limits.trade_extended_hours,
+            extended_hours=extended,
         )
+
+    def _untold(self, symbols: tuple[str, ...]) -> Untold:
+        """Corrections that our journal does not tell of."""
+        stream, dataset = self._journal.stream, self.account.dataset
+        return partial(revisions.untold, self._parts.pool, stream, dataset, symbols)
 
     @property
     def _position(self) -> Position:

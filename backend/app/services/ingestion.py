@@ -1,7 +1,7 @@
 """A provider's stream made into what the engine may see: checked, stored, told, then handed on."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -50,6 +50,8 @@ _RETRY: Final = RetryConfig(
     on=_LOST_DATABASE,
 )
 
+Untold = Callable[[], Awaitable[list[BarsCorrected]]]
+"Corrections of stored bars that the engine does not know of yet."
 log = get_logger("trading")
 
 
@@ -83,10 +85,12 @@ class Ingestion:
         publisher: PricePublisher | None = None,
         clock: Clock | None = None,
         fresh: timedelta = FRESH,
+        untold: Untold | None = None,
     ) -> None:
         """`clock` is for live data sets only, whose bars may come late, twice, or from the future.
 
-        There, slices that come later than `fresh` after their end only warm up.
+        There, slices that come later than `fresh` after their end only warm up, and `untold` is
+        asked for corrections before each session.
         """
         self.statistics = Statistics()
         self._provider = provider
@@ -96,7 +100,7 @@ class Ingestion:
         self._publisher = publisher
         self._clock = clock
         self._fresh = fresh
-        self._corrections: list[BarsCorrected] = []
+        self._untold = untold
         self._closes: dict[str, Floats] = {}
         self._newest: dict[str, int | None] = {}
         self._last: dict[str, float] = {}
@@ -187,7 +191,7 @@ class Ingestion:
                 moments += slicer.push(self._only(item, kept.get(item.symbol)))
             else:
                 moments += slicer.push(self._believable(item, base))
-        return self._with_corrections(moments)
+        return await self._with_corrections(moments)
 
     def _only(self, item: BarBatch, kept: BarBatch | None) -> BarBatch:
         """The rows of one item that passed the check of its round."""
@@ -305,7 +309,7 @@ class Ingestion:
         self.statistics.stored += stored.inserted
         self.statistics.corrected += stored.corrected
         if stored.corrected:
-            self._note_correction(good, source, stored.corrected)
+            log.info("bars_corrected", symbol=batch.symbol, bars=stored.corrected, source=source)
         if self._publisher is not None and stored.corrected + stored.inserted:
             self._publisher.offer(self._bars.dataset, [good])
         if not stored.inserted:
@@ -313,35 +317,17 @@ class Ingestion:
         self.statistics.late += stored.inserted
         return slicer.push(good)
 
-    def _note_correction(self, batch: BarBatch, source: str, bars: int) -> None:
-        log.info("bars_corrected", symbol=batch.symbol, bars=bars, source=source)
-        first, last = to_datetime(int(batch.start.min())), to_datetime(int(batch.end.max()))
-        self._corrections.append(
-            BarsCorrected(
-                symbol=batch.symbol,
-                timeframe=batch.timeframe,
-                start=first,
-                end=last,
-                bars=bars,
-                source=source,
-                at=last,
-            )
-        )
-
-    def _with_corrections(self, moments: list[Moment]) -> list[Moment]:
+    async def _with_corrections(self, moments: list[Moment]) -> list[Moment]:
         """Corrections go in before the first slice of the next session."""
         at = next((i for i, m in enumerate(moments) if isinstance(m, SessionOpened)), None)
-        if at is None or not self._corrections:
+        if at is None or self._untold is None:
             return moments
-        told, self._corrections = self._corrections, []
         first = moments[at]
         assert isinstance(first, SessionOpened)
-        when = first.at
-        return [
-            *moments[:at],
-            *(msgspec.structs.replace(one, at=when) for one in told),
-            *moments[at:],
+        told = [
+            msgspec.structs.replace(one, at=first.at) for one in await retried(self._untold, _RETRY)
         ]
+        return [*moments[:at], *told, *moments[at:]]
 
     def _now(self) -> int | None:
         return to_ns(self._clock.now()) if self._clock else None

@@ -204,6 +204,27 @@ async def test_a_minute_is_made_again_for_its_late_prints(pool: asyncpg.Pool) ->
         assert last.rows["close"].tolist() == [101.0]
 
 
+async def test_before_the_open_a_quiet_connection_is_renewed_and_what_it_did_not_say_fetched(
+    pool: asyncpg.Pool,
+) -> None:
+    early = make_batch([100.0] * 2, volume=900)
+    early.rows["start"] -= 4 * 3600 * 10**9
+    early.rows["end"] -= 4 * 3600 * 10**9
+    vendor = Vendor()
+    vendor.history_has = early
+    world = World(pool, "2024-03-01 10:29:50", vendor)
+    world.feed.extended_hours = True
+    running = asyncio.create_task(world.run("2024-03-01 10:29:00"))
+    await world.says(beat(OPEN), "2024-03-01 10:29:51")
+    world.clock.move_to(utc("2024-03-01 10:35:00"))
+    await world.connects(2)
+    await world.says(beat(OPEN), "2024-03-01 10:35:01")
+    await world.comes((30, 900.0), (31, 900.0))
+    assert world.feed.report()[0].reconnects == 0  # nothing was wrong
+    await end([running])
+    await world.feed.close()
+
+
 async def test_providers_that_overlap_are_not_counted_twice(pool: asyncpg.Pool) -> None:
     best, next_ = Vendor("best"), Vendor("next")
     best.history_has = next_.history_has = WHOLE[:0]

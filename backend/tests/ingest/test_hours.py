@@ -35,6 +35,9 @@ def test_extended_hours_are_the_whole_day() -> None:
     whole = Hours(trading_calendar("XNYS"), 300, extended_hours=True)
     assert whole.is_open(utc("2024-03-01 09:00"))
     assert not whole.is_trading(utc("2024-03-01 09:00"))
+    assert whole.is_extended(utc("2024-03-01 09:00"))
+    assert not whole.is_extended(utc("2024-03-01 14:30"))
+    assert not XNYS.is_extended(utc("2024-03-01 09:00"))
     assert not whole.is_open(utc("2024-03-02 16:00"))
 
 

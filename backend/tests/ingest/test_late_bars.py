@@ -99,3 +99,21 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     bars.made(make_batch([100.0] * 3))
     bars.note(late(5))
     assert not bars._due
+
+
+async def test_a_second_account_on_the_data_set_misses_no_print_that_the_first_has_stored(
+    database_url: str,
+) -> None:
+    batch = make_ticks([(1, 100.0), (2, 101.0)])
+    clock = ManualClock(utc("2024-03-01 14:30"))
+    async with opened_pool(database_url) as pool:
+        one, other = (TickIngest(pool, "live", XNYS, source="feed", clock=clock) for _ in range(2))
+        await one.take(batch)
+        await one.drain()
+        taken = await other.take(batch)
+        bars = [*taken.bars, *other.advance(END + 3 * 10**9).bars]
+        await one.close()
+        await other.close()
+        stored = await pool.fetchval("SELECT count(*) FROM ticks")
+    assert [bar.rows["volume"].tolist() for bar in bars] == [[200.0]]
+    assert stored == 2

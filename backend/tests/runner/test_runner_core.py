@@ -7,7 +7,16 @@ from typing import Any
 from app import bootstrap
 from app.bootstrap import Parts
 from app.domain.commands import CommandKind
-from app.repositories import accounts, commands, fold_check, journal, leases, trading_state
+from app.domain.market import Timeframe
+from app.repositories import (
+    accounts,
+    commands,
+    deployments,
+    fold_check,
+    journal,
+    leases,
+    trading_state,
+)
 from app.repositories.accounts import AccountSettings
 from tests.core_process import REPLAY_OVER
 from tests.runner.conftest import CASH, answered, trading, until
@@ -55,6 +64,24 @@ async def test_commands_are_answered_even_when_the_feed_is_over(parts: Parts) ->
     assert (paused["status"], paused["result"]["state"]) == ("completed", "paused")
     assert refused["status"] == "failed"
     assert await parts.pool.fetchval("SELECT state FROM deployments") == "paused"
+
+
+async def test_a_deployment_on_a_longer_timeframe_of_a_symbol_that_is_fed_gets_its_bars(
+    parts: Parts,
+) -> None:
+    async with trading(parts):
+        await until(parts, REPLAY_OVER)
+        strategy = await parts.pool.fetchval("SELECT strategy_id FROM deployments WHERE id = 1")
+        wish = {"parameters": {}, "symbols": ["AAPL"], "capital": None}
+        number = await deployments.add(
+            parts.pool, account_id=1, strategy_id=strategy, name="Five",
+            timeframe=Timeframe.M5, created_by=None, **wish,
+        )  # fmt: skip
+        wish |= {"deployment_id": number, "strategy": "sma_cross", "timeframe": "5m"}
+        deployed = await ask(parts, CommandKind.DEPLOYMENT_START, **wish)
+        assert deployed["status"] == "completed", deployed
+        follows = "SELECT count(*) = 2 FROM trading_events WHERE event_type = 'feed_connected'"
+        await until(parts, follows)
 
 
 async def test_what_was_asked_while_nobody_was_there_is_done_at_the_next_start(

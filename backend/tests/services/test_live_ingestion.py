@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -16,19 +17,23 @@ from app.db import home as home_folder
 from app.db import migrations
 from app.db.embedded import EmbeddedPostgres, started
 from app.db.session import opened_pool
-from app.domain.events import BarLate, BarsCorrected, SliceClosed
+from app.domain.events import BarLate, BarsCorrected, FeedConnected, SliceClosed
 from app.domain.market import Timeframe
+from app.domain.ports import Entry
 from app.ingest.sequence import Item, Sequencer, SourcedBars
 from app.marketdata.batch import BarBatch, to_datetime
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.ports import Feed
 from app.marketdata.slices import Moment
-from app.repositories.stock_data import StockData
+from app.repositories import revisions
+from app.repositories.journal import SharedJournal
+from app.repositories.stock_data import Policy, StockData
 from app.services.ingestion import Ingestion
 from tests.factories import make_batch, utc
 
 XNYS = trading_calendar("XNYS")
 OPEN = utc("2024-03-01 14:30")
+STREAM = "account:1"
 
 
 class Script:
@@ -66,7 +71,10 @@ class Desk:
         self.clock = ManualClock(utc(at))
         self.script = Script(self.clock)
         self.bars = StockData(pool, "live")
-        self.ingestion = Ingestion(self.script, self.bars, pool, XNYS, clock=self.clock)
+        untold = partial(revisions.untold, pool, STREAM, "live", ["AAPL"])
+        self.ingestion = Ingestion(
+            self.script, self.bars, pool, XNYS, clock=self.clock, untold=untold
+        )
         self.moments: list[Moment] = []
 
     async def run(self, after: datetime = OPEN) -> None:
@@ -159,6 +167,53 @@ async def test_a_correction_replaces_keeps_the_old_row_and_is_told_at_the_next_o
     await desk.until(4)
     kinds = [type(moment).__name__ for moment in desk.moments]
     assert kinds[-4:] == ["BarsCorrected", "SessionOpened", "SliceOpened", "SliceClosed"]
+
+
+async def corrected(pool: asyncpg.Pool) -> None:
+    """A process stored a correction, and was gone before the next session."""
+    bars = StockData(pool, "live")
+    await bars.store([make_batch([100.0, 100.0])], "alpaca")
+    await bars.store([make_batch([101.5])], "alpaca", Policy.CORRECT)
+
+
+async def opened_next_day(desk: Desk) -> list[Moment]:
+    desk.script.bars(bar(390), "2024-03-04 14:31:01")
+    await desk.until(1)
+    return desk.of(BarsCorrected)
+
+
+async def test_a_correction_that_nobody_lived_to_tell_is_told_after_a_restart(
+    desk: Desk, pool: asyncpg.Pool
+) -> None:
+    await corrected(pool)
+    (told,) = await opened_next_day(desk)
+    assert isinstance(told, BarsCorrected)
+    assert (told.symbol, told.start, told.bars) == ("AAPL", OPEN, 1)
+
+
+async def test_a_correction_that_was_journaled_is_not_told_again(
+    desk: Desk, pool: asyncpg.Pool
+) -> None:
+    journal = SharedJournal(pool, b"k" * 32, STREAM)
+    await journal.append([Entry(FeedConnected(feed="alpaca", at=OPEN))])
+    await corrected(pool)
+    told = await revisions.untold(pool, STREAM, "live", ["AAPL"])
+    await journal.append([Entry(one) for one in told])
+    assert len(told) == 1
+    assert await opened_next_day(desk) == []
+    other = await revisions.untold(pool, "account:2", "live", ["AAPL"])
+    assert other == told  # each account hears of it
+
+
+async def test_a_second_correction_of_a_bar_is_told_again(pool: asyncpg.Pool) -> None:
+    journal = SharedJournal(pool, b"k" * 32, STREAM)
+    await journal.append([Entry(FeedConnected(feed="alpaca", at=OPEN))])
+    await corrected(pool)
+    first = await revisions.untold(pool, STREAM, "live", ["AAPL"])
+    await journal.append([Entry(one) for one in first])
+    await StockData(pool, "live").store([make_batch([102.5])], "alpaca", Policy.CORRECT)
+    assert len(await revisions.untold(pool, STREAM, "live", ["AAPL"])) == 1
+    assert await revisions.untold(pool, STREAM, "live", ["SPY"]) == []
 
 
 async def test_a_repetition_that_is_stored_already_says_nothing(desk: Desk) -> None:
