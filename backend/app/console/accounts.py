@@ -1,8 +1,9 @@
 """`tradewright accounts`: list them, or open one on live data."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import msgspec
 import typer
 
 from app.console.connection import Connected, run
@@ -11,7 +12,15 @@ from app.console.words import money_of, names_in, show_list
 from app.core.clock import system
 from app.core.errors import InvalidInput
 from app.core.live import FEED_ORDER
+from app.marketdata.option_choice import OptionLimits
 
+if TYPE_CHECKING:
+    from app.repositories.accounts import Account
+
+_LIMITS: Final = OptionLimits()
+Days = Annotated[int, typer.Option(help="Options: contracts that expire within so many days.")]
+Percent = Annotated[float, typer.Option(help="Options: strikes so many percent from the price.")]
+Contracts = Annotated[int, typer.Option(help="Options: at most so many contracts of each stock.")]
 app = typer.Typer(
     help="List the accounts, or add one.", add_completion=False, invoke_without_command=True
 )
@@ -40,6 +49,12 @@ def add(
     ],
     symbols: Annotated[str, typer.Option(help="Comma-separated, such as AAPL,SPY.")],
     cash: Annotated[str, typer.Option(help="Money to begin with.")] = "100000",
+    options: Annotated[
+        str, typer.Option(help="Comma-separated stocks whose option chains are followed.")
+    ] = "",
+    option_days: Days = _LIMITS.days,
+    option_strikes: Percent = _LIMITS.percent,
+    option_contracts: Contracts = _LIMITS.contracts,
     as_json: Json = False,
 ) -> None:
     """Open a paper account on live data. Each provider but the first steps in for those before."""
@@ -47,34 +62,92 @@ def add(
 
     chain = [one.lower() for one in feeds.replace(" ", "").split(",") if one]
     money = money_of(cash)
-    check_feeds(chain)
+    underlyings = _some(options)
+    limits = OptionLimits(days=option_days, percent=option_strikes, contracts=option_contracts)
+    check_feeds(chain, with_options=bool(underlyings))
 
     async def work(at: Connected) -> dict[str, Any]:
         service = LiveAccounts(at.pool, at.audit_key, system)
-        account = await service.open("console", name, chain, names_in(symbols), cash=money)
-        return {
-            "id": account.id,
-            "name": account.name,
-            "dataset": account.dataset,
-            "feeds": list(account.settings.chain),
-            "symbols": list(account.settings.symbols),
-        }
+        account = await service.open(
+            "console",
+            name,
+            chain,
+            names_in(symbols),
+            cash=money,
+            options=underlyings,
+            option_limits=limits,
+        )
+        return _shown(account)
 
     row = run(work)
     line = f"Account {row['id']} {row['name']!r} gets its prices from {', then '.join(chain)}."
     show(row, line, as_json=as_json)
 
 
-def check_feeds(names: list[str]) -> None:
-    """Raises NotFound with the nearest name, ConfigurationError with the variable of a key."""
+@app.command()
+def options(
+    name: Annotated[str, typer.Argument(help="The account.")],
+    follow: Annotated[
+        str, typer.Option(help="Comma-separated stocks whose chains are followed; empty for none.")
+    ],
+    days: Days = _LIMITS.days,
+    strikes: Percent = _LIMITS.percent,
+    contracts: Contracts = _LIMITS.contracts,
+    as_json: Json = False,
+) -> None:
+    """Choose the option chains that a live account follows. A running one takes it up at once."""
+    from app.services.live_accounts import LiveAccounts
+
+    limits = OptionLimits(days=days, percent=strikes, contracts=contracts)
+
+    async def work(at: Connected) -> dict[str, Any]:
+        service = LiveAccounts(at.pool, at.audit_key, system)
+        return _shown(await service.follow_options("console", name, _some(follow), limits))
+
+    row = run(work)
+    followed = ", ".join(row["options"]) or "none"
+    show(row, f"Account {row['id']} {name!r} follows option chains: {followed}.", as_json=as_json)
+
+
+def _some(text: str) -> tuple[str, ...]:
+    """Symbols, each once; none are allowed."""
+    return tuple(dict.fromkeys(names_in(text))) if text.strip(" ,") else ()
+
+
+def _shown(account: "Account") -> dict[str, Any]:
+    settings = account.settings
+    return {
+        "id": account.id,
+        "name": account.name,
+        "dataset": account.dataset,
+        "feeds": list(settings.chain),
+        "symbols": list(settings.symbols),
+        "options": list(settings.options),
+        "option_limits": msgspec.to_builtins(settings.option_limits),
+    }
+
+
+def check_feeds(names: list[str], *, with_options: bool = False) -> None:
+    """Raises NotFound with the nearest name, ConfigurationError with the variable of a key.
+
+    `with_options` one of them must carry quotes of options.
+    """
     from app import bootstrap
+    from app.marketdata.ports import OptionSource
 
     async def work() -> None:
         made, refused = bootstrap.chain(names, "XNYS")
+        has_options = any(isinstance(provider, OptionSource) for provider in made)
         for provider in made:
             await provider.close()
         for error in refused.values():
             raise error
+        if with_options and not has_options:
+            raise InvalidInput(
+                f"{', '.join(names)} carries no quotes of options.",
+                field="options",
+                remedy="Add databento or alpaca to the feeds.",
+            )
 
     not_live = sorted(set(names) & {"simulator", "replay", "csv"})
     if not_live:

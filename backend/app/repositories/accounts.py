@@ -1,5 +1,6 @@
 """Accounts as the processes see them: which there are, and what each needs to run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -124,6 +125,15 @@ async def add(
         )
     await db.execute("SELECT pg_notify('accounts', $1::text)", str(account_id))
     return account_id
+
+
+async def change_settings(db: Db, account_id: int, changed: Mapping[str, Any]) -> None:
+    """Store some of an account's settings; running engines look at options while they run."""
+    await db.execute(
+        "UPDATE accounts SET settings = settings || $2::jsonb WHERE id = $1",
+        account_id,
+        msgspec.json.encode(changed).decode(),
+    )
 
 
 def _account(row: Any) -> Account:  # noqa: ANN401 - a record by column name

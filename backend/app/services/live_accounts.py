@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from app.core.clock import Clock
-from app.core.errors import Conflict, InvalidInput
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.registry import suggestion
 from app.domain.deployments import LIVE_DATASET
+from app.marketdata import option_choice
 from app.marketdata.calendar import DEFAULT
+from app.marketdata.option_choice import OptionLimits
 from app.repositories import accounts, audit, stocks
 from app.repositories.accounts import Account, AccountSettings
 from app.repositories.audit import Act
+from app.repositories.paging import Db
 
 LEAST_CASH: Final = Decimal(1)
 
@@ -35,22 +39,32 @@ class LiveAccounts:
         *,
         cash: Decimal,
         exchange: str = DEFAULT,
+        options: Sequence[str] = (),
+        option_limits: OptionLimits | None = None,
     ) -> Account:
         """A paper account whose clock begins now; the feeds are known to exist.
 
-        Raises InvalidInput for what cannot be, Conflict for a name that is taken.
+        The option chains of `options` are followed within `option_limits`. Raises InvalidInput for
+        what cannot be, Conflict for a name that is taken.
         """
+        limits = option_limits or OptionLimits()
         _check(name, feeds, symbols, cash)
+        option_choice.check(options, limits)
         start = self._clock.now().replace(second=0, microsecond=0)
         settings = AccountSettings(
-            feeds=tuple(feeds), symbols=tuple(symbols), exchange=exchange, start=start
+            feeds=tuple(feeds),
+            symbols=_with(symbols, options),
+            exchange=exchange,
+            start=start,
+            options=tuple(options),
+            option_limits=limits,
         )
         async with self._pool.acquire() as db, db.transaction():
             if await accounts.find(db, name) is not None:
                 raise Conflict(
                     f"There is an account {name!r} already.", remedy="Choose another name."
                 )
-            for symbol in symbols:
+            for symbol in settings.symbols:
                 await stocks.ensure(db, symbol)
             account_id = await accounts.add(
                 db, name=name, dataset=LIVE_DATASET, cash=cash, settings=settings
@@ -64,6 +78,65 @@ class LiveAccounts:
             )
             await audit.append(db, self._audit_key, act, self._clock.now())
         return await accounts.get(self._pool, account_id)
+
+    async def follow_options(
+        self, actor: str, name: str, options: Sequence[str], limits: OptionLimits | None = None
+    ) -> Account:
+        """Change the option chains that a live account follows; it takes them up within seconds.
+
+        Limits None are left as they are; its underlyings become symbols that it watches, from its
+        next start on. Raises NotFound with the nearest name, InvalidInput for what cannot be.
+        """
+        async with self._pool.acquire() as db, db.transaction():
+            account = await _live(db, name)
+            before = account.settings
+            after = msgspec.structs.replace(
+                before,
+                options=tuple(options),
+                option_limits=limits or before.option_limits,
+                symbols=_with(before.symbols, options),
+            )
+            option_choice.check(options, after.option_limits)
+            for symbol in options:
+                await stocks.ensure(db, symbol)
+            changed = {**_option_settings(after), "symbols": list(after.symbols)}
+            await accounts.change_settings(db, account.id, changed)
+            act = Act(
+                actor=actor,
+                action="account.options",
+                resource="account",
+                resource_id=str(account.id),
+                before=_option_settings(before),
+                after=_option_settings(after),
+            )
+            await audit.append(db, self._audit_key, act, self._clock.now())
+        return await accounts.get(self._pool, account.id)
+
+
+def _with(symbols: Sequence[str], underlyings: Sequence[str]) -> tuple[str, ...]:
+    """Options are valued by the price of their stock, so that has to be watched too."""
+    return tuple(dict.fromkeys((*symbols, *underlyings)))
+
+
+def _option_settings(settings: AccountSettings) -> dict[str, Any]:
+    return {
+        "options": list(settings.options),
+        "option_limits": msgspec.to_builtins(settings.option_limits),
+    }
+
+
+async def _live(db: Db, name: str) -> Account:
+    account = await accounts.find(db, name)
+    if account is None:
+        known = [one.name for one in await accounts.active(db)]
+        raise NotFound(f"There is no account {name!r}.", remedy=suggestion(name, known))
+    if account.dataset != LIVE_DATASET:
+        raise InvalidInput(
+            f"Account {name!r} has {account.dataset} data; chains are followed live.",
+            field="name",
+            remedy="Name an account on live data.",
+        )
+    return account
 
 
 def _check(name: str, feeds: Sequence[str], symbols: Sequence[str], cash: Decimal) -> None:

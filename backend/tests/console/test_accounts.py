@@ -59,3 +59,50 @@ def test_a_chain_that_cannot_be_is_answered_with_a_sentence(
 def test_money_and_symbols_are_checked() -> None:
     assert "too little" in str(add("yfinance", "--cash", "0.5").exception)
     assert "Name at least one symbol" in str(add("yfinance", symbols=",").exception)
+
+
+@pytest.fixture
+def databento(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABENTO_API_KEY", "db-0123456789abcdefghijklmnopqrs")
+
+
+def test_an_account_can_follow_option_chains_from_the_start(databento: None) -> None:
+    done = add("databento", "--options", "aapl,IBM", "--option-days", "7", "--json")
+    assert done.exit_code == 0, done.output
+    row = orjson.loads(done.output)
+    assert (row["options"], row["symbols"]) == (["AAPL", "IBM"], ["AAPL", "SPY", "IBM"])
+    assert row["option_limits"] == {"days": 7, "percent": 10.0, "contracts": 500}
+
+
+def test_option_chains_are_chosen_and_dropped_later(databento: None) -> None:
+    add("databento")
+    done = run("options", "Mine", "--follow", "SPY", "--strikes", "2.5", "--json")
+    assert done.exit_code == 0, done.output
+    row = orjson.loads(done.output)
+    assert (row["options"], row["option_limits"]["percent"]) == (["SPY"], 2.5)
+    done = run("options", "Mine", "--follow", "")
+    assert done.output == "Account 1 'Mine' follows option chains: none.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (("Mone", "--follow", "AAPL"), NotFound, "Did you mean Mine?"),
+        (("Mine", "--follow", "AAPL", "--days", "-1"), InvalidInput, "option_limits.days cannot"),
+        (("Mine", "--follow", "AAPL", "--strikes", "0"), InvalidInput, "between 0.1 and 100"),
+        (("Mine", "--follow", "AAPL", "--contracts", "9999"), InvalidInput, "between 1 and 2000"),
+        (("Mine", "--follow", "AAPL261218C00250000"), InvalidInput, "is a contract"),
+        (("Mine", "--follow", ",".join(map("A{}".format, range(21)))), InvalidInput, "too many"),
+    ],
+)
+def test_chains_that_cannot_be_followed_are_answered_with_a_sentence(
+    databento: None, arguments: tuple[str, ...], error: type[Exception], words: str
+) -> None:
+    add("databento")
+    failed = run("options", *arguments).exception
+    assert isinstance(failed, error)
+    assert words in str(failed)
+
+
+def test_chains_want_a_provider_that_carries_options() -> None:
+    assert "carries no quotes of options" in str(add("yfinance", "--options", "AAPL").exception)
