@@ -115,12 +115,14 @@ class QualityKeeper:
     async def run(self) -> None:
         """For ever; whatever breaks is tried again."""
         await asyncio.sleep(FIRST_SECONDS)
-        judged = -self._options.check_minutes * 60
+        judged: float | None = None
+        every_seconds = self._options.check_minutes * 60
         while True:
             try:
                 await self.watch()
-                if self._clock.monotonic() - judged > self._options.check_minutes * 60:
-                    judged = self._clock.monotonic()
+                now = self._clock.monotonic()
+                if judged is None or now - judged > every_seconds:
+                    judged = now
                     await self.judge()
             except _TROUBLE as error:
                 log.warning("quality_not_judged", error=str(error))

@@ -79,6 +79,16 @@ def test_bars_are_fetched_checked_and_repaired(run: Run, vendor: TwelveDataLoopb
     assert (code, "wanted                 0" in said) == (0, True)
 
 
+def test_corporate_actions_are_fetched(run: Run, vendor: TwelveDataLoopback) -> None:
+    vendor.know("AAPL")
+    vendor.dividends["AAPL"] = [{"ex_date": "2024-03-01", "amount": 0.24}]
+    words = ("fetch", "AAPL", *SPAN, "--provider", "twelve_data", "--kind", "actions", "--json")
+    (report,) = json.loads(run(*words)[1])
+    assert (report["rows_stored"], report["sources"]) == (1, {"twelve_data": 1})
+    (report,) = json.loads(run(*words)[1])
+    assert (report["rows_stored"], report["duplicates"]) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

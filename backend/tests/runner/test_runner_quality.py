@@ -1,25 +1,33 @@
 """Beside the trading: gaps are asked about, series judged, targets watched, alerts raised."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
-from app.core.clock import ManualClock
+from app.bootstrap import Parts
+from app.core.clock import ManualClock, now, to_ns
+from app.core.errors import TransientError
 from app.core.quality import QualityOptions
+from app.core.tasks import end
 from app.db.session import create_pool
 from app.ingest.link import LinkReport, LinkState
+from app.marketdata.calendar import trading_calendar
 from app.repositories import accounts, alerts, data_gaps, metrics
 from app.repositories.accounts import Account, AccountSettings
 from app.repositories.journal import SharedJournal
 from app.repositories.stock_data import StockData
+from app.runner import quality
 from app.runner.quality import Backfill, QualityKeeper, live_figures
 from app.services.ingestion import Statistics
+from tests import waiting
 from tests.core_process import SECRET
 from tests.factories import make_batch, utc
 from tests.providers import Shelf
-from tests.runner.conftest import CASH
+from tests.runner.conftest import CASH, trading
+from tests.vendors.twelve_data import TwelveDataLoopback
 
 OPTIONS = QualityOptions(backfill_pause_seconds=0, alert_after_seconds=30)
 
@@ -41,8 +49,8 @@ def keeper(pool: asyncpg.Pool, clock: ManualClock) -> QualityKeeper:
     return QualityKeeper(pool, SharedJournal(pool, SECRET.encode()), OPTIONS, clock)
 
 
-async def live_account(pool: asyncpg.Pool) -> Account:
-    settings = AccountSettings(feeds=("first", "second"), symbols=("AAPL",))
+async def live_account(pool: asyncpg.Pool, *feeds: str) -> Account:
+    settings = AccountSettings(feeds=feeds or ("first", "second"), symbols=("AAPL",))
     async with pool.acquire() as db, db.transaction():
         account_id = await accounts.add(
             db, name="Live", dataset="live", cash=CASH, settings=settings
@@ -150,3 +158,67 @@ def test_what_an_account_notes_of_its_feed() -> None:
         "live_write_ms_p95": 96,
     }
     assert live_figures([down], None) == {"live_rows_total": 0, "live_rows_refused_total": 0}
+
+
+# -------------------------------------------------------------------------------- at work
+
+
+async def until(pool: asyncpg.Pool, query: str) -> None:
+    """Wait until the query answers true."""
+    await waiting.until(lambda: pool.fetchval(query), 30)
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(quality, "POLL_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_both_go_on_for_ever_whatever_breaks(
+    pool: asyncpg.Pool, clock: ManualClock, keeper: QualityKeeper
+) -> None:
+    account = await live_account(pool)
+    await StockData(pool, "live").store([make_batch([10.0] * 390, skip=[90])], "first")
+    shelf = Shelf("first", make_batch([10.0] * 390))
+    wrong = iter([ZeroDivisionError("an adapter's own fault")])
+
+    def fail_once() -> TransientError:
+        for error in wrong:
+            raise error
+        shelf.fails = None
+        return TransientError("away", api_name="first")
+
+    shelf.fails = fail_once
+    backfill = Backfill(pool, account, [shelf], OPTIONS, clock)
+    at_work = [asyncio.create_task(one.run()) for one in (backfill, keeper)]
+    try:
+        await until(pool, "SELECT asked_at IS NOT NULL FROM data_gaps")
+        await data_gaps.ask_again(pool, "live")
+        await until(pool, 'SELECT evidence @> \'[{"answer": "failed"}]\' FROM data_gaps')
+        await data_gaps.ask_again(pool, "live")
+        await until(pool, "SELECT state = 'repaired' FROM data_gaps")
+        assert not any(task.done() for task in at_work)
+    finally:
+        await end(at_work)
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_the_trading_process_repairs_its_live_series_by_itself(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = trading_calendar().sessions(to_ns(now() - timedelta(days=7)), to_ns(now()))[-2].day
+    async with TwelveDataLoopback() as vendor:
+        for name, value in vendor.variables.items():
+            monkeypatch.setenv(name, value)
+        vendor.know("AAPL")
+        vendor.hold(make_batch([10.0] * 390, day=day))
+        await StockData(parts.pool, "live").store(
+            [make_batch([10.0] * 390, day=day, skip=range(100, 120))], "feed"
+        )
+        await live_account(parts.pool, "twelve_data")
+        async with trading(parts):
+            await until(parts.pool, "SELECT state = 'repaired' FROM data_gaps")
+    detail = "SELECT detail FROM data_gaps"
+    assert await parts.pool.fetchval(detail) == "Fetched from twelve_data."
+    assert await parts.pool.fetchval("SELECT bars FROM bar_series WHERE dataset = 'live'") >= 390
