@@ -47,7 +47,7 @@ const columns: Column<Refused>[] = [
   {
     id: 'reason',
     header: 'Rule',
-    width: 150,
+    width: 190,
     value: (row) => row.reason,
     cell: (row) => <b>{reasonTitle(row.reason)}</b>,
   },
@@ -61,7 +61,7 @@ const columns: Column<Refused>[] = [
   {
     id: 'record',
     header: 'Record',
-    width: 360,
+    width: 320,
     value: (row) => recordText(row.record),
     cell: (row) => <span title={recordText(row.record)}>{recordText(row.record)}</span>,
   },

@@ -33,12 +33,12 @@ function Completeness({ share }: { share: number | null | undefined }) {
   )
 }
 
-/** To the minute: seconds would only make the column wide. */
-function Start({ at }: { at: string }) {
+/** To the day or minute: more would only make the column wide. */
+function Start({ at, isDay = false }: { at: string; isDay?: boolean }) {
   const { timeZone } = usePreferences()
   return (
     <Tooltip label={formatBothTimes(at)}>
-      <time dateTime={at}>{formatTime(at, timeZone).slice(0, 16)}</time>
+      <time dateTime={at}>{formatTime(at, timeZone).slice(0, isDay ? 10 : 16)}</time>
     </Tooltip>
   )
 }
@@ -121,14 +121,14 @@ const columns: Column<Series>[] = [
   {
     id: 'first',
     header: 'First bar',
-    width: 126,
+    width: 96,
     value: (row) => row.first_start,
-    cell: (row) => <Start at={row.first_start} />,
+    cell: (row) => <Start at={row.first_start} isDay />,
   },
   {
     id: 'last',
     header: 'Last bar',
-    width: 126,
+    width: 138,
     value: (row) => row.last_start,
     cell: (row) => <Start at={row.last_start} />,
   },

@@ -70,7 +70,8 @@ function Overall({
             aria-pressed={verdict === one}
             onClick={() => onChoose(verdict === one ? undefined : one)}
           >
-            <b>{summary?.verdicts[one]}</b> {VERDICT_WORDS[one].label.toLowerCase()}
+            <b>{summary?.verdicts[one]}</b>{' '}
+            {one === 'gaps' ? 'with gaps' : VERDICT_WORDS[one].label.toLowerCase()}
           </button>
         ))}
       </div>
