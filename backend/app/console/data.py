@@ -59,6 +59,20 @@ def import_file(
     every_quote: Annotated[
         bool, typer.Option("--every-quote", help="Of quotes: store all, not the last a second.")
     ] = False,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate",
+            help="Of options: interest then, 0.004 or 0.25:0.043,1:0.041; default OPTIONS_RATES.",
+        ),
+    ] = None,
+    dividend_yield: Annotated[
+        str | None,
+        typer.Option(
+            "--dividend-yield",
+            help="Of options: GOOG:0.001,SPY:0.012; default OPTIONS_DIVIDEND_YIELDS.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring a file of market data into a data set. Doing it again changes nothing."""
@@ -69,7 +83,8 @@ def import_file(
 
     hints = Hints(symbol=symbol, timeframe=timeframe_of(timeframe), tz=tz, date_format=date_format)
     if kind == "options":
-        _import_options(file, imports.dataset_name(dataset), hints, as_json=as_json)
+        name, prices = imports.dataset_name(dataset), (rate, dividend_yield)
+        _import_options(file, name, hints, prices, as_json=as_json)
         return
     if kind == "actions":
         _import_actions(file, imports.dataset_name(dataset), symbol, exchange, as_json=as_json)
@@ -118,15 +133,21 @@ def _import_ticks(
         raise typer.Exit(1)
 
 
-def _import_options(file: Path, dataset: str, hints: "Hints", *, as_json: bool) -> None:
+def _import_options(
+    file: Path,
+    dataset: str,
+    hints: "Hints",
+    prices: tuple[str | None, str | None],
+    *,
+    as_json: bool,
+) -> None:
     import msgspec
 
-    from app.services.option_imports import import_options, option_lines
+    from app.services.option_imports import import_options, model_of, option_lines
 
+    choices: dict[str, Any] = {"dataset": dataset, "hints": hints, "model": model_of(*prices)}
     with progress_bar(file.name) as progress:
-        report = run(
-            lambda pool: import_options(pool, file, dataset=dataset, hints=hints, progress=progress)
-        )
+        report = run(lambda pool: import_options(pool, file, progress=progress, **choices))
     show(msgspec.to_builtins(report), option_lines(report), as_json=as_json)
     if report.rows_stored + report.rows_corrected + report.duplicates == 0:
         raise typer.Exit(1)

@@ -11,8 +11,10 @@ import numpy as np
 from app.core.clock import Clock, system, to_ns
 from app.domain.options import OptionContract
 from app.ingest.option_writer import OptionWriter, contract_of
+from app.marketdata.batch import Flags
 from app.marketdata.options import QUOTED, MarketModel, OptionBatch
 from app.marketdata.ports import ChainSource, OptionSnapshot
+from app.repositories import option_contracts
 
 
 class ChainReport(msgspec.Struct, kw_only=True):
@@ -53,7 +55,10 @@ async def store_chain(
     model: MarketModel | None = None,
     clock: Clock = system,
 ) -> ChainReport:
-    """Store what a chain says, with our own volatilities and greeks. Again: nothing changes."""
+    """Store what a chain says, with our own volatilities and greeks. Again: nothing changes.
+
+    Of contracts that are only named (definitions of a vendor) nothing but themselves is stored.
+    """
     writer = OptionWriter(pool, dataset, source=source, model=model)
     named = [contract_of(one.symbol) for one in snapshots]
     codes = np.array([code for _, code in named], dtype=np.uint16)
@@ -64,7 +69,9 @@ async def store_chain(
         return fields.pop("symbol"), {name: str(value) for name, value in fields.items()}
 
     verdict = await writer.judge(batch, codes, to_ns(clock.now()), told)
-    written = await writer.write(verdict.good)
+    quoted = _has_values(verdict.good)
+    await option_contracts.ensure(pool, verdict.good[~quoted].compact().contracts)
+    written = await writer.write(verdict.good[quoted])
     reasons: Counter[str] = Counter(
         reason for one in verdict.bad for reason in verdict.reasons(one)
     )
@@ -78,6 +85,13 @@ async def store_chain(
         rows_quarantined=len(verdict.bad),
         reasons=dict(reasons),
     )
+
+
+def _has_values(batch: OptionBatch) -> Flags:
+    """Rows that say more than that a contract exists."""
+    said = [~np.isnan(batch.rows[name]) for name in QUOTED if name != "underlying_price"]
+    found: Flags = np.logical_or.reduce(said)
+    return found
 
 
 def _batch(

@@ -4,13 +4,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
 import numpy as np
 
 from app.core.clock import Clock, system, to_ns
-from app.ingest.option_writer import OptionWriter
+from app.core.errors import ConfigurationError, InvalidInput
+from app.core.pricing import PricingOptions
+from app.ingest.option_writer import OptionWriter, market_model
 from app.marketdata.batch import to_datetime
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.files import CHUNK_ROWS
@@ -72,6 +75,23 @@ async def import_options(
         await task.take(chunk)
         progress(task.report.rows_read, file.rows)
     return task.finish()
+
+
+def model_of(rate: str | None, dividend_yield: str | None) -> MarketModel:
+    """The settings' interest and dividend yields, or those of a command line instead.
+
+    Raises InvalidInput for what is none.
+    """
+    given = {"rates": ("rate", rate), "dividend_yields": ("dividend_yield", dividend_yield)}
+    values: dict[str, Any] = {name: text for name, (_, text) in given.items() if text}
+    for name, text in values.items():
+        try:
+            PricingOptions(**{name: text})
+        except ConfigurationError as error:
+            said = str(error).partition(" ")[2]
+            field = given[name][0]
+            raise InvalidInput(f"--{field.replace('_', '-')} {said}", field=field) from None
+    return market_model(PricingOptions(**values))
 
 
 class _Import:

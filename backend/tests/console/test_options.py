@@ -81,3 +81,21 @@ def test_a_chain_is_imported_and_shown(run: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_shown_says_why(run: Run, words: tuple[str, ...], said: str) -> None:
     code, _, error = run("options", "GOOG", *words)
     assert (code, said in error) == (2, True)
+
+
+def test_interest_of_the_files_time_changes_its_volatilities(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "goog.csv"
+    file.write_text(CHAIN)
+
+    def volatilities(dataset: str, *more: str) -> list[float]:
+        arguments = ("data", "import", file, "--kind", "options", "--dataset", dataset)
+        assert run(*arguments, *more)[0] == 0
+        _, said, _ = run("options", "GOOG", "--dataset", dataset, "--json")
+        return [one["implied_volatility"] for one in json.loads(said)["options"]]
+
+    dear, cheap = volatilities("dear"), volatilities("cheap", "--rate", "0.004")
+    assert len(dear) == len(cheap) > 0
+    assert dear != cheap
+    code, _, error = run("data", "import", file, "--kind", "options", "--rate", "four")
+    assert code != 0
+    assert "--rate must be numbers" in error

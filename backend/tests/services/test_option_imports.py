@@ -8,8 +8,9 @@ import pytest
 
 from app.core.errors import InvalidInput
 from app.db.session import opened_pool
+from app.ingest.option_writer import market_model
 from app.repositories import quarantine
-from app.services.option_imports import import_options, option_lines
+from app.services.option_imports import import_options, model_of, option_lines
 
 HEADER = "date,underlying,underlying_close,expiry,strike,right,close,volume,open_interest,iv\n"
 ROWS = (
@@ -82,3 +83,26 @@ async def test_the_sample_chain_is_imported_whole(pool: asyncpg.Pool, shared_dat
     assert (report.rows_read, report.rows_stored, report.rows_quarantined) == (2016, 2016, 0)
     assert report.expiries == 11
     assert report.rows_valued > 1600
+
+
+def test_interest_and_dividends_of_a_file_can_be_said_with_it() -> None:
+    model = model_of("0.25:0.003,1:0.005", "GOOG:0.001,BRK.B:0.01")
+    assert model.curve == ((0.25, 0.003), (1.0, 0.005))
+    assert model.dividend_yields == {"GOOG": 0.001, "BRKB": 0.01}
+    assert model_of(None, None) == market_model()
+
+
+@pytest.mark.parametrize(
+    ("rate", "dividends", "field", "words"),
+    [
+        ("4%", None, "rate", r"--rate must be numbers between -1 and 1; 0\.04 is 4 %"),
+        ("1:0.04,0.5:0.03", None, "rate", "by rising years"),
+        (None, "0.01", "dividend_yield", "--dividend-yield must be SYMBOL:yield"),
+    ],
+)
+def test_what_is_no_rate_is_refused(
+    rate: str | None, dividends: str | None, field: str, words: str
+) -> None:
+    with pytest.raises(InvalidInput, match=words) as caught:
+        model_of(rate, dividends)
+    assert caught.value.field == field
