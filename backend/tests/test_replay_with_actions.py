@@ -9,7 +9,7 @@ import pytest
 from app.db.session import create_pool
 from app.domain.events import PositionAdjusted
 from app.domain.market import Timeframe
-from app.repositories import fold_check
+from app.repositories import account_reports, fold_check
 from app.research.report import BacktestRequest
 from app.services.backtests import run_on_database
 from app.strategies.catalog import Catalogue
@@ -72,6 +72,14 @@ async def test_money_and_shares_are_the_same_row_by_row(
         assert await pool.fetchval("SELECT bool_and(differences = '{}') FROM reconciliations")
         account_id = await pool.fetchval("SELECT id FROM accounts")
         assert await fold_check.differences(pool, account_id) == []
+        moves = await account_reports.fills(pool, account_id)
+        shares = {one["instrument_id"]: 0.0 for one in moves}
+        for one in moves:
+            shares[one["instrument_id"]] += one["quantity"]
+        assert sum(shares.values()) == sum(float(p.quantity) for p in result.positions)
+        assert 100_000 + sum(one["cash"] for one in moves) == pytest.approx(
+            float(result.final_cash)
+        )
         assert result.final_equity == pytest.approx(Decimal(result.equity[-1]), abs=Decimal("0.01"))
     finally:
         await pool.close()

@@ -115,8 +115,12 @@ def validate(
     newest: int | None = None,
     in_order: bool = False,
     malformed: Flags | None = None,
+    factors: Floats | None = None,
 ) -> Verdict:
     """Split `batch` by every rule.
+
+    `factors`: what the prices of each row are multiplied with before they are compared with others,
+    so that a split is no jump; `before` and the closes of the verdict are multiplied already.
 
     `now` (ns) switches the rule about the future on. `malformed` marks rows that the reader could
     not take apart. `in_order` is for streams: rows older than one before them are quarantined, and
@@ -136,7 +140,7 @@ def validate(
     repeats, conflicts = _duplicates(batch, codes == 0)
     codes[conflicts] |= bit_of(Reason.DUPLICATE)
     sound = (codes == 0) & ~repeats
-    jumps, closes = _jumps(batch, sound, before, in_order)
+    jumps, closes = _jumps(batch, sound, before, in_order, factors)
     codes[jumps] |= bit_of(Reason.JUMP)
     bad = np.flatnonzero(codes)
     kept = sound & ~jumps
@@ -205,22 +209,29 @@ def _duplicates(batch: BarBatch, sound: Flags) -> tuple[Flags, Flags]:
 
 
 def _jumps(
-    batch: BarBatch, sound: Flags, before: Floats | None, past_only: bool
+    batch: BarBatch,
+    sound: Flags,
+    before: Floats | None,
+    past_only: bool,
+    factors: Floats | None,
 ) -> tuple[Flags, Floats]:
     """Sound rows with a price far from the median of the closes around them, and the last closes.
 
-    A level that stays (a split, a crash) is its own neighbourhood; a lone spike is not. Refused
-    closes count as neighbours: by the past alone, a new level is believed after half of them.
+    A level that stays (a split that nobody told, a crash) is its own neighbourhood; a lone spike is
+    not. Refused closes count as neighbours: by the past alone, a new level is believed after half
+    of them.
     """
     jumps = np.zeros(len(batch), dtype=np.bool_)
     index = np.flatnonzero(sound)
     order = index[np.argsort(batch.start[index], kind="stable")]
     past = np.array([]) if before is None else before[-NEIGHBOURS:]
-    closes = np.concatenate([past, batch.rows["close"][order]])
+    highest, lowest, last = (batch.rows[name][order] for name in ("high", "low", "close"))
+    if factors is not None:
+        highest, lowest, last = (column * factors[order] for column in (highest, lowest, last))
+    closes = np.concatenate([past, last])
     if len(closes) > 1:
         medians = _neighbour_medians(closes, past_only)[len(past) :]
         limit = LARGEST_JUMP[batch.timeframe]
-        highest, lowest = batch.rows["high"][order], batch.rows["low"][order]
         jumps[order] = (highest > medians * limit) | (lowest * limit < medians)
     return jumps, closes[-NEIGHBOURS:]
 

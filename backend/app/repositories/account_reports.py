@@ -62,6 +62,15 @@ async def ids(db: Db, accounts: list[int] | None = None) -> list[int]:
     return [row["id"] for row in found]
 
 
+ADJUSTED: Final = """
+SELECT e.occurred_at AS at, i.id AS instrument_id,
+  (e.payload -> 'position' ->> 'quantity')::numeric - (e.payload ->> 'before')::numeric AS quantity
+FROM trading_events e JOIN instruments i ON i.symbol = e.payload -> 'position' ->> 'symbol'
+WHERE e.stream = 'account:' || $1::bigint AND e.event_type = 'position_adjusted'
+"""
+"Shares that came or went by corporate actions; the cash of these is in `cash_movements`."
+
+
 async def opening(db: Db, account_id: int, since: datetime) -> Row:
     """`flow`: cash in and out since an instant; `worth`: what was held then, at the close before.
 
@@ -76,11 +85,19 @@ async def opening(db: Db, account_id: int, since: datetime) -> Row:
                 - e.commission) AS cash
           FROM executions e JOIN instruments i ON i.id = e.instrument_id
           WHERE e.account_id = $1 AND e.at >= $2 GROUP BY e.instrument_id
+        ), adjusted AS (
+          SELECT instrument_id, sum(quantity) AS quantity FROM ({ADJUSTED}) a
+          WHERE at >= $2 GROUP BY instrument_id
         ), held AS (
-          SELECT p.instrument_id, sum(p.quantity) AS quantity, max(p.average_price) AS price
-          FROM positions p WHERE p.account_id = $1 GROUP BY p.instrument_id
+          SELECT p.instrument_id, sum(p.quantity) - coalesce(max(d.quantity), 0) AS quantity,
+            max(p.average_price) AS price
+          FROM positions p LEFT JOIN adjusted d USING (instrument_id)
+          WHERE p.account_id = $1 GROUP BY p.instrument_id
         )
-        SELECT coalesce(sum(f.cash), 0) AS flow,
+        SELECT coalesce(sum(f.cash), 0) + (
+            SELECT coalesce(sum(amount), 0) FROM cash_movements
+            WHERE account_id = $1 AND seq IS NOT NULL AND at >= $2
+          ) AS flow,
           coalesce(sum((h.quantity - coalesce(f.quantity, 0)) * i.multiplier
             * coalesce(c.close::numeric, h.price)), 0) AS worth
         FROM held h JOIN instruments i ON i.id = h.instrument_id
@@ -96,16 +113,26 @@ async def opening(db: Db, account_id: int, since: datetime) -> Row:
 
 
 async def fills(db: Db, account_id: int) -> Sequence[Row]:
-    """Every fill of an account as (at, instrument_id, signed quantity, cash flow), oldest first."""
+    """Every change of an account as (at, instrument_id, signed quantity, cash flow), oldest first.
+
+    Fills, and what corporate actions changed; cash of no instrument has the id 0.
+    """
     found = await db.fetch(
-        """
+        f"""
         SELECT e.at, e.instrument_id,
           (CASE WHEN e.side = 'buy' THEN e.quantity ELSE -e.quantity END * i.multiplier)::float8
             AS quantity,
           (CASE WHEN e.side = 'buy' THEN -1 ELSE 1 END * e.quantity * e.price * i.multiplier
-            - e.commission)::float8 AS cash
+            - e.commission)::float8 AS cash, e.id AS number
         FROM executions e JOIN instruments i ON i.id = e.instrument_id
-        WHERE e.account_id = $1 ORDER BY e.at, e.id
+        WHERE e.account_id = $1
+        UNION ALL
+        SELECT a.at, a.instrument_id, (a.quantity * i.multiplier)::float8, 0, 0
+        FROM ({ADJUSTED}) a JOIN instruments i ON i.id = a.instrument_id
+        UNION ALL
+        SELECT at, 0, 0, amount::float8, 0 FROM cash_movements
+        WHERE account_id = $1 AND seq IS NOT NULL
+        ORDER BY at, number
         """,
         account_id,
     )

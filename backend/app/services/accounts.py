@@ -113,7 +113,7 @@ class Accounts:
     async def _curve(
         self, row: Row, start: datetime | None, end: datetime | None, points: int
     ) -> Curve:
-        """Cash from the executions, positions from them too, marked at stored closes."""
+        """Cash and positions from what was filled or adjusted, marked at stored closes."""
         fills = await account_reports.fills(self._pool, row["id"])
         now = row["market_at"] or self._clock.now()
         first = start or (fills[0]["at"] if fills else now - timedelta(days=1))
@@ -212,7 +212,7 @@ class _Moves:
         self._stock = np.array([fill["instrument_id"] for fill in fills], dtype=np.int64)
         self._quantity = np.array([fill["quantity"] for fill in fills], dtype=np.float64)
         self._flow = np.array([fill["cash"] for fill in fills], dtype=np.float64)
-        self.stocks: list[int] = sorted(set(self._stock.tolist()))
+        self.stocks: list[int] = sorted(set(self._stock.tolist()) - {0})
 
     def cash_at(self, grid: Nanos) -> Floats:
         """Sum of all cash flows up to each point."""
@@ -229,7 +229,8 @@ class _Moves:
     def first_price(self, stock: int) -> float:
         """What the first fill of a stock cost, for want of a bar."""
         index = int(np.argmax(self._stock == stock))
-        return float(abs(self._flow[index] / self._quantity[index]))
+        quantity = self._quantity[index]
+        return float(abs(self._flow[index] / quantity)) if quantity else 0.0
 
 
 def _grid(first: datetime, last: datetime, points: int) -> Nanos:

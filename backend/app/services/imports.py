@@ -16,6 +16,7 @@ from app.core.errors import InvalidInput, NotFound
 from app.core.registry import suggestion
 from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
+from app.ingest.splits import Splits
 from app.marketdata.batch import BarBatch, Floats, to_datetime
 from app.marketdata.calendar import DEFAULT, FX, TradingCalendar, trading_calendar
 from app.marketdata.dbn_files import DbnBars, is_dbn
@@ -135,6 +136,7 @@ class _Import:
         self._now = now
         self._bars = StockData(pool, dataset)
         self._held: dict[str, Chunk] = {}
+        self._splits = Splits(pool, dataset, calendar)
         self._closes: dict[str, Floats] = {}
         self._last_start: dict[str, int] = {}
         self._reasons: Counter[str] = Counter()
@@ -145,6 +147,8 @@ class _Import:
     async def take(self, chunk: Chunk) -> None:
         """Judge and store the chunk before this one: its last rows have waited for neighbours."""
         symbol = chunk.batch.symbol
+        if symbol not in self._last_start:
+            await self._splits.load([symbol])
         self.report.rows_read += len(chunk)
         self._look_at_order(chunk.batch)
         if (held := self._held.get(symbol)) is not None:
@@ -164,17 +168,22 @@ class _Import:
     async def _decide(self, chunk: Chunk, count: int) -> None:
         """Store or quarantine the first `count` rows; the others are only looked at."""
         symbol = chunk.batch.symbol
+        factors = self._splits.factors(symbol, chunk.batch.start)
         verdict = validate(
             chunk.batch,
             self._calendar,
             now=self._now,
             before=self._closes.get(symbol),
             malformed=chunk.malformed,
+            factors=factors,
         )
         good = chunk.batch[:count][verdict.kept[:count]].sorted()
         bad = int(np.searchsorted(verdict.positions, count))
         before = self._closes.get(symbol, np.array([]))
-        self._closes[symbol] = np.concatenate([before, good.rows["close"]])[-NEIGHBOURS:]
+        closes: Floats = good.rows["close"]
+        if (compared := self._splits.factors(symbol, good.start)) is not None:
+            closes = closes * compared
+        self._closes[symbol] = np.concatenate([before, closes])[-NEIGHBOURS:]
         self._count(good, count - len(good) - bad)
         if len(good):
             await self._store(good)

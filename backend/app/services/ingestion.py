@@ -17,6 +17,7 @@ from app.domain.events import BarsCorrected, SessionOpened
 from app.domain.market import DURATIONS, SliceOpened, Timeframe
 from app.ingest.read_ahead import read_ahead
 from app.ingest.sequence import SourcedBars
+from app.ingest.splits import Splits
 from app.marketdata.aggregation import Aggregator
 from app.marketdata.batch import BarBatch, Floats, concatenate, to_datetime, to_ns
 from app.marketdata.calendar import TradingCalendar
@@ -50,6 +51,7 @@ _RETRY: Final = RetryConfig(
     on=_LOST_DATABASE,
 )
 
+_SPLITS_EVERY: Final = timedelta(minutes=10)
 Untold = Callable[[], Awaitable[list[BarsCorrected]]]
 "Corrections of stored bars that the engine does not know of yet."
 log = get_logger("trading")
@@ -101,7 +103,10 @@ class Ingestion:
         self._clock = clock
         self._fresh = fresh
         self._untold = untold
+        self._splits = Splits(pool, bars.dataset, calendar)
+        self._splits_at: datetime | None = None
         self._closes: dict[str, Floats] = {}
+        "In the newest shares, as `_last` is."
         self._newest: dict[str, int | None] = {}
         self._last: dict[str, float] = {}
         self._days: dict[str, Aggregator] = {}
@@ -133,6 +138,7 @@ class Ingestion:
             open_session=open_session,
         )
         self._begin(wanted, base)
+        await self._splits.load(wanted)
         if after is not None:
             await self._resume(slicer, wanted, base, after)
             for moment in slicer.flush(after):
@@ -163,9 +169,11 @@ class Ingestion:
         session = self._calendar.session_at(to_ns(after) - 1)
         for symbol in symbols:
             last = await self._bars.bars(symbol, base, end=after, limit=NEIGHBOURS)
-            self._closes[symbol] = last.rows["close"]
+            factors = self._splits.factors(symbol, last.start)
+            closes: Floats = last.rows["close"]
+            self._closes[symbol] = closes if factors is None else closes * factors
             if len(last):
-                self._last[symbol] = float(last.rows["close"][-1])
+                self._last[symbol] = float(self._closes[symbol][-1])
             if session is not None:
                 start = to_datetime(session.day_start)
                 earlier = await self._bars.bars(symbol, base, start, after)
@@ -178,6 +186,7 @@ class Ingestion:
         self, slicer: Slicer, items: Sequence[SliceOpened | BarBatch], base: Timeframe
     ) -> list[Moment]:
         """Check, store and tell what came; only then it may become moments."""
+        await self._look_for_splits(items)
         items, late = self._without_late(items)
         good = [await self._checked(batch) for batch in self._together(items)]
         kept = {batch.symbol: batch for batch in good if len(batch)}
@@ -193,19 +202,34 @@ class Ingestion:
                 moments += slicer.push(self._believable(item, base))
         return await self._with_corrections(moments)
 
+    async def _look_for_splits(self, items: Sequence[SliceOpened | BarBatch]) -> None:
+        """Live, a split may be told while the feed runs."""
+        now = None if self._clock is None else self._clock.now()
+        if now is None or (self._splits_at and now - self._splits_at < _SPLITS_EVERY):
+            return
+        self._splits_at = now
+        symbols = {*self._last, *(one.symbol for one in items if isinstance(one, BarBatch))}
+        for symbol, factor in (await self._splits.load(symbols)).items():
+            if symbol in self._closes:
+                self._closes[symbol] = self._closes[symbol] * factor
+            if symbol in self._last:
+                self._last[symbol] *= factor
+
     def _only(self, item: BarBatch, kept: BarBatch | None) -> BarBatch:
         """The rows of one item that passed the check of its round."""
         passed = item[slice(0, 0)] if kept is None else item[np.isin(item.start, kept.start)]
         if len(passed):
-            self._last[item.symbol] = float(passed.rows["close"][-1])
+            factor = self._splits.factor(item.symbol, int(passed.start[-1]))
+            self._last[item.symbol] = float(passed.rows["close"][-1]) * factor
         return passed
 
     def _believable(self, item: SliceOpened, base: Timeframe) -> SliceOpened:
         """First prints without those that are far from the last close: orders would meet them."""
-        limit = LARGEST_JUMP[base]
+        limit, at = LARGEST_JUMP[base], to_ns(item.at)
+        compared = {s: price * self._splits.factor(s, at) for s, price in item.opens.items()}
         believed = {
-            symbol: price
-            for symbol, price in item.opens.items()
+            symbol: item.opens[symbol]
+            for symbol, price in compared.items()
             if 0 < price < np.inf and 1 / limit <= price / self._last.get(symbol, price) <= limit
         }
         return SliceOpened(item.at, item.session, believed)
@@ -228,6 +252,7 @@ class Ingestion:
             before=self._closes.get(symbol),
             newest=self._newest.get(symbol),
             in_order=True,
+            factors=self._splits.factors(symbol, batch.start),
         )
         self._closes[symbol], self._newest[symbol] = verdict.closes, verdict.newest
         self._count(batch, verdict)
@@ -297,7 +322,11 @@ class Ingestion:
     async def _revise(self, slicer: Slicer, batch: BarBatch) -> list[Moment]:
         """Store a bar that came too late, or again with other values; it is never traded."""
         verdict = validate(
-            batch, self._calendar, now=self._now(), before=self._closes.get(batch.symbol)
+            batch,
+            self._calendar,
+            now=self._now(),
+            before=self._closes.get(batch.symbol),
+            factors=self._splits.factors(batch.symbol, batch.start),
         )
         self._count(batch, verdict)
         if len(verdict.bad):
