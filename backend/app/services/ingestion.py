@@ -209,7 +209,8 @@ class Ingestion:
             return
         self._splits_at = now
         symbols = {*self._last, *(one.symbol for one in items if isinstance(one, BarBatch))}
-        for symbol, factor in (await self._splits.load(symbols)).items():
+        told = await retried(lambda: self._splits.load(symbols), _RETRY)
+        for symbol, factor in told.items():
             if symbol in self._closes:
                 self._closes[symbol] = self._closes[symbol] * factor
             if symbol in self._last:
