@@ -38,6 +38,8 @@ BEAT_SECONDS: Final = 0.2
 "How often the clock is looked at."
 AHEAD: Final = 1_024
 "Items that wait for the database before providers have to wait too."
+_MANY: Final = 3
+"Symbols that hardly ever all go without a trade for a minute."
 _NS: Final = 1_000_000_000
 _MINUTE: Final = 60 * _NS
 Told = FeedConnected | FeedDisconnected | DataGapDetected
@@ -302,6 +304,7 @@ class LiveFeed:
         link.lag_seconds = max((now - newest).total_seconds(), 0.0)
         link.failed_at, link.failures = None, 0
         self._price(batch.symbol, float(batch.rows["close"][-1]))
+        self._notice_hole(link, int(batch.start.min()))
         given = self._sequencer.bars(batch, link.name)
         if given or self._sequencer.is_held:
             self._source_of[batch.symbol] = link.name
@@ -355,8 +358,23 @@ class LiveFeed:
         take = self._sequencer.take_missing
         missing = {symbol: (take(symbol), until) for symbol in link.subscribed}
         if self._catch_up.begin(missing) and is_dark:
-            self._sequencer.hold()
-            self._held_since = self._clock.monotonic()
+            self._hold()
+
+    def _notice_hole(self, link: Link, start: int) -> None:
+        """Minutes in which no symbol had a bar, though no connection broke: were we not told?
+
+        Where many symbols were silent at once what comes now waits for the answer.
+        """
+        newest = max(self._sequencer.last(symbol) for symbol in self._symbols)
+        if start <= newest or self._sequencer.is_held:
+            return
+        missing = {symbol: (self._sequencer.last(symbol), start) for symbol in link.subscribed}
+        if self._catch_up.begin(missing) and len(self._symbols) >= _MANY:
+            self._hold()
+
+    def _hold(self) -> None:
+        self._sequencer.hold()
+        self._held_since = self._clock.monotonic()
 
     def _is_dark(self, link: Link, now: int) -> bool:
         """Whether a minute is missing: the last, where nobody else may still bring it."""

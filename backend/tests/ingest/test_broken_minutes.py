@@ -204,6 +204,18 @@ async def test_a_minute_is_made_again_for_its_late_prints(pool: asyncpg.Pool) ->
         assert last.rows["close"].tolist() == [101.0]
 
 
+async def test_a_minute_that_nobody_was_told_of_is_asked_for(pool: asyncpg.Pool) -> None:
+    async with at_work(pool, "2024-03-01 14:29:50", Vendor()) as world:
+        await world.says(beat(OPEN), "2024-03-01 14:29:51")
+        await world.says(prints("2024-03-01 14:30:30", 60), "2024-03-01 14:30:30")
+        await world.says(beat(OPEN), "2024-03-01 14:31:10")
+        await world.says(beat(OPEN), "2024-03-01 14:31:50")
+        await world.says(prints("2024-03-01 14:32:20", 70, sequence=5), "2024-03-01 14:32:20")
+        world.clock.move_to(utc("2024-03-01 14:33:03"))
+        await world.comes((30, 60.0), (32, 70.0), (31, 900.0))
+        assert world.vendors[0].connections == 1
+
+
 async def test_before_the_open_a_quiet_connection_is_renewed_and_what_it_did_not_say_fetched(
     pool: asyncpg.Pool,
 ) -> None:
