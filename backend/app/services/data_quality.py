@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -181,7 +182,7 @@ def described(row: Row, calendar: TradingCalendar, now: datetime) -> dict[str, A
     behind = None
     if row["dataset"] == LIVE_DATASET:
         timeframe = Timeframe(row["timeframe"])
-        behind = behind_ns(calendar, timeframe, to_ns(row["last_start"]), to_ns(now)) / _NS
+        behind = _behind(calendar, timeframe, to_ns(row["last_start"]), to_ns(now)) / _NS
     expected = row["expected"]
     share = None
     if row["checked_at"] is not None:
@@ -195,6 +196,9 @@ def described(row: Row, calendar: TradingCalendar, now: datetime) -> dict[str, A
         "verdict": _word(row["verdict"], share, behind),
     }
 
+
+_behind: Final = lru_cache(maxsize=64)(behind_ns)
+"Series of one feed end alike."
 
 _AS_THEY_ARE: Final = (
     "dataset", "symbol", "timeframe", "bars", "first_start", "last_start", "sources", "checked_at",
