@@ -19,7 +19,7 @@ from app.domain.market import Timeframe
 from app.marketdata.calendar import trading_calendar
 from app.repositories import bar_series, stock_reports
 from app.repositories.stock_data import StockData, datasets
-from app.services import data_quality
+from app.services import coverage, data_quality
 from benchmarks.measure import Result, at_most, percentile, repeated
 
 SYMBOLS: Final = 256
@@ -91,7 +91,7 @@ async def measure(url: str) -> list[Result]:
             await bars.bars(symbol(), Timeframe.M1, start, start + timedelta(hours=7))
 
         async def calendar() -> None:
-            await data_quality.coverage(pool, DATASET, symbol(), Timeframe.M1, (None, None))
+            await coverage.coverage(pool, DATASET, symbol(), Timeframe.M1, (None, None))
 
         async def rows_of_series() -> None:
             await bars.series(symbol())

@@ -1,10 +1,9 @@
 """The verdict on stored series, window by window, and their gaps entered in the ledger."""
 
 import asyncio
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,11 +11,11 @@ import asyncpg
 import msgspec
 
 from app.core.clock import Clock, from_ns, system, to_ns
-from app.core.errors import InvalidInput, NotFound, Unavailable
+from app.core.errors import Unavailable
 from app.domain.deployments import LIVE_DATASET
 from app.domain.market import Timeframe
 from app.ingest.gap_repair import GapRepair
-from app.marketdata.calendar import Session, TradingCalendar, trading_calendar
+from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.marketdata.gap_ledger import OPEN, STATES
 from app.marketdata.ports import DataProvider
 from app.marketdata.quality import COMPLETE, Hole, SeriesCheck, behind_ns
@@ -28,14 +27,9 @@ from app.repositories.stock_data import StockData
 STALE: Final = timedelta(minutes=5)
 "Trading time for which a live series may be overdue."
 VERDICTS: Final = ("good", "gaps", "stale", "bad", "unchecked")
-LONGEST: Final = timedelta(days=3 * 366)
-LONGEST_SECONDS: Final = timedelta(days=35)
-"Of a calendar of seconds."
 _EVERYTHING: Final = 2**31
 _FEED_SECONDS: Final = 30.0
 "A feed whose state is older does not run."
-_HALF_DAY: Final = 3_600 * 10**9
-"A session that is shorter than the usual one by so much is half a day."
 _NS: Final = 1_000_000_000
 _WINDOW: Final = {
     Timeframe.S1: timedelta(days=5),
@@ -251,111 +245,6 @@ async def summary(pool: asyncpg.Pool, dataset: str | None, now: datetime) -> Row
         "verdicts": {word: words[word] for word in VERDICTS},
         "gaps": {state: gaps.get(state, 0) for state in STATES},
         "datasets": await bar_series.datasets(pool),
-    }
-
-
-async def coverage(
-    pool: asyncpg.Pool,
-    dataset: str,
-    symbol: str,
-    timeframe: Timeframe,
-    period: tuple[datetime | None, datetime | None],
-) -> Row:
-    """One value a session for a calendar: expected bars, found ones, and gaps by state.
-
-    Raises NotFound for a series that is not stored, InvalidInput for too long a period.
-    """
-    stock = await stocks.get(pool, symbol)
-    found = (await bar_series.listing(pool, dataset, [stock.symbol], timeframe)(1, None)).items
-    if not found:
-        raise NotFound(
-            f"No {timeframe} bars of {stock.symbol} are stored in {dataset}.",
-            remedy="GET /api/data-quality lists what is stored.",
-        )
-    row = found[0]
-    calendar = await asyncio.to_thread(trading_calendar, stock.exchange)
-    first, end = _period(row, timeframe, period)
-    sessions = _sessions(calendar, first, end)
-    opened = [from_ns(one.open) for one in sessions]
-    series = dataset, stock.id, timeframe
-    closed = [from_ns(one.close) for one in sessions]
-    counts = await bar_series.bars_within(pool, series, opened, closed)
-    gaps = await _gaps_by_session(pool, series, sessions)
-    usual = max((one.close - one.open for one in sessions), default=0)
-    return {
-        "symbol": stock.symbol,
-        "dataset": dataset,
-        "timeframe": timeframe,
-        "exchange": stock.exchange,
-        "items": [
-            _covered(calendar, timeframe, one, row, count, gaps.get(one.day, {}), usual)
-            for one, count in zip(sessions, counts, strict=True)
-        ],
-    }
-
-
-def _period(
-    row: Row, timeframe: Timeframe, period: tuple[datetime | None, datetime | None]
-) -> tuple[datetime, datetime]:
-    last = row["last_start"] + timedelta(microseconds=1)
-    end = min(period[1] or last, last)
-    longest = LONGEST_SECONDS if timeframe is Timeframe.S1 else LONGEST
-    usual = longest if timeframe is Timeframe.S1 else timedelta(days=366)
-    first = max(period[0] or end - usual, row["first_start"])
-    if end - first > longest:
-        raise InvalidInput(
-            f"A calendar of {timeframe} bars shows at most {longest.days} days.",
-            field="start",
-            remedy="Ask for one part after the other.",
-        )
-    return first, end
-
-
-def _sessions(calendar: TradingCalendar, first: datetime, end: datetime) -> list[Session]:
-    """Those that hold a part of [first, end)."""
-    session = calendar.session_at(to_ns(first))
-    return calendar.sessions(
-        min(session.open, to_ns(first)) if session else to_ns(first), to_ns(end)
-    )
-
-
-async def _gaps_by_session(
-    pool: asyncpg.Pool, series: data_gaps.SeriesKey, sessions: Sequence[Session]
-) -> dict[date, dict[str, int]]:
-    if not sessions:
-        return {}
-    first, end = from_ns(sessions[0].open), from_ns(sessions[-1].close)
-    opens = [one.open for one in sessions]
-    found: dict[date, dict[str, int]] = {}
-    for gap in await data_gaps.of_series(pool, series, first, end):
-        day = sessions[bisect_right(opens, to_ns(gap["start"])) - 1].day
-        states = found.setdefault(day, {})
-        states[gap["state"]] = states.get(gap["state"], 0) + gap["bars"]
-    return found
-
-
-def _covered(
-    calendar: TradingCalendar,
-    timeframe: Timeframe,
-    session: Session,
-    row: Row,
-    found: int,
-    gaps: dict[str, int],
-    usual: int,
-) -> Row:
-    """A session that the series begins or ends in promises the bars in between only."""
-    starts, _ = calendar.grid(session, timeframe)
-    inside = (starts >= to_ns(row["first_start"])) & (starts <= to_ns(row["last_start"]))
-    expected = int(inside.sum())
-    return {
-        "session": session.day,
-        "open": from_ns(session.open),
-        "close": from_ns(session.close),
-        "expected": expected,
-        "found": found,
-        "share": round(min(found / expected, 1.0), 6) if expected else 1.0,
-        "is_half_day": session.close - session.open < usual - _HALF_DAY,
-        "gaps": gaps,
     }
 
 

@@ -78,6 +78,9 @@ async def test_series_gaps_coverage_and_summary_of_one_world(
     ]
     assert (days[0]["gaps"], days[0]["is_half_day"]) == ({"unexplained": 11}, False)
 
+    days = await items(reader, "/coverage", symbol="AAPL", dataset="import:x", timeframe="1d")
+    assert [day["share"] for day in days] == [1.0] * 5, "counted: no check has seen them"
+
     summary = (await reader.get(f"{ROOT}/summary")).json()
     assert summary["verdicts"] == {"good": 1, "gaps": 1, "stale": 1, "bad": 0, "unchecked": 1}
     assert summary["gaps"]["unexplained"] == 2

@@ -23,7 +23,7 @@ from app.core.quality import QualityOptions
 from app.domain.users import Scope
 from app.monitoring import targets
 from app.repositories import bar_series, data_gaps, quarantine
-from app.services import data_quality
+from app.services import coverage, data_quality
 
 router = APIRouter(prefix="/api/data-quality", tags=["data-quality"])
 DATA = guard(Scope.DATA)
@@ -64,7 +64,7 @@ async def list_gaps(query: Annotated[GapQuery, Query()], db: Db, answer: Answer)
 @router.get("/coverage", dependencies=[READ])
 async def get_coverage(query: Annotated[CoverageQuery, Query()], db: Db) -> CoverageOut:
     """One value a session: expected and found bars, at most three years (35 days of seconds)."""
-    found = await data_quality.coverage(
+    found = await coverage.coverage(
         db, query.dataset, query.symbol, query.timeframe, (query.start, query.end)
     )
     return CoverageOut.model_validate(found)
