@@ -72,23 +72,21 @@ def split_position(held: Position, ratio: Fraction) -> Position:
     )
 
 
-def cashed(
-    held: Position, quantity: Decimal, cash: Decimal, action_id: str, at: datetime
-) -> tuple[Position, Trade | None]:
-    """The position after so many (signed) of its shares went for `cash`, without any broker.
+def part_sold(held: Position, quantity: Decimal, cash: Decimal) -> Position:
+    """The position after some (signed) of its shares went for `cash`, without any broker."""
+    won = (cash - quantity * held.average_price).quantize(PRECISION)
+    return msgspec.structs.replace(
+        held,
+        quantity=_tidy(held.quantity - quantity),
+        realized_pnl=held.realized_pnl + won,
+        exit_value=held.exit_value + cash,
+        trip_pnl=held.trip_pnl + won,
+    )
 
-    With the last of them the round trip is over, as by a fill.
-    """
-    exit_value, left = held.exit_value + cash, _tidy(held.quantity - quantity)
-    if left:
-        won = (cash - quantity * held.average_price).quantize(PRECISION)
-        return msgspec.structs.replace(
-            held,
-            quantity=left,
-            realized_pnl=held.realized_pnl + won,
-            exit_value=exit_value,
-            trip_pnl=held.trip_pnl + won,
-        ), None
+
+def sold_out(held: Position, cash: Decimal, action_id: str, at: datetime) -> tuple[Position, Trade]:
+    """Flat, after all shares went for `cash`: the round trip is over, as by a fill."""
+    exit_value = held.exit_value + cash
     won = exit_value - held.entry_value
     flat = Position(
         ledger=held.ledger,
@@ -124,27 +122,21 @@ class Change(msgspec.Struct, frozen=True):
             return value
         return instrument.round_price(value * self.ratio.denominator / self.ratio.numerator)
 
-    def order(self, order: Order, instrument: Instrument, filled: Decimal | None = None) -> Order:
+    def order(self, order: Order, instrument: Instrument) -> Order | None:
         """What is left of the order in new shares, whole lots; what was filled stays as it was.
 
-        `filled`: as the broker has it, where that may be more than the order knows. An order
-        of which less than a lot is left comes back as it was: it is for the caller to cancel.
+        None when less than a lot is left.
         """
-        done = order.filled_quantity if filled is None else filled
-        left = instrument.quantity(scaled(order.quantity - done, self.ratio))
-        if self.ratio != 1 and left <= 0:
-            return order
+        left = instrument.quantity(scaled(order.remaining_quantity, self.ratio))
+        if left <= 0:
+            return None
         return msgspec.structs.replace(
             order,
             symbol=self.symbol,
-            quantity=order.quantity if self.ratio == 1 else done + left,
+            quantity=order.filled_quantity + left,
             limit_price=self.price(order.limit_price, instrument),
             stop_price=self.price(order.stop_price, instrument),
         )
-
-    def has_nothing_left(self, order: Order, instrument: Instrument) -> bool:
-        """Whether less than one lot is left of the order."""
-        return instrument.quantity(scaled(order.remaining_quantity, self.ratio)) <= 0
 
 
 def change_of(

@@ -15,10 +15,11 @@ from app.domain.corporate_actions import (
     ActionKind,
     Change,
     cash_of,
-    cashed,
     change_of,
+    part_sold,
     ratio_of,
     scaled,
+    sold_out,
     split_position,
 )
 from app.domain.deployments import TradingState
@@ -34,7 +35,7 @@ from app.domain.events import (
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.options import parse_occ
 from app.domain.orders import Order, OrderTerms
-from app.domain.portfolio import Position
+from app.domain.portfolio import Position, Trade
 from app.engine import controls
 from app.engine.deployments import Deployments
 from app.engine.desk import Desk
@@ -243,17 +244,21 @@ def _convert(
     if moved:
         book.hold(Position(ledger=held.ledger, symbol=held.symbol))
         _tell(desk, event, held, held.quantity, reason)
+    trade: Trade | None = None
     fraction = new.quantity - book.instrument(change.symbol).quantity(new.quantity)
     if fraction:
         cash = cash_of(fraction, _price(desk, new))
-        new, trade = cashed(new, fraction, cash, event.action_id, event.at)
+        if fraction == new.quantity:
+            new, trade = sold_out(new, cash, event.action_id, event.at)
+        else:
+            new = part_sold(new, fraction, cash)
     book.hold(new)
     _tell(desk, event, new, ZERO if moved else held.quantity, reason)
     if fraction:
         text = f"cash for {_plain(fraction)} of a share of {change.symbol}"
         _pay(desk, event, held.ledger, cash, "adjustment", text)
-        if trade is not None:
-            desk.emit(TradeClosed(trade=trade))
+    if trade is not None:
+        desk.emit(TradeClosed(trade=trade))
 
 
 def _price(desk: Desk, held: Position) -> Decimal:
@@ -296,10 +301,10 @@ def _terms(terms: OrderTerms | None, change: Change, grid: Instrument) -> OrderT
 
 def _adjust_order(desk: Desk, event: CorporateActionDue, order: Order, change: Change) -> None:
     instrument = desk.book.instrument(change.symbol)
-    if change.has_nothing_left(order, instrument):
+    new = change.order(order, instrument)
+    if new is None:
         desk.cancel(order, f"less than a lot is left after the {event.kind}", event.at)
         return
-    new = change.order(order, instrument)
     desk.book.replace(order, new)
     desk.emit(
         OrderAdjusted(
@@ -346,13 +351,12 @@ def _close_out(desk: Desk, deployments: Deployments, event: CorporateActionDue, 
     for held in list(_held(desk, event.symbol)):
         price = _price(desk, held) if event.amount is None else event.amount
         cash = cash_of(held.quantity, price)
-        flat, trade = cashed(held, held.quantity, cash, event.action_id, event.at)
+        flat, trade = sold_out(held, cash, event.action_id, event.at)
         desk.book.hold(flat)
         text = f"{_plain(held.quantity)} {event.symbol} at {_plain(price)}: {why}"
         _tell(desk, event, flat, held.quantity, text)
         _pay(desk, event, held.ledger, cash, "adjustment", text)
-        if trade is not None:
-            desk.emit(TradeClosed(trade=trade))
+        desk.emit(TradeClosed(trade=trade))
 
 
 # ------------------------------------------------------------------------------------ telling

@@ -225,6 +225,7 @@ def test_what_is_delisted_is_closed_at_its_last_price() -> None:
     world = World()
     world.bar(100, MSFT=100)
     world.deploy("AAPL", "MSFT", stop=0.05)
+    world.deploy("MSFT", number=2, capital=1_000)
     world.bar(105, MSFT=105)
     world.bar(110, MSFT=110)
     held, equity = world.held(), world.engine.equity
@@ -235,6 +236,7 @@ def test_what_is_delisted_is_closed_at_its_last_price() -> None:
     assert world.engine.equity == equity
     assert all(order.symbol == "MSFT" for order in world.engine.open_orders)
     assert world.engine.deployments[1][1] is DeploymentState.PAUSED
+    assert world.engine.deployments[2][1] is DeploymentState.RUNNING
     (trade,) = [event.trade for event in world.of(TradeClosed)]
     assert trade.symbol == "AAPL"
     assert trade.quantity == held
@@ -377,7 +379,8 @@ def test_a_waiting_limit_order_by_hand_keeps_its_terms() -> None:
 def test_legs_cover_exactly_what_there_is_after_a_split() -> None:
     world = bought(5, stop_loss=90)
     world.order("buy", 2)
-    world.bar(100)
+    world.bar(100, MSFT=100)
+    world.order("buy", 1, "MSFT", type="limit", limit_price=5, time_in_force="gtc")
     assert [o.quantity for o in world.engine.desk.legs("manual", "AAPL")] == [5, 2]
     act(world, "split", ratio="1.5")
     legs = world.engine.desk.legs("manual", "AAPL")
