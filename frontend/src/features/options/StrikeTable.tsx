@@ -2,16 +2,17 @@
 import { Tooltip } from '@mantine/core'
 import { useEffect, useRef } from 'react'
 import type { Option } from '@/lib/api/types'
-import { formatCompact, formatFigure, formatPercent, formatPrice } from '@/lib/format'
+import { formatCompact, formatFigure, formatPercent } from '@/lib/format'
 import styles from './StrikeTable.module.css'
-import { type Strike, byStrike, nearestStrike, priceOf } from './strikes'
+import { type Strike, byStrike, nearestStrike, priceDecimals, priceOf } from './strikes'
 
 interface Column {
   title: string
   meaning: string
   /** How narrow a screen may get before the column goes. */
   from: 'always' | 'medium' | 'wide'
-  text: (contract: Option) => string
+  /** `decimals`: of prices, the same in every row. */
+  text: (contract: Option, decimals: number) => string
 }
 
 /** From the strike outwards. */
@@ -20,10 +21,20 @@ const COLUMNS: readonly Column[] = [
     title: 'Price',
     meaning: 'Middle of bid and ask, else the last trade',
     from: 'always',
-    text: (one) => formatPrice(priceOf(one)),
+    text: (one, decimals) => formatFigure(priceOf(one), { decimals }),
   },
-  { title: 'Ask', meaning: 'What a buyer pays', from: 'medium', text: (one) => formatPrice(one.ask) },
-  { title: 'Bid', meaning: 'What a seller gets', from: 'medium', text: (one) => formatPrice(one.bid) },
+  {
+    title: 'Ask',
+    meaning: 'What a buyer pays',
+    from: 'medium',
+    text: (one, decimals) => formatFigure(one.ask, { decimals }),
+  },
+  {
+    title: 'Bid',
+    meaning: 'What a seller gets',
+    from: 'medium',
+    text: (one, decimals) => formatFigure(one.bid, { decimals }),
+  },
   {
     title: 'IV',
     meaning: 'Implied volatility, a year',
@@ -75,6 +86,7 @@ export function StrikeTable({ contracts, underlyingPrice, label }: StrikeTablePr
   const rows = byStrike(contracts)
   const middle = nearestStrike(rows, underlyingPrice)
   const decimals = rows.every((row) => Number.isInteger(Number(row.strike))) ? 0 : 2
+  const ofPrices = priceDecimals(contracts)
   const start = useRef<HTMLTableRowElement>(null)
   useEffect(() => {
     start.current?.scrollIntoView({ block: 'center' })
@@ -98,6 +110,7 @@ export function StrikeTable({ contracts, underlyingPrice, label }: StrikeTablePr
               key={row.strike}
               row={row}
               decimals={decimals}
+              ofPrices={ofPrices}
               price={underlyingPrice}
               rowRef={row.strike === middle ? start : undefined}
             />
@@ -139,19 +152,30 @@ interface StrikeRowProps {
   row: Strike
   /** Of the strike: one precision a column. */
   decimals: number
+  ofPrices: number
   price: number | null
   rowRef: React.Ref<HTMLTableRowElement> | undefined
 }
 
-function StrikeRow({ row, decimals, price, rowRef }: StrikeRowProps) {
+function StrikeRow({ row, decimals, ofPrices, price, rowRef }: StrikeRowProps) {
   const strike = Number(row.strike)
   return (
     <tr ref={rowRef} data-middle={rowRef !== undefined || undefined}>
-      <Side contract={row.call} columns={INWARDS} pays={price !== null && strike < price} />
+      <Side
+        contract={row.call}
+        columns={INWARDS}
+        decimals={ofPrices}
+        pays={price !== null && strike < price}
+      />
       <th scope="row" className={styles.strike}>
         {formatFigure(row.strike, { decimals })}
       </th>
-      <Side contract={row.put} columns={OUTWARDS} pays={price !== null && strike > price} />
+      <Side
+        contract={row.put}
+        columns={OUTWARDS}
+        decimals={ofPrices}
+        pays={price !== null && strike > price}
+      />
     </tr>
   )
 }
@@ -159,14 +183,15 @@ function StrikeRow({ row, decimals, price, rowRef }: StrikeRowProps) {
 interface SideProps {
   contract: Option | null
   columns: readonly Column[]
+  decimals: number
   /** Exercised now it would pay. */
   pays: boolean
 }
 
-function Side({ contract, columns, pays }: SideProps) {
+function Side({ contract, columns, decimals, pays }: SideProps) {
   return columns.map((column) => (
     <td key={column.title} data-from={column.from} data-pays={pays || undefined}>
-      {contract === null ? '' : column.text(contract)}
+      {contract === null ? '' : column.text(contract, decimals)}
     </td>
   ))
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createOption } from '@/test/factories'
-import { byStrike, daysUntil, nearestStrike, priceOf } from './strikes'
+import { byStrike, daysUntil, nearestStrike, priceDecimals, priceOf } from './strikes'
 
 const call = createOption({ strike: '100', type: 'call' })
 const put = createOption({ strike: '100', type: 'put' })
@@ -31,4 +31,9 @@ test('days run from the time of the chain, not of the screen', () => {
   expect(daysUntil('2016-01-15', '2015-12-24T18:00:00Z')).toBe(22)
   expect(daysUntil('2015-12-24', '2015-12-24T18:00:00Z')).toBe(0)
   expect(daysUntil('2016-01-15', null)).toBeNull()
+})
+
+test('prices of a chain share one precision, finer only where a middle needs it', () => {
+  expect(priceDecimals([createOption({ last: 0.05 }), createOption({ last: 28.85 })])).toBe(2)
+  expect(priceDecimals([createOption({ bid: 0.05, ask: 0.1 })])).toBe(3)
 })

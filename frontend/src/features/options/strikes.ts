@@ -36,6 +36,13 @@ export function priceOf(contract: Option | null): number | null {
   return last ?? null
 }
 
+/** Of all prices of a chain, so that a column has one precision: three where middles of quotes need it. */
+export function priceDecimals(contracts: readonly Option[]): number {
+  const prices = contracts.flatMap((one) => [one.bid, one.ask, priceOf(one)])
+  const isFiner = prices.some((price) => price && Math.abs(price * 100 - Math.round(price * 100)) > 1e-6)
+  return isFiner ? 3 : 2
+}
+
 /** Days until the expiry, counted from the chain's own time. */
 export function daysUntil(expiry: string, at: string | null): number | null {
   if (at === null) return null

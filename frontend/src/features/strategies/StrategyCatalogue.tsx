@@ -41,7 +41,8 @@ function StrategyCard({ strategy, onOpen }: { strategy: Strategy; onOpen: (name:
   return (
     <UnstyledButton className={styles.card} onClick={() => onOpen(strategy.name)}>
       <span className={styles.name}>
-        {strategy.name} {strategy.origin !== 'built in' && <Badge tone="info">yours</Badge>}
+        {strategy.name} {strategy.is_panel && <Badge>all symbols together</Badge>}{' '}
+        {strategy.origin !== 'built in' && <Badge tone="info">yours</Badge>}
       </span>
       <span className={styles.text}>{strategy.description}</span>
       <span className={styles.foot}>

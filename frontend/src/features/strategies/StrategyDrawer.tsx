@@ -41,13 +41,25 @@ function boundsOf({ minimum, maximum }: ParameterSchema): string {
   return maximum === undefined ? '' : `at most ${String(maximum)}`
 }
 
+/** Docstrings name parameters and values in backticks. */
+function Prose({ text }: { text: string }) {
+  return text
+    .split('`')
+    .map((part, index) =>
+      index % 2 === 1 ? <code key={index}>{part}</code> : <span key={index}>{part}</span>,
+    )
+}
+
 function Detail({ strategy, onDeploy }: { strategy: StrategyDetail; onDeploy: (name: string) => void }) {
   const properties = (strategy.parameters_schema.properties ?? {}) as Record<string, ParameterSchema>
   return (
     <>
-      <p className={styles.documentation}>{strategy.documentation || strategy.description}</p>
+      <p className={styles.documentation}>
+        <Prose text={strategy.documentation || strategy.description} />
+      </p>
       <p className="dim">
         First opinion after {plural(strategy.lookback, 'bar')} with the defaults. From: {strategy.origin}.
+        {strategy.is_panel && ' It sees all its symbols at once, and decides for them together.'}
       </p>
       <Button leftSection={<IconRocket size={14} />} onClick={() => onDeploy(strategy.name)}>
         Deploy {strategy.name}
