@@ -42,6 +42,7 @@ _MANY: Final = 3
 "Symbols that hardly ever all go without a trade for a minute."
 _NS: Final = 1_000_000_000
 _MINUTE: Final = 60 * _NS
+Share = Callable[[LiveSource], LiveSource]
 Told = FeedConnected | FeedDisconnected | DataGapDetected
 Tell = Callable[[Told], Awaitable[None]]
 
@@ -68,6 +69,7 @@ class LiveFeed:
         contracts: OptionFeed | None = None,
         tell: Tell | None = None,
         refused: Refused | None = None,
+        share: Share | None = None,
         extended_hours: bool = False,
         clock: Clock = system,
         beat_seconds: float = BEAT_SECONDS,
@@ -83,6 +85,7 @@ class LiveFeed:
         self._make_prints = prints
         self.contracts = contracts
         self._tell_others = tell
+        self._share = share
         self.extended_hours = extended_hours
         "Whether bars outside the regular session are wanted; from the next `stream` on."
         self._clock = clock
@@ -117,7 +120,7 @@ class LiveFeed:
 
     def _live(self, provider: DataProvider) -> LiveSource:
         if isinstance(provider, LiveSource) and provider.channels:
-            return provider
+            return provider if self._share is None else self._share(provider)
         return Polled(provider, self._clock, self.options.poll_seconds)
 
     # ---------------------------------------------------------------------------- as a stream

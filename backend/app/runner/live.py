@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -21,6 +22,7 @@ from app.domain.ports import Entry
 from app.ingest.link import LinkReport
 from app.ingest.live_feed import LiveFeed, Told
 from app.ingest.option_feed import OptionFeed
+from app.ingest.shared_source import shared
 from app.marketdata.calendar import trading_calendar
 from app.repositories import feed_states, metrics
 from app.repositories.accounts import Account
@@ -65,6 +67,7 @@ class LiveData:
             publisher=parts.publisher,
             tell=self._tell,
             refused=self._refused,
+            share=partial(shared, exchange=settings.exchange),
         )
         self._chains = FollowedOptions(
             parts,

@@ -214,10 +214,7 @@ def failure(said: Refused, session: AlpacaSession | None = None) -> Exception:
     remedy = None
     if said.code == TOO_MANY_CONNECTIONS:
         # Our own last connection counts until Alpaca notices its end: so try again.
-        remedy = (
-            "End other programs, or accounts on live data, that stream with this key:"
-            " the plan allows one connection."
-        )
+        remedy = "End other programs that stream with this key: the plan allows one connection."
     return FeedLost(sentence, api_name=_NAME, status_code=said.code, remedy=remedy)
 
 
