@@ -40,6 +40,8 @@ _DAY: Final = timedelta(days=1)
 _JOURNALED: Final = 100
 "New gaps that one round journals; all are in the ledger."
 _RECENT: Final = timedelta(days=7)
+_PAUSE_SECONDS: Final = 0.1
+"After some ten thousand bars that were judged, and after each series."
 _EVERYTHING: Final = 2**31
 _TROUBLE: Final = (*LOST_CONNECTION, asyncpg.PostgresError)
 log = get_logger("trading")
@@ -140,14 +142,17 @@ class QualityKeeper:
         rows = [row async for row in every(fetch, _EVERYTHING)]
         for row in rows:
             await self._tell(row, await self._look(row, now), now)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_PAUSE_SECONDS)
         return len(rows)
 
     async def _look(self, row: Row, now: datetime) -> Sequence[tuple[datetime, datetime, int]]:
         checked = row["checked_at"]
         if row["bars"] > LONG and checked is not None and now - checked < _DAY:
             return await data_quality.look_at_the_end(self._pool, row)
-        return (await data_quality.judge(self._pool, row, clock=self._clock)).new_gaps
+        found = await data_quality.judge(
+            self._pool, row, pause_seconds=_PAUSE_SECONDS, clock=self._clock
+        )
+        return found.new_gaps
 
     async def _tell(
         self, row: Row, gaps: Sequence[tuple[datetime, datetime, int]], now: datetime

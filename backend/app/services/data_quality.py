@@ -99,8 +99,13 @@ async def check(
         progress(done, total)
 
 
-async def judge(pool: asyncpg.Pool, row: Row, *, clock: Clock = system) -> SeriesVerdict:
-    """Read a series of `bar_series.listing` from end to end, and note what was found."""
+async def judge(
+    pool: asyncpg.Pool, row: Row, *, pause_seconds: float = 0.0, clock: Clock = system
+) -> SeriesVerdict:
+    """Read a series of `bar_series.listing` from end to end, and note what was found.
+
+    `pause_seconds` after each window leaves the machine to a feed beside us.
+    """
     timeframe = Timeframe(row["timeframe"])
     calendar = await asyncio.to_thread(trading_calendar, row["exchange"])
     check = SeriesCheck(row["symbol"], timeframe, calendar)
@@ -111,6 +116,7 @@ async def judge(pool: asyncpg.Pool, row: Row, *, clock: Clock = system) -> Serie
         batch = await bars.stored(row["symbol"], timeframe, first, end)
         # numpy at work: the feed beside us must not wait for it
         await asyncio.to_thread(check.take, batch, to_ns(first), to_ns(end))
+        await asyncio.sleep(pause_seconds)
         first = end
     check.finish()
     series = row["dataset"], row["stock_id"], timeframe
