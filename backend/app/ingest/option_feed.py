@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from app.core.clock import Clock, system, to_ns
-from app.core.errors import FeedRefused, NotFound, TradewrightError
+from app.core.errors import ConfigurationError, FeedRefused, NotFound, TradewrightError
 from app.core.live import LiveOptions
 from app.core.logging import get_logger
 from app.core.tasks import end
@@ -229,7 +229,7 @@ class OptionFeed:
         self._problems[symbol] = sentence
         if is_new:
             log.warning("options_not_followed", symbol=symbol, error=sentence)
-        if not isinstance(error, FeedRefused | NotFound):
+        if not isinstance(error, FeedRefused | NotFound | ConfigurationError):
             return {symbol}
         if is_new and self._refused is not None:
             await self._refused(f"The chain of {symbol}", error)

@@ -6,7 +6,7 @@ from datetime import date
 import asyncpg
 
 from app.core.clock import Clock
-from app.core.errors import APIError, NotFound, TradewrightError, Unavailable
+from app.core.errors import NotFound, TradewrightError, Unavailable
 from app.core.logging import get_logger
 from app.domain.options import OptionContract
 from app.ingest.option_writer import contract_of, root_of
@@ -83,7 +83,7 @@ class OptionLookup:
         for source in self._sources:
             try:
                 snapshots = await source.chain(underlying)
-            except (APIError, NotFound) as error:
+            except TradewrightError as error:
                 log.warning(
                     "chain_not_listed", feed=source.name, symbol=underlying, error=str(error)
                 )
