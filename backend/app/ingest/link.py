@@ -88,6 +88,12 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     "Quotes dropped under overload; bars never are."
     refused: int = 0
     "Rows quarantined."
+    late: int = 0
+    "Prints that came when their minute was over."
+    remade: int = 0
+    "Minutes that were made again for them."
+    is_database_away: bool = False
+    "Prints and quotes cannot be stored just now."
     rows: int = 0
     "Prints and quotes that were believed."
     write_ms_p95: float | None = None
@@ -187,6 +193,8 @@ class Link:
             waiting=waiting,
             shed=counted.quotes_shed,
             refused=counted.refused,
+            late=counted.late,
+            is_database_away=counted.is_database_away,
             rows=counted.ticks + counted.quotes,
             write_ms_p95=counted.write_percentile(0.95) if counted.write_ms else None,
             problem=self.problem,

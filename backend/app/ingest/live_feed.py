@@ -6,6 +6,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from app.core.clock import Clock, system, to_ns
 from app.core.errors import InvalidInput
 from app.core.live import LiveOptions
@@ -158,7 +160,13 @@ class LiveFeed:
         serving: dict[str, list[str]] = {}
         for symbol, source in sorted(self._source_of.items()):
             serving.setdefault(source, []).append(symbol)
-        return [link.report(serving.get(link.name, []), self.waiting) for link in self.links]
+        return [
+            msgspec.structs.replace(
+                link.report(serving.get(link.name, []), self.waiting),
+                remade=self._late[link.name].corrected,
+            )
+            for link in self.links
+        ]
 
     @property
     def waiting(self) -> int:

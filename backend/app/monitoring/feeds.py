@@ -49,6 +49,8 @@ def figures(rows: Iterable[Row]) -> dict[str, float]:
         "feed_waiting": float(max((report["waiting"] for report in reports), default=0)),
         "feed_quotes_shed_total": float(_sum(reports, "shed")),
         "feed_rows_refused_total": float(_sum(reports, "refused")),
+        "feed_prints_late_total": float(_sum(reports, "late")),
+        "feed_bars_remade_total": float(_sum(reports, "remade")),
         **_option_figures(options),
     }
 
@@ -107,6 +109,9 @@ def _of_account(chain: Sequence[Row]) -> list[Problem]:
     for row in chain:
         if row["state"] == "up":
             found += [(False, sentence) for sentence in _slow(row)]
+    nobody = set.intersection(*(set(row["report"]["unknown"]) for row in chain))
+    if nobody:
+        found.append((False, f"No provider of {name} knows {', '.join(sorted(nobody))}."))
     return found
 
 
@@ -117,6 +122,8 @@ def _slow(row: Mapping[str, Any]) -> list[str]:
         found.append(f"Bars of {who} come {report['lag_seconds']:.0f} s late.")
     if report["silent"]:
         found.append(f"No bars of {', '.join(report['silent'])} from {who}.")
+    if report["is_database_away"]:
+        found.append(f"Prints and quotes of {who} cannot be stored: the database does not answer.")
     if report["waiting"] > BARS_WAITING:
         found.append(f"{report['waiting']} bars of {row['account']} wait to be stored.")
     if report["queue"] > WAITING:

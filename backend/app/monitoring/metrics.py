@@ -44,6 +44,8 @@ TITLES: Final[dict[str, tuple[str, str, str]]] = {
     "feed_waiting": ("Live bars waiting to be stored", "data", "bars"),
     "feed_quotes_shed_total": ("Quotes dropped under load", "failures", "quotes"),
     "feed_rows_refused_total": ("Prints and quotes quarantined", "failures", "rows"),
+    "feed_prints_late_total": ("Prints whose minute was over", "data", "prints"),
+    "feed_bars_remade_total": ("Minutes made again for late prints", "data", "bars"),
     "option_feeds_up": ("Live providers of option quotes that are connected", "data", "providers"),
     "option_contracts": ("Option contracts that are followed live", "data", "contracts"),
     "option_quotes_total": ("Live option quotes received", "data", "quotes"),

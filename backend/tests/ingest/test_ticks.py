@@ -299,3 +299,27 @@ async def test_a_row_that_the_table_refuses_stops_no_other(pool: asyncpg.Pool) -
     await ingest.close()
     assert ingest.statistics.ticks_stored == 8
     assert ingest.statistics.quarantined["table"] == 1
+
+
+FULL_DISK = """
+  CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
+  CREATE TRIGGER no_room BEFORE INSERT ON {table} EXECUTE FUNCTION no_room()"""
+
+
+@pytest.mark.parametrize("table", ["ticks", "quarantine"])
+async def test_a_full_disk_stops_nobody_for_good(pool: asyncpg.Pool, table: str) -> None:
+    await pool.execute(FULL_DISK.format(table=table))
+    ingest = made(pool)
+    await ingest.take(make_ticks([(0, 100), (1, 101), (2, -1)]))
+    if table == "ticks":
+        await until(lambda: ingest.statistics.is_database_away)
+    else:
+        await until(lambda: ingest._refusing is not None and not ingest._refusals.has_some.is_set())
+    await pool.execute(f"DROP TRIGGER no_room ON {table}")
+    await ingest.take(make_ticks([(3, 102), (4, -1)]))
+    await ingest.drain()
+    await ingest.close()
+    assert len(await Ticks(pool, "live").ticks("AAPL", *DAY)) == 3
+    assert not ingest.statistics.is_database_away
+    assert await pool.fetchval("SELECT count(*) FROM quarantine") == 2

@@ -56,6 +56,22 @@ def test_late_bars_silent_symbols_and_full_queues_are_said() -> None:
     ]
 
 
+def test_a_symbol_that_no_provider_knows_is_said() -> None:
+    rows = [
+        row("alpaca", LinkState.UP, unknown=("BRKB", "ZZZZ")),
+        row("twelve_data", LinkState.STANDBY, unknown=("BRKB",)),
+    ]
+    assert feeds.problems(rows) == [(False, "No provider of Live knows BRKB.")]
+
+
+def test_prints_that_cannot_be_stored_are_said() -> None:
+    rows = [row("alpaca", LinkState.UP, is_database_away=True, late=3, remade=2)]
+    ((_, sentence),) = feeds.problems(rows)
+    assert sentence.startswith("Prints and quotes of alpaca for Live cannot be stored")
+    found = feeds.figures(rows)
+    assert (found["feed_prints_late_total"], found["feed_bars_remade_total"]) == (3, 2)
+
+
 def test_figures_are_sums_over_all_providers() -> None:
     rows = [
         row("alpaca", LinkState.UP, serving=("AAPL", "SPY"), lag_seconds=1.5, bars=10, queue=3),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,26 @@ async def test_a_refused_key_is_journaled_and_raises_an_alert(
         "SELECT payload->>'reason' FROM trading_events WHERE event_type = 'feed_disconnected'"
     )
     assert "TWELVE_DATA_API_KEY" in reason
+
+
+async def test_an_account_whose_state_nobody_would_write_any_more_begins_anew(
+    parts: Parts, vendor: TwelveDataLoopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, broken = feed_states.save, [True]
+
+    async def break_once(*arguments: Any) -> None:
+        if broken:
+            broken.clear()
+            raise RuntimeError("nobody expected this")
+        await save(*arguments)
+
+    monkeypatch.setattr(feed_states, "save", break_once)
+    await live_account(parts, now() - timedelta(minutes=1), "twelve_data")
+    async with trading(parts):
+        await until(
+            parts, "SELECT EXISTS (SELECT FROM alerts WHERE detail LIKE '%nobody expected this%')"
+        )
+        await until(parts, "SELECT EXISTS (SELECT FROM feed_states WHERE state = 'up')")
 
 
 async def test_a_name_that_does_not_exist_is_answered_with_the_nearest(
