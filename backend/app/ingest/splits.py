@@ -6,15 +6,12 @@ from typing import Final
 import asyncpg
 import numpy as np
 
-from app.domain.corporate_actions import ActionKind, ratio_of
-from app.marketdata.adjustments import due_session
+from app.marketdata.adjustments import SplitSteps, factors_at, split_steps
 from app.marketdata.batch import Floats, Nanos
 from app.marketdata.calendar import TradingCalendar
 from app.marketdata.ports import Action
 from app.repositories import corporate_actions
 
-_Steps = tuple[Nanos, Floats]
-"When shares changed, and the factor of prices before the first, the second … and after the last."
 _NONE: Final = np.empty(0, np.int64), np.ones(1)
 
 
@@ -23,7 +20,7 @@ class Splits:
 
     def __init__(self, pool: asyncpg.Pool, dataset: str, calendar: TradingCalendar) -> None:
         self._pool, self._dataset, self._calendar = pool, dataset, calendar
-        self._steps: dict[str, _Steps] = {}
+        self._steps: dict[str, SplitSteps] = {}
 
     async def load(self, symbols: Iterable[str]) -> dict[str, float]:
         """Read them (again). What was compared before must be multiplied with what is returned.
@@ -33,11 +30,10 @@ class Splits:
         wanted = sorted(symbols)
         by_symbol: dict[str, list[Action]] = {symbol: [] for symbol in wanted}
         for action in await corporate_actions.load(self._pool, self._dataset, wanted):
-            if action.kind == ActionKind.SPLIT.value:
-                by_symbol[action.symbol].append(action)
+            by_symbol[action.symbol].append(action)
         changed: dict[str, float] = {}
         for symbol, actions in by_symbol.items():
-            before, now = self._steps.get(symbol, _NONE), self._made(actions)
+            before, now = self._steps.get(symbol, _NONE), split_steps(actions, self._calendar)
             self._steps[symbol] = now
             if now[1][0] != before[1][0]:
                 changed[symbol] = float(now[1][0] / before[1][0])
@@ -48,23 +44,9 @@ class Splits:
         at, factors = self._steps.get(symbol, _NONE)
         if not len(at):
             return None
-        found: Floats = factors[np.searchsorted(at, start, side="right")]
-        return found
+        return factors_at((at, factors), start)
 
     def factor(self, symbol: str, instant: int) -> float:
         """Of a price at one instant."""
         at, factors = self._steps.get(symbol, _NONE)
         return float(factors[np.searchsorted(at, instant, side="right")])
-
-    def _made(self, actions: Iterable[Action]) -> _Steps:
-        steps: list[tuple[int, float]] = []
-        for action in actions:
-            day = Action(symbol=action.symbol, kind="split", ex_date=action.ex_date)
-            session = due_session(day, self._calendar)
-            if session is not None and action.ratio is not None:
-                steps.append((session.day_start, 1 / float(ratio_of(action.ratio))))
-        steps.sort()
-        factors = np.ones(len(steps) + 1)
-        for index in range(len(steps) - 1, -1, -1):
-            factors[index] = factors[index + 1] * steps[index][1]
-        return np.array([at for at, _ in steps], np.int64), factors

@@ -132,6 +132,34 @@ def segments(sessions: Array, first: int, last: int, turns: Sequence[int]) -> It
         yield first + int(np.searchsorted(sessions[first:last], turn))
 
 
+# ---------------------------------------------------------------------------- splits alone
+
+SplitSteps = tuple[NDArray[np.int64], Array]
+"When shares changed, and the factor of prices before the first, the second … and after the last."
+
+
+def split_steps(actions: Iterable[Action], calendar: TradingCalendar) -> SplitSteps:
+    """The splits among `actions`, whenever they became known: into the newest shares."""
+    steps: list[tuple[int, float]] = []
+    for action in actions:
+        if action.kind == "split" and action.ratio is not None:
+            unknowing = Action(symbol=action.symbol, kind="split", ex_date=action.ex_date)
+            session = due_session(unknowing, calendar)
+            if session is not None:
+                steps.append((session.day_start, 1 / float(ratio_of(action.ratio))))
+    steps.sort()
+    factors = np.ones(len(steps) + 1)
+    for index in range(len(steps) - 1, -1, -1):
+        factors[index] = factors[index + 1] * steps[index][1]
+    return np.array([at for at, _ in steps], np.int64), factors
+
+
+def factors_at(steps: SplitSteps, start: NDArray[np.int64]) -> Array:
+    """What prices at each instant are multiplied with."""
+    found: Array = steps[1][np.searchsorted(steps[0], start, side="right")]
+    return found
+
+
 # ----------------------------------------------------------------------------- whole series
 
 

@@ -15,6 +15,7 @@ from app.domain.instruments import Instrument
 from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.marketdata.action_files import actions_beside
+from app.marketdata.adjustments import factors_at, split_steps
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BarBatch, Flags, concatenate
 from app.marketdata.calendar import TradingCalendar, step_ns
@@ -117,7 +118,10 @@ def _read(
     batches = []
     for name, pieces in sorted(parts.items()):
         malformed = np.concatenate([flags for _, flags in pieces])
-        verdict = validate(concatenate(b for b, _ in pieces), calendar, malformed=malformed)
+        batch = concatenate(b for b, _ in pieces)
+        splits = split_steps(actions_beside(path, name, calendar), calendar)
+        factors = factors_at(splits, batch.start)
+        verdict = validate(batch, calendar, malformed=malformed, factors=factors)
         if len(verdict.bad):
             reasons = "; ".join(EXPLANATIONS[reason] for reason in verdict.counts())
             notes.append(f"{path.name}: {len(verdict.bad)} rows of {name} left out: {reasons}.")

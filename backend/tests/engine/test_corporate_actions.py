@@ -12,7 +12,9 @@ from app.domain.events import (
     CorporateActionDue,
     DeploymentPaused,
     OrderAdjusted,
+    OrderApproved,
     OrderCanceled,
+    OrderSubmitted,
     PositionAdjusted,
     TradeClosed,
     TradingHalted,
@@ -20,7 +22,8 @@ from app.domain.events import (
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.matching import FillModel
 from app.domain.orders import Leg
-from tests.trading import World
+from app.engine.paper import PaperBroker
+from tests.trading import OPEN, World, make_order
 
 D = Decimal
 MONDAY = date(2024, 3, 4)
@@ -387,3 +390,27 @@ def test_legs_cover_exactly_what_there_is_after_a_split() -> None:
     assert sum(leg.remaining_quantity for leg in legs if leg.leg is Leg.STOP_LOSS) == 10
     assert world.held("AAPL", "manual") == 10
     assert {leg.stop_price for leg in legs} == {60}
+
+
+def test_an_order_that_waits_for_the_wire_is_placed_as_it_was_adjusted() -> None:
+    order = make_order(limit_price=80, type="limit")
+    adjusted = OrderAdjusted(
+        action_id="a",
+        client_order_id=order.client_order_id,
+        symbol="PEAR",
+        quantity=D(20),
+        limit_price=D(40),
+        stop_price=None,
+        at=OPEN,
+    )
+    broker = PaperBroker()
+    submitted = OrderSubmitted(client_order_id=order.client_order_id, at=OPEN)
+    broker.restore([OrderApproved(order=order), adjusted, submitted])
+    (resting,) = broker.matcher.resting.values()
+    assert (resting.order.symbol, resting.remaining, resting.order.limit_price) == ("PEAR", 20, 40)
+
+
+def test_a_merger_by_halves_is_no_new_volume() -> None:
+    broker = PaperBroker()
+    broker.restore([due(World(), "merger", ratio=2, new_symbol="BIG")])
+    assert broker.matcher.volume_factors == {}
