@@ -56,11 +56,11 @@ export function FirstMinute({ account, symbol }: { account: Account; symbol: str
           <IconDatabase size={20} stroke={1.5} aria-hidden />
           <h2>3. Bring your data</h2>
           <p>
-            Import a CSV or Parquet file, or replay one at any speed:
-            <code className="mono"> tradewright data import FILE</code>
+            Import a CSV, Parquet or DBN file, set a provider’s key for live prices, and see how whole the
+            data is.
           </p>
-          <Button component={Link} to="/strategies" variant="default">
-            See the strategies
+          <Button component={Link} to="/data" search={{ tab: 'imports' } as never} variant="default">
+            Import a file
           </Button>
         </li>
       </ol>

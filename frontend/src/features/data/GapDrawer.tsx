@@ -12,7 +12,8 @@ import { formatFigure } from '@/lib/format'
 import { GapEvidence } from './GapEvidence'
 import { GapMark } from './Marks'
 import { RepairButton } from './RepairButton'
-import { mayAskAgain, seriesKey } from './words'
+import styles from './Data.module.css'
+import { NEVER_ASKED, isOpenGap, mayAskAgain, seriesKey } from './words'
 
 interface GapDrawerProps {
   gapId: number | undefined
@@ -53,6 +54,9 @@ export function GapDrawer({ gapId, filter, onClose, onOpenSeries }: GapDrawerPro
             ]}
           />
           <GapEvidence gap={gap} />
+          {isOpenGap(gap) && gap.dataset.startsWith('import:') && (
+            <p className={styles.sentence}>{NEVER_ASKED}</p>
+          )}
           <Group gap="sm">
             {mayAskAgain(gap) && <RepairButton wish={{ ids: [gap.id] }} />}
             <Button variant="default" onClick={() => onOpenSeries(seriesKey(gap))}>

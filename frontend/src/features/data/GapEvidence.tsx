@@ -2,7 +2,7 @@
 import { TimeAgo } from '@/components/Time'
 import type { Gap } from '@/lib/api/types'
 import styles from './Data.module.css'
-import { GAP_WORDS, evidenceSentence, isOpenGap, mayAskAgain } from './words'
+import { GAP_WORDS, evidenceSentence, mayAskAgain } from './words'
 
 export function GapEvidence({ gap }: { gap: Gap }) {
   const evidence = gap.evidence ?? []
@@ -22,9 +22,6 @@ export function GapEvidence({ gap }: { gap: Gap }) {
             </li>
           ))}
         </ul>
-      )}
-      {isOpenGap(gap) && gap.dataset.startsWith('import:') && (
-        <p className="faint">Imported data never changes by itself: import a file that has these bars.</p>
       )}
       {evidence.length === 0 && !gap.asked_at && mayAskAgain(gap) && (
         <p className="faint">No provider has been asked about it yet.</p>

@@ -16,7 +16,7 @@ import { GapEvidence } from './GapEvidence'
 import { GapMark, VerdictMark } from './Marks'
 import { RepairButton } from './RepairButton'
 import { yearsOf } from './coverage'
-import { formatShare, isOpenGap, mayAskAgain, parseSeriesKey, verdictSentence } from './words'
+import { NEVER_ASKED, formatShare, isOpenGap, mayAskAgain, parseSeriesKey, verdictSentence } from './words'
 
 interface SeriesDrawerProps {
   /** As `seriesKey` writes it. */
@@ -153,6 +153,9 @@ function SeriesGaps({ name: { dataset, symbol, timeframe } }: { name: SeriesName
       {gaps.isPending && <Loading rows={2} />}
       {!gaps.isPending && !gaps.error && gaps.rows.length === 0 && (
         <p className={styles.sentence}>None are in the ledger.</p>
+      )}
+      {dataset.startsWith('import:') && gaps.rows.some(isOpenGap) && (
+        <p className={styles.sentence}>{NEVER_ASKED}</p>
       )}
       <ul className={styles.gaps}>
         {[...gaps.rows]

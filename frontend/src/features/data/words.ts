@@ -46,6 +46,9 @@ export const isOpenGap = ({ state }: Pick<Gap, 'state'>): boolean =>
 export const mayAskAgain = (gap: Pick<Gap, 'state' | 'dataset'>): boolean =>
   gap.dataset === 'live' && isOpenGap(gap)
 
+/** Said once beside open gaps that nobody will be asked about. */
+export const NEVER_ASKED = 'Imported data never changes by itself: import a file that has these bars.'
+
 /** What one provider answered, as a sentence. */
 export function evidenceSentence({ provider, answer, bars, around, detail }: GapEvidence): string {
   const beside = around > 0 ? `, with ${plural(around, 'bar')} just beside the gap` : ''
