@@ -42,6 +42,8 @@ AHEAD: Final = 1_024
 "Items that wait for the database before providers have to wait too."
 _MANY: Final = 3
 "Symbols that hardly ever all go without a trade for a minute."
+_HOLES_SECONDS: Final = 300.0
+"Between two questions about silent minutes outside the regular session: they cost allowance."
 _NS: Final = 1_000_000_000
 _MINUTE: Final = 60 * _NS
 Share = Callable[[LiveSource], LiveSource]
@@ -117,6 +119,7 @@ class LiveFeed:
         self._doubted: dict[str, datetime] = {}
         "By provider, the last item of the connection whose last bars were doubted."
         self._held_since: float | None = None
+        self._hole_at = -_HOLES_SECONDS
         self._out: asyncio.Queue[Item] = asyncio.Queue()
         self._room = asyncio.Event()
 
@@ -377,11 +380,20 @@ class LiveFeed:
         Where many symbols were silent at once what comes now waits for the answer.
         """
         newest = max(self._sequencer.last(symbol) for symbol in self._symbols)
-        if start <= newest or self._sequencer.is_held:
+        if start <= newest or self._sequencer.is_held or not self._may_ask(start):
             return
         missing = {symbol: (self._sequencer.last(symbol), start) for symbol in link.subscribed}
         if self._catch_up.begin(missing) and len(self._symbols) >= _MANY:
             self._hold()
+
+    def _may_ask(self, start: int) -> bool:
+        """Before the open and after the close minutes without a trade are common: asked rarely."""
+        session, now = self._calendar.session_at(start), self._clock.monotonic()
+        is_regular = session is not None and session.open <= start < session.close
+        if not is_regular and now - self._hole_at < _HOLES_SECONDS:
+            return False
+        self._hole_at = now
+        return True
 
     def _hold(self) -> None:
         self._sequencer.hold()
