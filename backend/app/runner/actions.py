@@ -12,6 +12,7 @@ from app.marketdata.calendar import TradingCalendar
 from app.marketdata.due_actions import Schedule
 from app.repositories import corporate_actions
 
+SIMULATED_DATASET: Final = "simulated"
 _LATEST: Final = timedelta(days=366)
 "How long after its ex-date an action may become known and still be told."
 
@@ -38,6 +39,8 @@ class Actions:
         self, symbols: Iterable[str], after: date | None, opened: SessionOpened
     ) -> list[CorporateActionDue]:
         """What takes effect after session `after` up to the one that opens, in order."""
+        if self._dataset == SIMULATED_DATASET:
+            return []  # nothing happens to companies that are made up
         known = await corporate_actions.load(
             self._pool,
             self._dataset,
