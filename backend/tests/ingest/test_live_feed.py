@@ -120,7 +120,7 @@ async def test_the_next_vendor_steps_in_and_the_better_one_takes_back(
         await best.start()
         await chain.until(lambda: "alpaca" in chain.sources()[given:])
         await chain.until(lambda: chain.report("twelve_data").state is LinkState.STANDBY)
-        assert chain.report("alpaca").serving == KNOWN
+        await chain.until(lambda: chain.report("alpaca").serving == KNOWN)
         assert chain.report("alpaca").reconnects == 1
     keys = [
         (item.symbol, start)
