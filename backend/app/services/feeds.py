@@ -21,8 +21,6 @@ class Keys(Options):
     alpaca_api_key: SecretStr | None = None
     alpaca_secret_key: SecretStr | None = None
     twelve_data_api_key: SecretStr | None = None
-    ibkr_username: str | None = None
-    ibkr_password: SecretStr | None = None
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,9 +61,7 @@ SOURCES: Final = (
     Source(
         name="ibkr",
         title="Interactive Brokers",
-        gives="History and live prices through its Gateway",
-        keys=("ibkr_username", "ibkr_password"),
-        where="https://www.interactivebrokers.com",
+        gives="History and live prices through TWS or IB Gateway at IBKR_HOST and IBKR_PORT",
     ),
     Source(
         name="yfinance",
@@ -95,9 +91,8 @@ async def listed(db: Db, caller: Caller) -> list[Row]:
 
 
 def _need(keys: Keys, name: str) -> Row:
-    value = getattr(keys, name)
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return {"variable": name.upper(), "is_set": bool(text)}
+    value: SecretStr | None = getattr(keys, name)
+    return {"variable": name.upper(), "is_set": bool(value and value.get_secret_value())}
 
 
 def _feed(row: Row) -> Row:
