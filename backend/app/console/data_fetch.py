@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.marketdata.ports import DataProvider
     from app.services.fetching import FetchReport, Wish
 
-KINDS: Final = ("bars", "ticks", "quotes", "options", "actions")
+KINDS: Final = ("bars", "ticks", "quotes", "options", "actions", "profiles")
 _FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 _USUALLY: Final = {"1d": 365, "1h": 90}
 _USUAL_DAYS: Final = 30
@@ -92,7 +92,7 @@ async def _one(
     pool: "asyncpg.Pool", chain: Sequence["DataProvider"], symbol: str, kind: str, wish: "Wish"
 ) -> "FetchReport":
     """One symbol, of the first provider that has such a thing; bars are asked of all."""
-    from app.marketdata.ports import ActionSource, ChainSource, TickSource
+    from app.marketdata.ports import ActionSource, ChainSource, ProfileSource, TickSource
     from app.services import fetching
 
     if kind == "bars":
@@ -104,6 +104,9 @@ async def _one(
             return await fetching.fetch_prints(pool, ticks, symbol, kind, wish, progress=progress)
     if kind == "options":
         return await fetching.fetch_options(pool, _first(chain, ChainSource, kind), symbol, wish)
+    if kind == "profiles":
+        known: ProfileSource = _first(chain, ProfileSource, kind)
+        return await fetching.fetch_profile(pool, known, symbol, wish)
     source = _first(chain, ActionSource, kind)
     return await fetching.fetch_actions(pool, source, symbol, wish, audit_key=audit_key())
 

@@ -43,6 +43,18 @@ _ENSURE: Final = """
   ON CONFLICT DO NOTHING"""
 
 
+# Only what nobody has said yet: a sector feeds a limit, and a name may be a person's own.
+_DESCRIBE: Final = """
+  UPDATE stocks SET name = CASE WHEN name = '' THEN $2 ELSE name END,
+    sector = coalesce(sector, $3), updated_at = now()
+  WHERE id = $1 AND ((name = '' AND $2 <> '') OR (sector IS NULL AND $3::text IS NOT NULL))"""
+
+
+async def describe(db: Db, stock: Stock, name: str, sector: str | None) -> bool:
+    """Fill in a name and a sector where there is none; whether something was."""
+    return bool((await db.execute(_DESCRIBE, stock.id, name, sector)) == "UPDATE 1")
+
+
 async def find(db: Db, symbol: str) -> Stock | None:
     """The stock with this symbol, whatever its case; None when there is none."""
     row = await db.fetchrow(f"{_SELECT} WHERE s.symbol = $1", symbol.strip().upper())

@@ -19,7 +19,13 @@ from app.ingest.ticks import TickIngest, TickSettings
 from app.marketdata.batch import Flags, QuoteBatch, TickBatch
 from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.marketdata.gap_ledger import CLOSED, NO_TRADE
-from app.marketdata.ports import ActionSource, ChainSource, DataProvider, TickSource
+from app.marketdata.ports import (
+    ActionSource,
+    ChainSource,
+    DataProvider,
+    ProfileSource,
+    TickSource,
+)
 from app.marketdata.quality import expected_bars
 from app.marketdata.validation import EXPLANATIONS
 from app.repositories import corporate_actions, data_gaps, quotes, stocks, ticks
@@ -334,6 +340,28 @@ async def fetch_actions(
     )
     report.stored(source.name, stored.inserted + stored.changed)
     report.duplicates = stored.unchanged
+    return report
+
+
+async def fetch_profile(
+    pool: asyncpg.Pool, source: ProfileSource, symbol: str, wish: Wish
+) -> FetchReport:
+    """Name and sector of a stock, where nobody has said them yet; what differs stays and is noted.
+
+    The listing's exchange is noted only: it decides the calendar of everything that is stored.
+    """
+    profile = await source.profile(symbol)
+    stock = await stocks.ensure(pool, symbol, exchange=wish.exchange)
+    filled = await stocks.describe(pool, stock, profile.name, profile.sector)
+    report = FetchReport(symbol=symbol, kind="profiles", dataset="stocks", rows_read=1)
+    report.stored(source.name, int(filled))
+    report.duplicates = int(not filled)
+    for what, known, told in (
+        ("sector", stock.sector, profile.sector),
+        ("exchange", stock.exchange, profile.exchange),
+    ):
+        if known and told and known != told:
+            report.notes.append(f"{what} stays {known}; {source.name} says {told}")
     return report
 
 

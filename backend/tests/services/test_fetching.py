@@ -13,7 +13,8 @@ from app.core.errors import FeedLost, FeedRefused, InvalidInput, TransientError
 from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.marketdata.batch import QUOTE, TICK, BarBatch, QuoteBatch, TickBatch
-from app.marketdata.ports import Action, OptionSnapshot
+from app.marketdata.ports import Action, OptionSnapshot, Profile
+from app.repositories import stocks
 from app.repositories.stock_data import StockData
 from app.services import fetching
 from app.services.fetching import FetchReport, Wish, fetch_bars, fetch_lines, fetch_prints
@@ -202,6 +203,9 @@ class Broker:
         )
         return [paid, split]
 
+    async def profile(self, symbol: str) -> Profile:
+        return Profile(symbol=symbol, name=f"{symbol} Inc.", exchange="XNYS", sector="Bakeries")
+
     async def chain(self, underlying: str, expiry: date | None = None) -> list[OptionSnapshot]:
         at = utc("2024-03-01 15:00")
         symbol = f"{underlying}240621C00100000"
@@ -218,6 +222,22 @@ async def test_corporate_actions_are_stored_once(pool: asyncpg.Pool) -> None:
         ("dividend", None, Decimal("0.24")),
         ("split", Decimal(4), None),
     ]
+
+
+async def test_a_profile_fills_in_what_nobody_has_said(pool: asyncpg.Pool) -> None:
+    report = await fetching.fetch_profile(pool, Broker(), "NEWCO", WISH)
+    assert (report.rows_stored, report.sources, report.notes) == (1, {"broker": 1}, [])
+    stock = await stocks.get(pool, "NEWCO")
+    assert (stock.name, stock.sector) == ("NEWCO Inc.", "Bakeries")
+    again = await fetching.fetch_profile(pool, Broker(), "NEWCO", WISH)
+    assert (again.rows_stored, again.duplicates) == (0, 1)
+
+
+async def test_a_sector_that_feeds_a_limit_is_not_replaced(pool: asyncpg.Pool) -> None:
+    before = await stocks.get(pool, "AAPL")
+    report = await fetching.fetch_profile(pool, Broker(), "AAPL", WISH)
+    assert f"sector stays {before.sector}; broker says Bakeries" in report.notes
+    assert (await stocks.get(pool, "AAPL")).sector == before.sector
 
 
 async def test_an_option_chain_is_stored(pool: asyncpg.Pool) -> None:
