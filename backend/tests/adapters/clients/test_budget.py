@@ -3,9 +3,11 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 
+from app.adapters.clients import budget as budget_module
 from app.adapters.clients.budget import Budget, Rate, shared_budget
 from app.core.clock import ManualClock
 from app.core.errors import TransientError
@@ -19,9 +21,13 @@ class Sleeper:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = ManualClock(NOON)
         self.slept = 0.0
-        monkeypatch.setattr(asyncio, "sleep", self._sleep)
+        # the budget's own view of asyncio: other tasks of the loop go on sleeping for real
+        monkeypatch.setattr(
+            budget_module, "asyncio", SimpleNamespace(sleep=self._sleep, Lock=asyncio.Lock)
+        )
 
     async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
         self.slept += seconds
         self.clock.move_to(self.clock.now() + timedelta(seconds=seconds))
 
