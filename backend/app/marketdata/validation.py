@@ -1,5 +1,6 @@
 """Which bars may be believed: vectorised rules split a batch into good and quarantined rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -74,6 +75,16 @@ EXPLANATIONS: Final = {
     Reason.UNKNOWN_SYMBOL: "nobody knows the symbol",
     Reason.OUTSIDE_SESSION: "it lies outside regular hours, and only those are wanted",
 }
+
+
+def explained(reasons: Mapping[str, int]) -> list[str]:
+    """Each reason with its number and meaning: `7 future: it lies in the future`."""
+    meanings = {str(reason): text for reason, text in EXPLANATIONS.items()}
+    return [
+        f"{count} {reason}: {meanings[reason]}" if reason in meanings else f"{count} {reason}"
+        for reason, count in reasons.items()
+    ]
+
 
 _REASONS: Final = tuple(Reason)
 Codes = NDArray[np.uint32]

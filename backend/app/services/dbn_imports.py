@@ -17,7 +17,7 @@ from app.marketdata.calendar import DEFAULT, trading_calendar
 from app.marketdata.dbn_files import DbnFile, Definition
 from app.marketdata.files import normal_symbol
 from app.marketdata.tick_validation import SORTED
-from app.marketdata.validation import EXPLANATIONS, Reason
+from app.marketdata.validation import explained
 from app.repositories import instruments, option_contracts, stocks
 
 Progress = Callable[[int, int], None]
@@ -57,9 +57,7 @@ class DbnReport(msgspec.Struct, kw_only=True):
     @property
     def explained(self) -> list[str]:
         """Each reason with its number and meaning."""
-        return [
-            f"{n} {reason}: {EXPLANATIONS[Reason(reason)]}" for reason, n in self.reasons.items()
-        ]
+        return explained(self.reasons)
 
 
 async def import_dbn(

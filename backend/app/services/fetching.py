@@ -27,7 +27,7 @@ from app.marketdata.ports import (
     TickSource,
 )
 from app.marketdata.quality import expected_bars
-from app.marketdata.validation import EXPLANATIONS
+from app.marketdata.validation import explained
 from app.repositories import corporate_actions, data_gaps, quotes, stocks, ticks
 from app.repositories.stocks import Stock
 
@@ -380,15 +380,9 @@ def fetch_lines(reports: Sequence[FetchReport]) -> Iterator[str]:
         yield f"  stored        {report.rows_stored:>10,}" + (f"  ({by})" if by else "")
         yield f"  duplicates    {report.duplicates:>10,}"
         yield f"  quarantined   {report.rows_quarantined:>10,}"
-        yield from (f"    {line}" for line in _explained(report.reasons))
+        yield from (f"    {line}" for line in explained(report.reasons))
         if report.missing:
             yield f"  not to be had {report.missing:>10,}"
         yield from (f"  {note}" for note in report.notes)
         if not report.is_complete:
             yield "  Not complete: fetch again to go on."
-
-
-def _explained(reasons: dict[str, int]) -> Iterator[str]:
-    known = {str(reason): text for reason, text in EXPLANATIONS.items()}
-    for reason, count in reasons.items():
-        yield f"{count} {reason}: {known[reason]}" if reason in known else f"{count} {reason}"

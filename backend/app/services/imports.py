@@ -22,7 +22,7 @@ from app.marketdata.calendar import DEFAULT, FX, TradingCalendar, trading_calend
 from app.marketdata.dbn_files import DbnBars, is_dbn
 from app.marketdata.files import CHUNK_ROWS, BarFile, Chunk, normal_symbol
 from app.marketdata.shapes import Hints
-from app.marketdata.validation import EXPLANATIONS, NEIGHBOURS, Reason, Verdict, validate
+from app.marketdata.validation import NEIGHBOURS, Reason, Verdict, explained, validate
 from app.repositories import quarantine, stock_data, stocks
 from app.repositories.quarantine import Refused
 from app.repositories.stock_data import Policy, StockData, Stored
@@ -61,9 +61,7 @@ class ImportReport(msgspec.Struct, kw_only=True):
     @property
     def explained(self) -> list[str]:
         """Each reason with its number and meaning."""
-        return [
-            f"{n} {reason}: {EXPLANATIONS[Reason(reason)]}" for reason, n in self.reasons.items()
-        ]
+        return explained(self.reasons)
 
 
 def dataset_name(text: str | None) -> str:

@@ -23,7 +23,7 @@ from app.marketdata.tick_files import Kind, TickChunk, TickFile
 from app.marketdata.tick_memory import Memory, Positions
 from app.marketdata.tick_validation import SORTED, StreamVerdict, validate_quotes, validate_ticks
 from app.marketdata.top_of_book import LastOfSecond, TopOfBook
-from app.marketdata.validation import EXPLANATIONS, Reason
+from app.marketdata.validation import Reason, explained
 from app.repositories import quarantine, stocks
 from app.repositories.appending import Appended
 from app.repositories.quarantine import NOT_KEPT, Refused
@@ -70,9 +70,7 @@ class TickImportReport(msgspec.Struct, kw_only=True):
     @property
     def explained(self) -> list[str]:
         """Each reason with its number and meaning."""
-        return [
-            f"{n} {reason}: {EXPLANATIONS[Reason(reason)]}" for reason, n in self.reasons.items()
-        ]
+        return explained(self.reasons)
 
 
 async def import_ticks(

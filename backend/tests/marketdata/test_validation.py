@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, concatenate
 from app.marketdata.calendar import trading_calendar
-from app.marketdata.validation import EXPLANATIONS, Reason, validate
+from app.marketdata.validation import EXPLANATIONS, Reason, explained, validate
 from tests.factories import make_batch, ns
 
 XNYS = trading_calendar("XNYS")
@@ -155,3 +155,8 @@ def test_a_row_of_nonsense_does_not_make_the_others_late() -> None:
     batch.rows["end"][1] = ns("2030-06-03 15:01")
     verdict = validate(batch, XNYS, in_order=True, now=ns("2024-03-02"))
     assert verdict.counts() == {Reason.FUTURE: 1}
+
+
+def test_reasons_are_explained_and_unknown_ones_named() -> None:
+    said = explained({"negative_volume": 2, "of another kind": 1})
+    assert said == ["2 negative_volume: the volume is negative", "1 of another kind"]
