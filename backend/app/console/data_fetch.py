@@ -1,4 +1,4 @@
-"""`tradewright data fetch`: bars, prints, quotes, chains and actions from vendors' histories."""
+"""`tradewright data fetch`: what vendors have of a symbol: bars, prints, quotes, and the rest."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager

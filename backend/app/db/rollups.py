@@ -30,6 +30,7 @@ NAMES: Final = (*ROLLUPS, DAILY)
 ANCHOR: Final = "2000-01-03 14:30:00+00"
 
 _PAUSE_SECONDS: Final = 0.2
+_ATTEMPTS: Final = 10
 _KINDS: Final = """
 SELECT c.relname, EXISTS (SELECT FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
     JOIN pg_class t ON t.oid = d.refobjid
@@ -58,13 +59,24 @@ def create(connection: Connection) -> None:
 
 
 def drop(connection: Connection) -> None:
-    """Remove them, so that tables can change beneath them; they are made anew from the bars."""
+    """Remove them, so that tables can change beneath them; they are made anew from the bars.
+
+    Raises what the database says when they cannot be removed: somebody's own view may build on one.
+    """
     for name, is_aggregate in connection.execute(text(_KINDS), {"names": list(NAMES)}).all():
         statement = f"DROP {'MATERIALIZED ' if is_aggregate else ''}VIEW {name}"
-        # a job that brings the aggregate on may be at work: it is ended by the first attempt
-        while not attempt(connection, "drop_aggregate", statement):
-            sleep(_PAUSE_SECONDS)
+        if not is_aggregate or not _dropped_in_time(connection, statement):
+            connection.execute(text(statement))
     connection.execute(text(f"DROP FUNCTION IF EXISTS {FUNCTION}(timestamptz)"))
+
+
+def _dropped_in_time(connection: Connection, statement: str) -> bool:
+    """A job that brings an aggregate on may be at work: the first attempt ends it."""
+    for _ in range(_ATTEMPTS):
+        if attempt(connection, "drop_aggregate", statement):
+            return True
+        sleep(_PAUSE_SECONDS)
+    return False
 
 
 def _aggregate(name: str) -> list[str]:

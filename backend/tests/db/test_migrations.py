@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from alembic import command
@@ -155,6 +156,17 @@ def test_views_exist_at_the_newest_revision_only(empty_database_url: str, engine
     migrations.downgrade(empty_database_url, "-1")
     with engine.connect() as connection:
         assert set(connection.scalars(names)) == set()
+
+
+def test_a_view_of_somebody_else_is_named_and_nothing_changes(
+    empty_database_url: str, engine: Engine
+) -> None:
+    migrations.upgrade(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE VIEW my_hours AS SELECT * FROM bars_1h"))
+    with pytest.raises(DBAPIError, match="view my_hours depends on view bars_1h"):
+        migrations.downgrade(empty_database_url, "-1")
+    assert migrations.differences(empty_database_url) == []
 
 
 def test_the_sql_that_alembic_prints_makes_the_same_database(empty_database_url: str) -> None:
