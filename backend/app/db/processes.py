@@ -1,6 +1,5 @@
 """Child processes that run as a lesser user and do not outlive us."""
 
-import ctypes
 import os
 import pwd
 import signal
@@ -12,12 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-PR_SET_PDEATHSIG: Final = 1
-PR_SET_KEEPCAPS: Final = 8
-PR_CAP_AMBIENT: Final = 47
-PR_CAP_AMBIENT_RAISE: Final = 2
-CAP_DAC_READ_SEARCH: Final = 2
-CAPABILITY_VERSION_3: Final = 0x20080522
+from app.db import child
+
 CANDIDATES: Final = ("tradewright", "postgres", "nobody")
 "OS users that servers may run as when we are root, the best first."
 
@@ -62,53 +57,18 @@ def start(
     `death_signal` reaches it when we die, however we die (Linux). Call from the main thread:
     the kernel watches the thread that made the child.
     """
+    uid, gid = (user.uid, user.gid) if user else (-1, -1)
+    prepared = [sys.executable, "-IS", child.__file__, os.getpid(), int(death_signal), uid, gid]
     return subprocess.Popen(  # our own binaries, no shell
-        [str(part) for part in argv],
+        [str(part) for part in (*prepared, *argv)],
         stdin=stdin,
         stdout=output,
         stderr=output,
         env=dict(environment) if environment is not None else None,
         cwd=cwd,
         start_new_session=True,
-        preexec_fn=_before_exec(user, death_signal, os.getpid()),
+        umask=0o077,
     )
-
-
-def _before_exec(
-    user: OsUser | None, death_signal: signal.Signals, parent: int
-) -> Callable[[], None] | None:
-    """What the child does between fork and exec; the C library is loaded before the fork."""
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-    def prepare() -> None:  # pragma: no cover - runs between fork and exec
-        os.umask(0o077)
-        if user and libc:
-            libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-        if user:
-            os.setgroups([])
-            os.setresgid(user.gid, user.gid, user.gid)
-            os.setresuid(user.uid, user.uid, user.uid)
-        if libc:
-            if user:
-                _keep_read_search(libc)
-            # After the user switch, which clears it.
-            libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:
-                os._exit(1)
-
-    return prepare
-
-
-def _keep_read_search(libc: ctypes.CDLL) -> None:  # pragma: no cover - between fork and exec
-    """Let the lesser user pass through root's private home, where the kernel allows it.
-
-    It may refuse (a container without the capability): the caller tries before relying on it.
-    """
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    bit = 1 << CAP_DAC_READ_SEARCH
-    data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-    libc.capset(ctypes.byref(header), ctypes.byref(data))
-    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
 
 
 def is_alive(pid: int) -> bool:

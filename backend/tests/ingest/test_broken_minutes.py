@@ -244,6 +244,7 @@ async def test_providers_that_overlap_are_not_counted_twice(pool: asyncpg.Pool) 
         await world.says(None, "2024-03-01 14:28:01")
         await world.says(beat(OPEN), "2024-03-01 14:28:30", vendor=1)
         await world.says(beat(OPEN), "2024-03-01 14:29:51")
+        await world.says(beat(OPEN), "2024-03-01 14:29:52", vendor=1)  # else silent for too long
         await world.says(prints("2024-03-01 14:30:30", 60), "2024-03-01 14:30:30")
         await world.says(prints("2024-03-01 14:30:30", 60), "2024-03-01 14:30:31", vendor=1)
         twice = prints("2024-03-01 14:30:40", 9, sequence=5)
