@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
-import msgspec
 from pydantic.fields import FieldInfo
 
 from app.adapters.data.simulator import SimulatorOptions
@@ -27,8 +26,7 @@ from app.domain.deployments import AccountMode
 from app.domain.events import Severity
 from app.domain.instruments import Instrument
 from app.domain.market import Timeframe
-from app.domain.matching import FillModel
-from app.domain.ports import Broker
+from app.domain.ports import Broker, BrokerSetup
 from app.engine.paper import PaperBroker
 from app.ingest.cache_keeper import CacheKeeper
 from app.ingest.link import MakePrints
@@ -118,8 +116,14 @@ class Parts:
                 " this version trades on paper only.",
                 remedy="Use a paper account.",
             )
-        model = msgspec.convert(account.settings.fill_model, FillModel, strict=False)
-        paper: PaperBroker = registry.load("brokers", PAPER)(model, instruments)
+        paper: PaperBroker = registry.load("brokers", PAPER)(
+            BrokerSetup(
+                account_id=account.id,
+                mode=account.mode,
+                instruments=instruments,
+                settings=account.settings.fill_model,
+            )
+        )
         return paper, paper
 
     async def alarm(self, key: str, title: str, detail: str, account_id: int | None = None) -> None:

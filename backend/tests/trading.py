@@ -1,6 +1,6 @@
 """One small account for tests: an engine, its driver, a broker, and bars by hand."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from app.domain.market import Bar, SliceOpened, Timeframe
 from app.domain.matching import FREE, FillModel
 from app.domain.orders import Leg, Order, Side
 from app.domain.portfolio import Position
-from app.domain.ports import Broker, BrokerBook
+from app.domain.ports import Broker, BrokerAbilities, BrokerBook, BrokerLink, BrokerOrder
 from app.engine.driver import Driver
 from app.engine.engine import AccountSetup, Engine
 from app.engine.history import Windows
@@ -271,6 +271,7 @@ class SilentBroker:
     """Answers each submit and cancel as the test says: reports, an exception, or nothing."""
 
     is_simulated = False
+    abilities = BrokerAbilities()
 
     def __init__(self, *answers: Sequence[BrokerReport] | Exception) -> None:
         self.name = "silent"
@@ -288,8 +289,19 @@ class SilentBroker:
     def observe(self, seen: object) -> Sequence[BrokerReport]:
         return ()
 
-    async def book(self) -> BrokerBook:
+    async def reports(self) -> AsyncIterator[BrokerReport | BrokerLink]:
+        return
+        yield
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None:
+        return None
+
+    async def book(self, since: datetime | None = None) -> BrokerBook:
         return BrokerBook(open_orders=(), executions=())
+
+    async def cancel_all(self) -> None: ...
+
+    async def close(self) -> None: ...
 
     def _answer(self) -> Sequence[BrokerReport]:
         answer = self.answers.pop(0) if self.answers else ()

@@ -179,6 +179,13 @@ class FeedRefused(APIError):
     code = "feed_refused"
 
 
+class BrokerUnavailable(APIError):
+    """The broker cannot be reached or cannot say now; certainly nothing was sent to it."""
+
+    status_code = 503
+    code = "broker_unavailable"
+
+
 class BrokerRejected(APIError):
     """The broker answered with a definite no."""
 

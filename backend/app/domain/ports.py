@@ -1,11 +1,13 @@
 """The outside world as the inside sees it: adapters implement these, nothing else does I/O."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
 
 import msgspec
 
+from app.domain.deployments import AccountMode
 from app.domain.events import (
     BrokerReport,
     CorporateActionDue,
@@ -15,27 +17,96 @@ from app.domain.events import (
     SliceClosed,
 )
 from app.domain.executions import Execution
+from app.domain.instruments import Instrument
 from app.domain.market import SliceOpened
-from app.domain.orders import Order
+from app.domain.orders import Order, OrderStatus, OrderType, Side, TimeInForce
+
+ZERO = Decimal(0)
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An order as the broker has it; `client_order_id` is None where it was not made through us."""
+
+    broker_order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    quantity: Decimal
+    status: OrderStatus
+    "Never approved, submitted or unknown: the broker has it, or had it."
+    type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    at: datetime | None = None
+    "When the broker took it, where it says so."
+    reason: str | None = None
+    "What the broker said of a rejection, cancellation or expiry."
 
 
 class BrokerBook(msgspec.Struct, frozen=True, kw_only=True):
-    """What a broker says it has: open orders, and net quantity by symbol from its own fills."""
+    """What a broker says it has, asked at one instant."""
 
-    open_orders: tuple[Order, ...]
+    open_orders: tuple[BrokerOrder, ...]
     executions: tuple[Execution, ...]
+    "Fills, of orders that are not ours too, as far back as was asked or the broker remembers."
+    closed_orders: tuple[BrokerOrder, ...] = ()
+    "Orders that ended, as far back as was asked or the broker remembers."
+    positions: Mapping[str, Decimal] | None = None
+    "Signed quantity by symbol, whole; None where the book is ours to rebuild (paper)."
+    cash: Decimal | None = None
+    "The account's cash as the broker counts it, fees and all."
+
+
+class BrokerLink(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection to the broker came up or went down; after each `up` the book must be read."""
+
+    is_up: bool
+    reason: str = ""
+    at: datetime
+    planned_until: datetime | None = None
+    "The end of an outage that was to be expected (a nightly restart): nobody need be woken."
+
+
+class BrokerAbilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a broker can do by itself; the engine holds the rest, "protected only while running"."""
+
+    types: frozenset[OrderType] = frozenset(OrderType)
+    times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
+    can_replace: bool = True
+    links_orders: bool = False
+    "Whether orders of one `group_id` are one-cancels-other at the broker itself."
+    is_fractional: bool = False
+    can_short: bool = True
+    remembers: timedelta | None = None
+    "How far back executions can be asked for; None: without end."
+
+
+class BrokerSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter is made with: whose account it serves, and what may be traded."""
+
+    account_id: int
+    mode: AccountMode = AccountMode.PAPER
+    instruments: Mapping[str, Instrument] = {}
+    settings: Mapping[str, Any] = {}
+    "The account's own settings of this broker; of paper the fill model."
 
 
 class Broker(Protocol):
-    """Submits and cancels orders and reports what became of them.
+    """Submits, changes and cancels orders, and reports what became of them.
 
-    `submit` and `cancel` return the reports known at once. They raise BrokerRejected for a definite
-    no and anything else for "don't know", which the driver turns into `order_unknown`.
+    `submit` and `cancel` return the reports known at once. They raise BrokerRejected for
+    a definite no, BrokerUnavailable where it is certain that nothing was sent, and anything else
+    for "don't know", which the driver turns into `order_unknown`. An adapter never sends a request
+    that makes or changes an order twice by itself.
     """
 
     name: str
     is_simulated: bool
     "True when the whole book is ours to rebuild, so that a resubmission can double nothing."
+    abilities: BrokerAbilities
 
     async def submit(self, order: Order, at: datetime) -> Sequence[BrokerReport]: ...
 
@@ -47,8 +118,33 @@ class Broker(Protocol):
         """Only a simulated broker watches the market; a real one returns ()."""
         ...
 
-    async def book(self) -> BrokerBook:
-        """Open orders and fills as the broker has them, for reconciliation."""
+    def reports(self) -> AsyncIterator[BrokerReport | BrokerLink]:
+        """What the broker tells unasked, for ever; reconnects by itself. A simulated one has none.
+
+        The first item is a BrokerLink. Before the first `is_up` nothing can be sent.
+        """
+        ...
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None:
+        """The order by our id, open or closed; None when the broker definitely has none.
+
+        Raises BrokerUnavailable (or anything else) where it cannot say.
+        """
+        ...
+
+    async def book(self, since: datetime | None = None) -> BrokerBook:
+        """Orders, fills since then, positions and cash as the broker has them.
+
+        Raises rather than return a part: an empty list means that there is nothing.
+        """
+        ...
+
+    async def cancel_all(self) -> None:
+        """Cancel every open order of the account, whoever made it: for the guardian."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection; orders stay as they are."""
         ...
 
 

@@ -4,7 +4,7 @@ Its book is a fold of the account's stream, so that nothing of it needs saving: 
 journaled events and has the same book again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,9 +29,9 @@ from app.domain.events import (
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.market import SliceOpened
-from app.domain.matching import BookState, FillModel, Matcher, adjusted
-from app.domain.orders import Order
-from app.domain.ports import BrokerBook
+from app.domain.matching import BookState, FillModel, Matcher, Resting, adjusted
+from app.domain.orders import Order, OrderStatus
+from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerOrder
 
 _KNOWN: Final = 10_000
 "How many order ids a checkpoint keeps to recognise a resubmission."
@@ -41,6 +41,7 @@ class PaperBroker:
     """Accepts every order and fills it from the bars that it is shown."""
 
     is_simulated = True
+    abilities = BrokerAbilities(links_orders=True, is_fractional=True)
 
     def __init__(
         self,
@@ -101,14 +102,46 @@ class PaperBroker:
             self._executions += [r.execution for r in reports if isinstance(r, OrderFilled)]
         return reports
 
-    async def book(self) -> BrokerBook:
+    async def reports(self) -> AsyncIterator[BrokerReport | BrokerLink]:
+        """Nothing comes unasked: what happens follows from the bars that it is shown."""
+        return
+        yield
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None:
+        """The order if it still rests; what ended is told by the stream, not remembered here."""
+        one = self.matcher.resting.get(client_order_id)
+        return None if one is None else self._as_reported(one)
+
+    async def book(self, since: datetime | None = None) -> BrokerBook:
         """What rests, with what was filled of it, and every fill since the start or checkpoint."""
-        resting = self.matcher.resting.values()
         return BrokerBook(
-            open_orders=tuple(
-                msgspec.structs.replace(one.order, filled_quantity=one.filled) for one in resting
-            ),
-            executions=tuple(self._executions),
+            open_orders=tuple(self._as_reported(one) for one in self.matcher.resting.values()),
+            executions=tuple(one for one in self._executions if since is None or one.at >= since),
+        )
+
+    async def cancel_all(self) -> None:
+        """Empty the book."""
+        for identity in list(self.matcher.resting):
+            self.matcher.remove(identity)
+
+    async def close(self) -> None:
+        """There is no connection."""
+
+    def _as_reported(self, one: Resting) -> BrokerOrder:
+        order = one.order
+        return BrokerOrder(
+            broker_order_id=f"{self.name}-{order.client_order_id}",
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            status=OrderStatus.PARTIALLY_FILLED if one.filled else OrderStatus.ACCEPTED,
+            type=order.type,
+            limit_price=order.limit_price,
+            stop_price=order.stop_price,
+            time_in_force=order.time_in_force,
+            filled_quantity=one.filled,
+            at=order.at,
         )
 
     # ------------------------------------------------------------------------------ restart

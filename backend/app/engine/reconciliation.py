@@ -19,7 +19,7 @@ def differences(ours: list[Order], book: BrokerBook) -> tuple[str, ...]:
 
 
 def _differences(ours: dict[str, Order], book: BrokerBook) -> Iterator[str]:
-    theirs = {order.client_order_id: order for order in book.open_orders}
+    theirs = {order.client_order_id or order.broker_order_id: order for order in book.open_orders}
     for identity in sorted(ours):
         order, other = ours[identity], theirs.get(identity)
         if other is not None and other.filled_quantity != order.filled_quantity:

@@ -10,13 +10,13 @@ from app.core import registry
 from app.domain.events import OrderAccepted, OrderCanceled, SessionClosed
 from app.domain.market import SliceOpened
 from app.domain.orders import OrderType
-from app.domain.ports import Broker
+from app.domain.ports import Broker, BrokerSetup
 from tests.trading import DAY, OPEN, make_order
 
 
 @pytest.fixture(params=registry.names("brokers"))
 def broker(request: pytest.FixtureRequest) -> Broker:
-    made: Broker = registry.load("brokers", request.param)()
+    made: Broker = registry.load("brokers", request.param)(BrokerSetup(account_id=1))
     return made
 
 

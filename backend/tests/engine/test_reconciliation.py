@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from app.domain.orders import Leg, Order, OrderStatus, Side
-from app.domain.ports import BrokerBook
+from app.domain.ports import BrokerBook, BrokerOrder
 from app.engine.reconciliation import differences
 
 
@@ -27,7 +27,19 @@ def make_order(identity: str = "o1", filled: int = 0, **changes: object) -> Orde
 
 
 def book(*orders: Order) -> BrokerBook:
-    return BrokerBook(open_orders=orders, executions=())
+    theirs = (
+        BrokerOrder(
+            broker_order_id="b1",
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity,
+            status=order.status,
+            filled_quantity=order.filled_quantity,
+        )
+        for order in orders
+    )
+    return BrokerBook(open_orders=tuple(theirs), executions=())
 
 
 def test_books_that_agree_have_no_differences() -> None:
