@@ -11,6 +11,7 @@ from app.models.backtest_trade import BacktestTrade
 from app.models.backup import Backup
 from app.models.bar_series import BarSeries
 from app.models.base import Base
+from app.models.broker_state import BrokerState
 from app.models.cash_movement import CashMovement
 from app.models.command import Command
 from app.models.config_history import ConfigChange
@@ -75,6 +76,7 @@ __all__ = [
     "Backup",
     "BarSeries",
     "Base",
+    "BrokerState",
     "CashMovement",
     "Command",
     "ConfigChange",

@@ -180,6 +180,47 @@ class OrderFilled(Fact, frozen=True, kw_only=True):
     execution: Execution
 
 
+class HoldingSeen(Fact, frozen=True, kw_only=True):
+    """The broker holds `quantity` (signed, whole) of a symbol, and no order explains it.
+
+    What our books had less or more goes to the ledger `external`: saying it twice changes nothing.
+    """
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal | None = None
+    "What was paid on average, where the broker says so."
+    reason: str
+    at: datetime
+
+
+class CashSeen(Fact, frozen=True, kw_only=True):
+    """The broker counts `cash`; what our books had less or more is booked as a cash movement.
+
+    Saying it twice changes nothing. `is_flow`: somebody paid in or out, so that gains and losses
+    are measured anew from there; else it is a cost or interest of the broker's.
+    """
+
+    cash: Decimal
+    currency: str = "USD"
+    is_flow: bool = False
+    reason: str
+    at: datetime
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that the broker's books and ours do not agree on, and nothing explains."""
+
+    kind: str
+    "One of `engine.reconciliation.Kind`."
+    subject: str
+    "The order, the symbol, or the account's currency."
+    ours: str
+    theirs: str
+    detail: str
+    "A sentence for people."
+
+
 class Reconciled(Fact, frozen=True, kw_only=True):
     """The broker's books were compared with ours; `differences` is what could not be explained."""
 
@@ -187,6 +228,10 @@ class Reconciled(Fact, frozen=True, kw_only=True):
     open_orders: int
     positions: int
     differences: tuple[str, ...] = ()
+    found: tuple[Difference, ...] = ()
+    "Those of the differences that are the broker's and not our own."
+    may_resume: bool = False
+    "Whether trading goes on by itself once nothing is left unexplained."
 
 
 # ------------------------------------------------------------------------- caused: what follows
@@ -293,6 +338,17 @@ class CashMoved(Fact, frozen=True, kw_only=True):
     reason: str
     ledger_cash: Decimal
     account_cash: Decimal
+    at: datetime
+
+
+class ReconciliationDifference(Fact, frozen=True, kw_only=True):
+    """The broker's books and ours do not agree on this, and nothing explains it."""
+
+    kind: str
+    subject: str
+    ours: str
+    theirs: str
+    detail: str
     at: datetime
 
 
@@ -446,6 +502,8 @@ Input = (
     | OrderCanceled
     | OrderExpired
     | OrderFilled
+    | HoldingSeen
+    | CashSeen
     | Reconciled
 )
 Caused = (
@@ -460,6 +518,7 @@ Caused = (
     | PositionAdjusted
     | OrderAdjusted
     | CashMoved
+    | ReconciliationDifference
     | TradeClosed
     | DeploymentStarted
     | DeploymentPaused
@@ -504,6 +563,8 @@ _PRIORITIES: Final[dict[type, Priority]] = {
     DeploymentFailed: Priority.CRITICAL,
     OrderFilled: Priority.HIGH,
     CorporateActionDue: Priority.HIGH,
+    HoldingSeen: Priority.HIGH,
+    ReconciliationDifference: Priority.CRITICAL,
     TradingResumed: Priority.HIGH,
     CommandReceived: Priority.HIGH,
     FeedDisconnected: Priority.HIGH,

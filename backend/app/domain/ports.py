@@ -56,6 +56,8 @@ class BrokerBook(msgspec.Struct, frozen=True, kw_only=True):
     "Orders that ended, as far back as was asked or the broker remembers."
     positions: Mapping[str, Decimal] | None = None
     "Signed quantity by symbol, whole; None where the book is ours to rebuild (paper)."
+    average_prices: Mapping[str, Decimal] = {}
+    "What was paid on average a share, by symbol, where the broker says so."
     cash: Decimal | None = None
     "The account's cash as the broker counts it, fees and all."
 

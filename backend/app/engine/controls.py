@@ -23,6 +23,7 @@ def halt(desk: Desk, reason: str, actor: str, at: datetime) -> None:
     Halting again does not stop the flatten of a halt that still holds.
     """
     was_halted = desk.book.trading_state is TradingState.HALTED
+    desk.is_held_for_books = False
     desk.book.trading_state = TradingState.HALTED
     desk.emit(TradingHalted(state=TradingState.HALTED, reason=reason, actor=actor, at=at))
     for order in list(desk.book.open.values()):
@@ -33,6 +34,7 @@ def halt(desk: Desk, reason: str, actor: str, at: datetime) -> None:
 
 def restrict(desk: Desk, reason: str, actor: str, at: datetime) -> None:
     """Only what moves a position toward zero is sent. A halt is not loosened by this."""
+    desk.is_held_for_books = False  # whoever asks now has a reason of their own
     if desk.book.trading_state is not TradingState.ACTIVE:
         return
     desk.book.trading_state = TradingState.REDUCING
@@ -45,6 +47,7 @@ def restrict(desk: Desk, reason: str, actor: str, at: datetime) -> None:
 def resume(desk: Desk, actor: str, at: datetime) -> None:
     """Trade again. The drawdown is measured from here on; what is held gets its protection."""
     desk.book.trading_state = TradingState.ACTIVE
+    desk.is_held_for_books = False
     desk.book.peak = desk.book.equity
     desk.emit(TradingResumed(actor=actor, at=at))
     for standing in desk.standings.values():

@@ -37,6 +37,10 @@ class Desk:
         self.emit: Final[Callable[[Event], None]] = self.out.append
         self.outbox: list[Act] = []
         "What the driver has to do at the broker, first come first served."
+        self.unexplained: dict[str, tuple[str, str]] = {}
+        "What our books and the broker's do not agree on: by kind and subject, ours and theirs."
+        self.is_held_for_books = False
+        "Whether it is for such a difference, and nothing else, that only reductions pass."
 
     def place(self, approved: OrderApproved) -> None:
         """The order is made: it waits for the wire."""

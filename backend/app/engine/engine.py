@@ -16,10 +16,12 @@ from app.domain.deployments import MANUAL, Deployment, DeploymentState, TradingS
 from app.domain.events import (
     BarLate,
     BarsCorrected,
+    CashSeen,
     ClockTicked,
     CommandReceived,
     CorporateActionDue,
     Event,
+    HoldingSeen,
     Input,
     OrderAccepted,
     OrderCanceled,
@@ -39,7 +41,7 @@ from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.orders import Order, OrderType, PendingChange
 from app.domain.portfolio import Ledger
-from app.engine import controls, corporate_actions, reports
+from app.engine import adoption, controls, corporate_actions, reports
 from app.engine.deployments import Deployments, StrategyFactory
 from app.engine.desk import Desk
 from app.engine.history import HistoryFactory
@@ -142,11 +144,6 @@ class Engine:
     def _on_session_closed(self, event: SessionClosed) -> None:
         self.book.is_open = False
 
-    def _on_reconciled(self, event: Reconciled) -> None:
-        if event.differences:
-            reason = "; ".join(event.differences)
-            controls.restrict(self.desk, reason, "reconciliation", event.at)
-
     def pass_over(
         self,
         end: datetime,
@@ -241,6 +238,8 @@ class Engine:
             book=self.book.snapshot(),
             standings=[msgspec.structs.replace(s) for s in self.desk.standings.values()],
             outbox=list(self.desk.outbox),
+            unexplained=dict(self.desk.unexplained),
+            is_held_for_books=self.desk.is_held_for_books,
             runtimes=self._deployments.snapshot(),
             actions=list(self._deployments.adjusted.values()),
         )
@@ -257,6 +256,8 @@ class Engine:
         standings = (msgspec.structs.replace(one) for one in state.standings)
         self.desk.standings = {(s.target.ledger, s.target.symbol): s for s in standings}
         self.desk.outbox = list(state.outbox)
+        self.desk.unexplained = dict(state.unexplained)
+        self.desk.is_held_for_books = state.is_held_for_books
         self._deployments.restore(state.runtimes)
         for action in state.actions:
             self._deployments.adjust(action)
@@ -281,7 +282,6 @@ _HANDLERS: Final[dict[type, Callable[[Engine, Any], None]]] = {
     SessionOpened: Engine._on_session_opened,
     SessionClosed: Engine._on_session_closed,
     CommandReceived: Engine._on_command,
-    Reconciled: Engine._on_reconciled,
     BarLate: Engine._on_late_bar,
     BarsCorrected: Engine._on_correction,
     CorporateActionDue: Engine._on_action,
@@ -294,4 +294,7 @@ _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrderCanceled: reports.on_closed,
     OrderExpired: reports.on_closed,
     OrderFilled: reports.on_filled,
+    HoldingSeen: adoption.on_holding,
+    CashSeen: adoption.on_cash,
+    Reconciled: adoption.on_reconciled,
 }

@@ -76,5 +76,7 @@ class EngineState(msgspec.Struct, kw_only=True):
     standings: list[Standing] = []
     outbox: list[Act] = []
     runtimes: list[RuntimeState] = []
+    unexplained: dict[str, tuple[str, str]] = {}
+    is_held_for_books: bool = False
     actions: list[CorporateActionDue] = []
     "Corporate actions that changed how strategies see older bars."

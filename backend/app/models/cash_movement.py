@@ -17,7 +17,7 @@ from app.models.base import (
     one_of,
 )
 
-CASH_KINDS = ("deposit", "withdrawal", "dividend", "interest", "fee", "tax", "adjustment")
+CASH_KINDS = ("deposit", "withdrawal", "dividend", "interest", "fee", "tax", "adjustment", "broker")
 
 
 class CashMovement(Base):

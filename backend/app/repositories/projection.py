@@ -187,6 +187,9 @@ JOURNAL_ONLY: Final = frozenset(
         ev.SessionOpened,
         ev.SessionClosed,
         ev.LimitsChanged,
+        ev.HoldingSeen,
+        ev.CashSeen,
+        ev.ReconciliationDifference,
     }
 )
 "Events of an account's stream that change no row but the account's clock."

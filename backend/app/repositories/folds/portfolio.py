@@ -76,10 +76,7 @@ def _ledger(
     before: tuple[Decimal, Decimal],
     after: tuple[Decimal, Decimal],
 ) -> None:
-    key = {"account_id": book.account_id, "ledger": event.position.ledger}
-    row = book.rows.find(LEDGERS, *key.values())
-    if row is None:
-        row = book.rows.add(LEDGERS, key | {"realized_pnl": _ZERO, "commission": _ZERO})
+    row = _ledger_row(book, event.position.ledger)
     book.rows.change(
         LEDGERS,
         row,
@@ -89,14 +86,19 @@ def _ledger(
     )
 
 
+def _ledger_row(book: Book, ledger: str) -> Row:
+    """The ledger's row, made when it has none."""
+    key = {"account_id": book.account_id, "ledger": ledger}
+    row = book.rows.find(LEDGERS, *key.values())
+    return row or book.rows.add(LEDGERS, key | {"realized_pnl": _ZERO, "commission": _ZERO})
+
+
 def cash_moved(book: Book, record: Record, event: CashMoved) -> None:
     """Cash that came or went other than by a fill, and what there is now."""
     account = book.rows.find(ACCOUNTS, book.account_id)
     if account is not None:
         book.rows.change(ACCOUNTS, account, cash=money(event.account_cash))
-    ledger = book.rows.find(LEDGERS, book.account_id, event.ledger)
-    if ledger is not None:
-        book.rows.change(LEDGERS, ledger, cash=money(event.ledger_cash))
+    book.rows.change(LEDGERS, _ledger_row(book, event.ledger), cash=money(event.ledger_cash))
     book.rows.add(
         CASH_MOVEMENTS,
         {
