@@ -45,6 +45,8 @@ class Check(msgspec.Struct, frozen=True, gc=False):
     passed: bool
     value: Decimal | None = None
     limit: Decimal | None = None
+    scope: str | None = None
+    "Whose limit it is, where it is not the account's own: `deployment:3`, `symbol:AAPL`."
 
 
 def _snake(name: str) -> str:
@@ -219,6 +221,31 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     theirs: str
     detail: str
     "A sentence for people."
+
+
+class OrdersElsewhere(Fact, frozen=True, kw_only=True):
+    """Open orders, protective ones aside, of the user's other accounts; they share one limit."""
+
+    count: int
+    at: datetime
+
+
+class InstrumentSeen(Fact, frozen=True, kw_only=True):
+    """What limits ask about a symbol, from here on; `sector` None: unknown."""
+
+    symbol: str
+    sector: str | None
+    shortable: bool
+    "Whether the broker lends it now."
+    at: datetime
+
+
+class FundsSeen(Fact, frozen=True, kw_only=True):
+    """What the broker lets the account spend, its open orders taken off; None: it does not say."""
+
+    buying_power: Decimal | None
+    settled_cash: Decimal | None = None
+    at: datetime
 
 
 class Reconciled(Fact, frozen=True, kw_only=True):
@@ -409,6 +436,8 @@ class LimitsChanged(Fact, frozen=True, kw_only=True):
     """Limits as the engine uses them from here on, whole."""
 
     limits: dict[str, Any]
+    scope: str = "account"
+    "Of a deployment or symbol: only what is limited beyond its account."
     actor: str
     at: datetime
 
@@ -502,6 +531,9 @@ Input = (
     | OrderCanceled
     | OrderExpired
     | OrderFilled
+    | OrdersElsewhere
+    | InstrumentSeen
+    | FundsSeen
     | HoldingSeen
     | CashSeen
     | Reconciled
