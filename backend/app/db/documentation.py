@@ -67,6 +67,7 @@ AREAS: Final = {
         "trading_events",
         "engine_checkpoints",
         "leases",
+        "heartbeats",
         "broker_states",
         "feed_states",
         "handler_deliveries",
