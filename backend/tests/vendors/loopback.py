@@ -11,6 +11,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
+from weakref import WeakSet
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
@@ -61,6 +62,8 @@ class Loopback:
         self._audible.set()
         self._doubled = False
         self._held: list[tuple[Socket, Any]] | None = None
+        self._asking: WeakSet[ServerConnection] = WeakSet()
+        "Connections that asked something; the server itself counts only open sockets."
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -100,7 +103,7 @@ class Loopback:
         self._ended.set()
         server, self._server = self._server, None
         server.close(close_connections=False)
-        for connection in list(server.connections):
+        for connection in {*server.connections, *self._asking}:
             connection.transport.abort()
         await server.wait_closed()
 
@@ -200,6 +203,7 @@ class Loopback:
         return swapped
 
     async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        self._asking.add(connection)
         address = urlsplit(request.path)
         asked = Asked(address.path, dict(parse_qsl(address.query)), request.headers)
         self.asked.append(asked)
