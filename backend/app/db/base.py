@@ -26,6 +26,7 @@ from app.models.engine_checkpoint import EngineCheckpoint
 from app.models.execution import Execution
 from app.models.feed_state import FeedState
 from app.models.handler_delivery import HandlerDelivery
+from app.models.heartbeat import Heartbeat
 from app.models.idempotency_key import IdempotencyKey
 from app.models.indicator import Indicator
 from app.models.instrument import Instrument
@@ -91,6 +92,7 @@ __all__ = [
     "Execution",
     "FeedState",
     "HandlerDelivery",
+    "Heartbeat",
     "IdempotencyKey",
     "Indicator",
     "Instrument",
