@@ -10,14 +10,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from operator import attrgetter
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
 from app.domain.deployments import Deployment, TradingState
 from app.domain.executions import Execution
 from app.domain.market import Bar, Timeframe
-from app.domain.orders import Order, Side
+from app.domain.orders import BrokerOrder, Order, Side
 from app.domain.portfolio import Position, Trade
 from app.domain.signals import Signal, Target
 
@@ -170,6 +170,8 @@ class OrderCanceled(Fact, frozen=True, kw_only=True):
     client_order_id: str
     reason: str
     at: datetime
+    is_unsent: bool = False
+    "It certainly never reached the broker, and what it was for is still wanted."
 
 
 class OrderExpired(Fact, frozen=True, kw_only=True):
@@ -180,6 +182,62 @@ class OrderExpired(Fact, frozen=True, kw_only=True):
 
 class OrderFilled(Fact, frozen=True, kw_only=True):
     execution: Execution
+
+
+class OrderReplaced(Fact, frozen=True, kw_only=True):
+    """The broker changed the order: these are its quantity (fills before count) and prices now."""
+
+    client_order_id: str
+    broker_order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    at: datetime
+
+
+class ChangeRejected(Fact, frozen=True, kw_only=True):
+    """A definite no to a cancel or a replace: the order is as it was before."""
+
+    client_order_id: str
+    change: Literal["cancel", "replace"]
+    reason: str
+    at: datetime
+
+
+class ExecutionBusted(Fact, frozen=True, kw_only=True):
+    """The broker took a fill back: it never was."""
+
+    broker: str
+    execution_id: str
+    client_order_id: str
+    reason: str
+    at: datetime
+
+
+class ExecutionCorrected(Fact, frozen=True, kw_only=True):
+    """`execution` stands in the place of the one with the id `corrects`, under an id of its own."""
+
+    execution: Execution
+    corrects: str
+    reason: str
+    at: datetime
+
+
+class OrderSeen(Fact, frozen=True, kw_only=True):
+    """The broker has an order that our books had not: from now on it is one of `ledger`.
+
+    `order.filled_quantity` is what was filled without an execution of it being told to us; only
+    the rest of the order is taken over.
+    """
+
+    order: BrokerOrder
+    ledger: str
+    at: datetime
+
+    @property
+    def client_order_id(self) -> str:
+        return self.order.identity
 
 
 class HoldingSeen(Fact, frozen=True, kw_only=True):
@@ -320,6 +378,18 @@ class CancelRequested(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
+class ReplaceRequested(Fact, frozen=True, kw_only=True):
+    """What the broker is asked to make of an order, whole."""
+
+    client_order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    reason: str
+    at: datetime
+
+
 class PositionChanged(Fact, frozen=True, kw_only=True):
     """A ledger's position after a fill, with the ledger's and the account's cash."""
 
@@ -350,6 +420,7 @@ class OrderAdjusted(Fact, frozen=True, kw_only=True):
     quantity: Decimal
     limit_price: Decimal | None
     stop_price: Decimal | None
+    trail: Decimal | None = None
     at: datetime
 
 
@@ -381,6 +452,16 @@ class ReconciliationDifference(Fact, frozen=True, kw_only=True):
 
 class TradeClosed(Fact, frozen=True, kw_only=True):
     trade: Trade
+
+
+class TradeVoided(Fact, frozen=True, kw_only=True):
+    """A bust or a correction undid a round trip; what is left of it is told as TradeClosed."""
+
+    trade_id: str
+    ledger: str
+    symbol: str
+    reason: str
+    at: datetime
 
 
 class DeploymentStarted(Fact, frozen=True, kw_only=True):
@@ -531,6 +612,11 @@ Input = (
     | OrderCanceled
     | OrderExpired
     | OrderFilled
+    | OrderReplaced
+    | ChangeRejected
+    | ExecutionBusted
+    | ExecutionCorrected
+    | OrderSeen
     | OrdersElsewhere
     | InstrumentSeen
     | FundsSeen
@@ -546,12 +632,14 @@ Caused = (
     | OrderDenied
     | OrderApproved
     | CancelRequested
+    | ReplaceRequested
     | PositionChanged
     | PositionAdjusted
     | OrderAdjusted
     | CashMoved
     | ReconciliationDifference
     | TradeClosed
+    | TradeVoided
     | DeploymentStarted
     | DeploymentPaused
     | DeploymentStopped
@@ -575,7 +663,17 @@ System = (
 )
 Event = Input | Caused | System
 BrokerReport = (
-    OrderAccepted | OrderRejected | OrderUnknown | OrderCanceled | OrderExpired | OrderFilled
+    OrderAccepted
+    | OrderRejected
+    | OrderUnknown
+    | OrderCanceled
+    | OrderExpired
+    | OrderFilled
+    | OrderReplaced
+    | ChangeRejected
+    | ExecutionBusted
+    | ExecutionCorrected
+    | OrderSeen
 )
 
 INPUT_TYPES: Final = frozenset(get_args(Input))
@@ -594,6 +692,11 @@ _PRIORITIES: Final[dict[type, Priority]] = {
     TradingHalted: Priority.CRITICAL,
     DeploymentFailed: Priority.CRITICAL,
     OrderFilled: Priority.HIGH,
+    ExecutionBusted: Priority.CRITICAL,
+    ExecutionCorrected: Priority.CRITICAL,
+    OrderSeen: Priority.HIGH,
+    ChangeRejected: Priority.HIGH,
+    TradeVoided: Priority.HIGH,
     CorporateActionDue: Priority.HIGH,
     HoldingSeen: Priority.HIGH,
     ReconciliationDifference: Priority.CRITICAL,

@@ -32,6 +32,18 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+"""What waits until the price touches a stop."""
+
+PRICES: Final = {
+    "limit_price": frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT}),
+    "stop_price": frozenset({OrderType.STOP, OrderType.STOP_LIMIT}),
+    "trail": frozenset({OrderType.TRAILING_STOP}),
+}
+"""The prices that somebody names, and the types that need them; no other type has them."""
 
 
 class TimeInForce(StrEnum):
@@ -39,6 +51,10 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+
+
+AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+"""Filled at the next print or not at all."""
 
 
 class Leg(StrEnum):
@@ -90,8 +106,28 @@ REOPEN: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 """Only a broker's late fact travels these edges, and it raises an alert."""
 
 _AFTER: Final = {s: NEXT.get(s, frozenset()) | REOPEN.get(s, frozenset()) for s in S}
+_FILLING: Final = frozenset({S.PARTIALLY_FILLED, S.FILLED})
+_BETWEEN: Final = {
+    S.APPROVED: (S.SUBMITTED, NEXT[S.SUBMITTED] - {S.UNKNOWN}),
+    S.REJECTED: (S.ACCEPTED, _FILLING),
+}
+"What a report passes over without saying so, the submission or the late acceptance: on its way to."
 OPEN: Final = frozenset(NEXT)
 CLOSED: Final = frozenset(S) - OPEN
+
+
+def steps(now: OrderStatus, then: OrderStatus) -> tuple[OrderStatus, ...]:
+    """The edges by which a broker's report moves an order from `now` to `then`; () if none lead.
+
+    A fill of an order that we think was never sent, or was rejected, tells of two changes at once;
+    the rejection of one that has filled in part ends what is left of it.
+    """
+    if then in _AFTER[now]:
+        return (then,)
+    if now is S.PARTIALLY_FILLED and then is S.REJECTED:
+        return (S.CANCELED,)
+    between, known = _BETWEEN.get(now, (None, _FILLING))
+    return (between, then) if between is not None and then in known else ()
 
 
 class PendingChange(StrEnum):
@@ -108,7 +144,19 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: OrderType = OrderType.MARKET
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    "Of a trailing stop: where it stands at first."
+    trail: Decimal | None = None
+    "Of a trailing stop alone: how far behind the best price it stays, in money."
     time_in_force: TimeInForce = TimeInForce.DAY
+
+
+class OrderChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a replace makes of an order, whole. `quantity` is the total: fills before it count."""
+
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -134,6 +182,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     broker_order_id: str | None = None
     pending: PendingChange = PendingChange.NONE
     expires_at: datetime | None = None
+    trail: Decimal | None = None
+    "Distance in money of a trailing stop; `stop_price` is where it stood at first."
+    wanted: OrderChange | None = None
+    "What the order becomes when the broker says yes to a replace."
+    submitted_at: datetime | None = None
+    "When it was written to the wire, so far as we know."
 
     @property
     def is_open(self) -> bool:
@@ -146,6 +200,35 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def signed_remaining(self) -> Decimal:
         return self.remaining_quantity if self.side is Side.BUY else -self.remaining_quantity
+
+    @property
+    def most_remaining(self) -> Decimal:
+        """Shares that may still fill, also when a replace that is under way succeeds."""
+        wanted = self.wanted
+        if wanted is not None and wanted.quantity > self.quantity:
+            return wanted.quantity - self.filled_quantity
+        return self.quantity - self.filled_quantity
+
+    @property
+    def change(self) -> OrderChange:
+        """Its quantity and prices as they are."""
+        return OrderChange(
+            quantity=self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            trail=self.trail,
+        )
+
+    def changed(self, change: OrderChange) -> "Order":
+        """This order with another quantity and other prices; nothing is wanted any more."""
+        return msgspec.structs.replace(
+            self,
+            quantity=change.quantity,
+            limit_price=change.limit_price,
+            stop_price=change.stop_price,
+            trail=change.trail,
+            wanted=None,
+        )
 
     def to(self, status: OrderStatus, **changes: object) -> "Order":
         """This order in `status`. Raises InvalidTransition along a missing edge."""
@@ -167,3 +250,75 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             filled_quantity=filled,
             average_price=average,
         )
+
+    def corrected(self, before: Execution, after: Execution | None) -> "Order":
+        """This order with fill `before` taken back, or replaced by `after`.
+
+        One that is not full any more is open again for what it lacks, unless it was ended.
+        """
+        filled = self.filled_quantity - before.quantity
+        spent = (self.average_price or ZERO) * self.filled_quantity - before.price * before.quantity
+        if after is not None:
+            filled, spent = filled + after.quantity, spent + after.price * after.quantity
+        average = (spent / filled).quantize(_PRECISION) if filled else None
+        order = msgspec.structs.replace(self, filled_quantity=filled, average_price=average)
+        if order.status is S.FILLED and filled < order.quantity:
+            return order.to(S.PARTIALLY_FILLED)
+        if order.status is S.PARTIALLY_FILLED and filled >= order.quantity:
+            return order.to(S.FILLED)
+        return order
+
+    def at_status(self, then: OrderStatus, **changes: object) -> "Order | None":
+        """This order as a broker's report leaves it; None when no edges lead there."""
+        order = self
+        path = steps(self.status, then)
+        for status in path:
+            order = order.to(status)
+        return msgspec.structs.replace(order, **changes) if path else None
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An order as the broker has it; `client_order_id` is None where it was not made through us."""
+
+    broker_order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    quantity: Decimal
+    status: OrderStatus
+    "Never approved, submitted or unknown: the broker has it, or had it."
+    type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    filled_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    at: datetime | None = None
+    "When the broker took it, where it says so."
+    reason: str | None = None
+    "What the broker said of a rejection, cancellation or expiry."
+    trail: Decimal | None = None
+
+    @property
+    def identity(self) -> str:
+        """What we call it: our own id, or one made of the broker's."""
+        return self.client_order_id or foreign_id(self.broker_order_id)
+
+    @property
+    def change(self) -> OrderChange:
+        """Its quantity and prices, to compare with what was asked for."""
+        return OrderChange(
+            quantity=self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            trail=self.trail,
+        )
+
+
+def foreign_id(broker_order_id: str) -> str:
+    """What we call an order that was made without any client id: also in fills and cancels of it.
+
+    >>> foreign_id("904837e3")
+    'external-904837e3'
+    """
+    return f"external-{broker_order_id}"

@@ -19,31 +19,10 @@ from app.domain.events import (
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.market import SliceOpened
-from app.domain.orders import Order, OrderStatus, OrderType, Side, TimeInForce
+from app.domain.orders import BrokerOrder as BrokerOrder
+from app.domain.orders import Order, OrderType, TimeInForce
 
 ZERO = Decimal(0)
-
-
-class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An order as the broker has it; `client_order_id` is None where it was not made through us."""
-
-    broker_order_id: str
-    client_order_id: str | None
-    symbol: str
-    side: Side
-    quantity: Decimal
-    status: OrderStatus
-    "Never approved, submitted or unknown: the broker has it, or had it."
-    type: OrderType = OrderType.MARKET
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    time_in_force: TimeInForce = TimeInForce.DAY
-    filled_quantity: Decimal = ZERO
-    average_price: Decimal | None = None
-    at: datetime | None = None
-    "When the broker took it, where it says so."
-    reason: str | None = None
-    "What the broker said of a rejection, cancellation or expiry."
 
 
 class BrokerBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,10 +78,14 @@ class BrokerSetup(msgspec.Struct, frozen=True, kw_only=True):
 class Broker(Protocol):
     """Submits, changes and cancels orders, and reports what became of them.
 
-    `submit` and `cancel` return the reports known at once. They raise BrokerRejected for
+    `submit`, `replace` and `cancel` return the reports known at once. They raise BrokerRejected for
     a definite no, BrokerUnavailable where it is certain that nothing was sent, and anything else
     for "don't know", which the driver turns into `order_unknown`. An adapter never sends a request
-    that makes or changes an order twice by itself.
+    that makes or changes an order twice by itself, and never waits before it sends one: where it
+    may not send now (no link, no budget) it raises BrokerUnavailable at once, for the gate was read
+    just before the call. An order made without any client id is called `foreign_id(…)` everywhere:
+    in reports, fills, `find`, `cancel`. It says "external" as the ledger of a fill; the driver
+    knows whose it is.
     """
 
     name: str
@@ -113,6 +96,13 @@ class Broker(Protocol):
     async def submit(self, order: Order, at: datetime) -> Sequence[BrokerReport]: ...
 
     async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]: ...
+
+    async def replace(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
+        """Change a resting order; `order` carries the new quantity and prices.
+
+        OrderReplaced, or ChangeRejected (as BrokerRejected raised: the order is as before).
+        """
+        ...
 
     def observe(
         self, seen: SliceOpened | SliceClosed | SessionClosed | CorporateActionDue | OrderAdjusted
