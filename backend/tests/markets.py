@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from app.domain.limits import UNLIMITED, Limits
@@ -178,7 +179,13 @@ TIGHT = Limits(
     allow_short=True,
     settled_cash_only=True,
 )
-LIMITS: Sequence[Limits] = (Limits(allow_short=True), TIGHT, Limits(), UNLIMITED)
+FALLING = msgspec.structs.replace(UNLIMITED, max_drawdown=Decimal("0.004"))
+SMALL = Limits(
+    max_day_trades=1, day_trade_equity=Decimal(10) ** 6, max_daily_notional=Decimal(30_000)
+)
+LIMITS: Sequence[Limits] = (
+    Limits(allow_short=True), TIGHT, Limits(), UNLIMITED, FALLING, SMALL
+)  # fmt: skip
 THIN = FillModel(volume_cap=Decimal("0.02"), slippage_bps=Decimal(5))
 MODELS: Sequence[FillModel] = (FillModel(), FREE, THIN)
 

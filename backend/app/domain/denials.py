@@ -21,8 +21,10 @@ class Denial(StrEnum):
     PRICE_COLLAR = "price_collar"
     CONCURRENT_ORDERS = "concurrent_orders"
     ORDER_RATE = "order_rate"
+    DAY_TRADES = "day_trades"
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
+    DAILY_NOTIONAL = "daily_notional"
     POSITION_LIMIT = "position_limit"
     SECTOR_LIMIT = "sector_limit"
     EXPOSURE_LIMIT = "exposure_limit"
@@ -46,8 +48,10 @@ MEANING: Final[dict[Denial, str]] = {
     Denial.PRICE_COLLAR: "The order's price is too far from the last price.",
     Denial.CONCURRENT_ORDERS: "Too many orders are open.",
     Denial.ORDER_RATE: "Too many orders were made in the last minute.",
+    Denial.DAY_TRADES: "An account this small would become a pattern day trader.",
     Denial.DAILY_LOSS: "The day's loss has reached its limit, as a fraction of the day's start.",
-    Denial.DRAWDOWN: "The fall from the equity's peak has reached its limit.",
+    Denial.DRAWDOWN: "The fall from the equity's peak has reached its limit; a person must resume.",
+    Denial.DAILY_NOTIONAL: "The day's orders would move more money than they may.",
     Denial.POSITION_LIMIT: "The position would exceed its share of the equity.",
     Denial.SECTOR_LIMIT: "The sector would exceed its share of the equity.",
     Denial.EXPOSURE_LIMIT: "The sum of all positions would exceed its share of the equity.",
@@ -56,3 +60,24 @@ MEANING: Final[dict[Denial, str]] = {
     Denial.BELOW_LOT: "The wanted size is below one lot.",
 }
 """One sentence a code, for people; the docs table is made from it."""
+
+LIMIT_OF: Final[dict[Denial, str]] = {
+    Denial.STALE_PRICE: "stale_price_seconds",
+    Denial.SESSION_CLOSED: "trade_extended_hours",
+    Denial.SYMBOL_RESTRICTED: "restricted_symbols",
+    Denial.SYMBOL_NOT_ALLOWED: "allowed_symbols",
+    Denial.SHORT_SALE: "allow_short",
+    Denial.SELF_CROSSING: "prevent_self_crossing",
+    Denial.PRICE_COLLAR: "price_collar",
+    Denial.CONCURRENT_ORDERS: "max_concurrent_orders",
+    Denial.ORDER_RATE: "max_orders_per_minute",
+    Denial.DAY_TRADES: "max_day_trades",
+    Denial.DAILY_LOSS: "max_daily_loss",
+    Denial.DRAWDOWN: "max_drawdown",
+    Denial.DAILY_NOTIONAL: "max_daily_notional",
+    Denial.POSITION_LIMIT: "max_position_size",
+    Denial.SECTOR_LIMIT: "max_sector_exposure",
+    Denial.EXPOSURE_LIMIT: "max_portfolio_exposure",
+    Denial.SETTLED_CASH: "settled_cash_only",
+}
+"""The limit behind a denial; the others follow from the state of the account or the market."""

@@ -28,6 +28,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_daily_loss: Fraction | None = Decimal("0.03")
     max_drawdown: Fraction | None = Decimal("0.20")
     max_orders_per_minute: int = 60
+    max_daily_notional: Decimal | None = None
+    "Most money that a session's orders may move, bought and sold together."
+    max_day_trades: int | None = 3
+    "Of a margin account below `day_trade_equity`: round trips within a day, in five sessions."
+    day_trade_equity: Decimal = Decimal(25_000)
     price_collar: Fraction | None = Decimal("0.10")
     "Farthest a limit or stop price may stand from the last price."
     stale_price_seconds: int | None = 300
@@ -50,6 +55,8 @@ UNLIMITED = Limits(
     max_daily_loss=None,
     max_drawdown=None,
     max_orders_per_minute=10**9,
+    max_daily_notional=None,
+    max_day_trades=None,
     price_collar=None,
     stale_price_seconds=None,
     allow_short=True,
@@ -69,6 +76,9 @@ BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
     "max_daily_loss": (Decimal("0.0001"), Decimal(1)),
     "max_drawdown": (Decimal("0.0001"), Decimal(1)),
     "max_orders_per_minute": (Decimal(1), Decimal(100_000)),
+    "max_daily_notional": (Decimal(1), Decimal(10) ** 12),
+    "max_day_trades": (Decimal(0), Decimal(1_000)),
+    "day_trade_equity": (Decimal(0), Decimal(10) ** 9),
     "price_collar": (Decimal("0.0001"), Decimal(1)),
     "stale_price_seconds": (Decimal(1), Decimal(604_800)),
 }
@@ -78,7 +88,7 @@ BOUNDS: Final[dict[str, tuple[Decimal, Decimal]]] = {
 EXPLANATIONS: Final[dict[str, str]] = {
     "risk_checking": "False lets everything but the trading state through. Paper only.",
     "emergency_stop": "Whether the emergency stop is armed.",
-    "max_concurrent_orders": "Open orders at a time in one account.",
+    "max_concurrent_orders": "Open orders at a time, in all accounts of a user together.",
     "order_timeout_seconds": "An entry order that rests longer is canceled.",
     "max_position_size": "Largest value of one symbol, as a fraction of equity.",
     "max_portfolio_exposure": "Largest value of all positions, as a fraction of equity.",
@@ -86,8 +96,11 @@ EXPLANATIONS: Final[dict[str, str]] = {
     "default_stop_loss": "Distance of the protective stop where a signal names none.",
     "market_data_refresh_seconds": "How often prices are refreshed.",
     "max_daily_loss": "Loss of a session at which only reductions pass.",
-    "max_drawdown": "Fall from the peak at which only reductions pass.",
+    "max_drawdown": "Fall from the peak at which only reductions pass, until a person resumes.",
     "max_orders_per_minute": "Orders that one account may send in a minute.",
+    "max_daily_notional": "Money that the orders of a session may move, buys and sells together.",
+    "max_day_trades": "Day trades in five sessions, of an account below day_trade_equity.",
+    "day_trade_equity": "Equity from which on day trades are not counted.",
     "price_collar": "Farthest a limit or stop price may stand from the last price.",
     "stale_price_seconds": "Age at which a price is too old to add risk on.",
     "trade_extended_hours": "Whether bars outside the regular session are traded.",

@@ -122,7 +122,10 @@ class TradingResume(msgspec.Struct, frozen=True):
 
 
 class LimitsChange(msgspec.Struct, frozen=True):
+    """New values by name; of a deployment or symbol None takes the limit away again."""
+
     limits: dict[str, Any]
+    scope: str = "account"
 
 
 Payload = (

@@ -48,7 +48,7 @@ def resume(desk: Desk, actor: str, at: datetime) -> None:
     """Trade again. The drawdown is measured from here on; what is held gets its protection."""
     desk.book.trading_state = TradingState.ACTIVE
     desk.is_held_for_books = False
-    desk.book.peak = desk.book.equity
+    desk.book.rearm()
     desk.emit(TradingResumed(actor=actor, at=at))
     for standing in desk.standings.values():
         standing.is_flatten = False  # a later halt is not the one that ordered it

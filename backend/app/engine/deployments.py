@@ -249,7 +249,8 @@ class Deployments:
         deployment, book = runtime.deployment, self.desk.book
         instrument = book.instrument(bar.symbol)
         price = book.price(bar.symbol) or instrument.price(bar.close)
-        budget = budget_of(deployment.capital, runtime.shares, book.equity, book.limits)
+        limits = book.limits_of(runtime.ledger, bar.symbol)
+        budget = budget_of(deployment.capital, runtime.shares, book.equity, limits)
         stop, profit = wanted.stop_loss, wanted.take_profit
         signal = Signal(
             signal_id=f"{runtime.ledger}-{bar.symbol}-{stamp(at)}",

@@ -21,13 +21,16 @@ from app.domain.events import (
     CommandReceived,
     CorporateActionDue,
     Event,
+    FundsSeen,
     HoldingSeen,
     Input,
+    InstrumentSeen,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrdersElsewhere,
     OrderSubmitted,
     OrderUnknown,
     Reconciled,
@@ -41,7 +44,7 @@ from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.orders import Order, OrderType, PendingChange
 from app.domain.portfolio import Ledger
-from app.engine import adoption, controls, corporate_actions, reports
+from app.engine import adoption, controls, corporate_actions, drawdown, reports, surroundings
 from app.engine.deployments import Deployments, StrategyFactory
 from app.engine.desk import Desk
 from app.engine.history import HistoryFactory
@@ -107,7 +110,7 @@ class Engine:
         for bar in event.bars:
             book.mark(bar.symbol, bar.close, bar.end)
         if book.limits.max_drawdown is not None:
-            book.raise_peak()
+            drawdown.watch(self.desk, at)
         if event.warm_up:
             self._deployments.warm(event)
             return
@@ -184,7 +187,8 @@ class Engine:
         start, opened = order.at, self.book.opened_at
         if opened is not None and opened > start:
             start = opened
-        return start + timedelta(0, self.book.limits.order_timeout_seconds)
+        limits = self.book.limits_of(order.ledger, order.symbol)
+        return start + timedelta(0, limits.order_timeout_seconds)
 
     # ---------------------------------------------------------------------------- what it is
 
@@ -294,6 +298,9 @@ _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrderCanceled: reports.on_closed,
     OrderExpired: reports.on_closed,
     OrderFilled: reports.on_filled,
+    OrdersElsewhere: surroundings.on_orders_elsewhere,
+    InstrumentSeen: surroundings.on_instrument,
+    FundsSeen: surroundings.on_funds,
     HoldingSeen: adoption.on_holding,
     CashSeen: adoption.on_cash,
     Reconciled: adoption.on_reconciled,

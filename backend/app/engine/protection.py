@@ -49,7 +49,8 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
 def _is_wanted(desk: Desk, standing: Standing) -> bool:
     target = standing.target
     named = target.stop_loss is not None or target.take_profit is not None
-    return named or desk.book.limits.default_stop_loss is not None
+    limits = desk.book.limits_of(target.ledger, target.symbol)
+    return named or limits.default_stop_loss is not None
 
 
 def protective_fill(desk: Desk, standing: Standing, order: Order, at: datetime) -> None:
@@ -108,7 +109,7 @@ def _price(
     target = standing.target
     if kind is Leg.TAKE_PROFIT:
         return target.take_profit is not None, target.take_profit
-    distance = desk.book.limits.default_stop_loss
+    distance = desk.book.limits_of(target.ledger, target.symbol).default_stop_loss
     if target.stop_loss is not None or distance is None:
         return target.stop_loss is not None, target.stop_loss
     away = -distance if position.quantity > 0 else distance

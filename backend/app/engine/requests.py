@@ -11,14 +11,12 @@ from app.domain.deployments import MANUAL, Deployment, DeploymentState, TradingS
 from app.domain.events import (
     CommandCompleted,
     CommandReceived,
-    LimitsChanged,
     OrderApproved,
     OrderDenied,
     SignalSatisfied,
 )
-from app.domain.limits import Limits, out_of_bounds
 from app.domain.signals import Signal
-from app.engine import commands, controls
+from app.engine import commands, controls, limits
 from app.engine.deployments import Deployments
 from app.engine.desk import Desk
 from app.engine.protection import protect
@@ -101,21 +99,7 @@ class Requests:
     def _change_limits(
         self, event: CommandReceived, asked: commands.LimitsChange
     ) -> tuple[bool, Result]:
-        whole = {**msgspec.to_builtins(self.desk.book.limits), **asked.limits}
-        try:
-            limits = msgspec.convert(whole, Limits)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(f"limits: {error}", field="limits") from error
-        for key in asked.limits:
-            problem = out_of_bounds(key, getattr(limits, key))
-            if problem is not None:
-                raise InvalidInput(problem, field=key)
-        if self.desk.book.limits.max_drawdown is None:
-            self.desk.book.peak = self.desk.book.equity  # measured from when it counts
-        self.desk.book.limits = limits
-        shown = msgspec.to_builtins(limits)
-        self.desk.emit(LimitsChanged(limits=shown, actor=event.actor, at=event.at))
-        return True, {"limits": shown}
+        return True, limits.change(self.desk, event, asked)
 
     # --------------------------------------------------------------------------- deployments
 
@@ -188,7 +172,8 @@ class Requests:
         if price is None and asked.exposure:
             raise Refused("no_price", f"There is no price of {asked.symbol} yet.")
         if price is not None:
-            budget = budget_of(None, 1, book.equity, book.limits)
+            tight = book.limits_of(MANUAL, asked.symbol)
+            budget = budget_of(None, 1, book.equity, tight)
             instrument = book.instrument(asked.symbol)
             quantity = quantity_of(asked.exposure, budget, price, instrument)
         signal = self._signal(event, asked.symbol, asked, quantity, exposure=asked.exposure)

@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.domain.deployments import DeploymentState
 from app.domain.events import SessionClosed, SessionOpened
@@ -23,13 +22,12 @@ from app.engine.paper import PaperBroker
 from app.engine.runtime import Runtime
 from app.marketdata.batch import to_ns
 from app.marketdata.due_actions import Schedule
+from app.research.heights import Heights
 from app.research.market import Day, Market, Positions, Track
 from app.research.panel_feed import PanelReader, turns_of
 from app.strategies.base import Opinion, Row
 
 _NOBODY: frozenset[str] = frozenset()
-_TOLERANCE = 1e-6
-"Floats this close (relative) may be the other way round in decimals."
 
 
 class Feed:
@@ -62,6 +60,7 @@ class Feed:
         self._deciding: list[PanelReader] = []
         "Panels that decide row by row."
         self._panel_symbols: set[str] = set()
+        self._heights = Heights(market, engine.book)
         self._ready = -1
         "Slice whose answers were computed ahead."
 
@@ -72,6 +71,7 @@ class Feed:
         before: date | None = None
         for day in self.market.days:
             self._until, self._first = day.close, day.first
+            self._heights.begin(day)
             if self._actions is not None:
                 for action in self._actions.due(before, day.session, day.open):
                     yield action
@@ -147,6 +147,7 @@ class Feed:
         due = self.engine.deadline
         if due is not None and due < self._until:
             best = min(best, max(k, int(np.searchsorted(self.market.ends, to_ns(due)))))
+        best = self._heights.fall(k, best)
         if not (self._thinkers or self._deciding) or self._ready == k:
             return k if self._ready == k else best
         return self._ask(k, best)
@@ -259,59 +260,7 @@ class Feed:
             if bar >= track.bars_before(k):
                 at = self.market.instant(track.ended(bar))
                 marks.append((symbol, track.closes(bar), at))
-        self.engine.pass_over(self.market.ended(until - 1), marks, self._peaks(k, until))
-
-    def _peaks(self, k: int, until: int) -> list[dict[str, float]]:
-        """Closes of the slices that may have had the highest equity."""
-        book = self.engine.book
-        held = [(symbol, float(q)) for symbol, q in book.net.items() if q]
-        if not held or book.limits.max_drawdown is None:
-            return []
-        if len(held) == 1:
-            symbol, quantity = held[0]
-            track = self.market.tracks.get(symbol)
-            if track is None:
-                return []
-            closes = track.close[track.bars_before(k) : track.bars_before(until)]
-            # Before its first bar in these slices it is still worth its mark.
-            peaks: list[dict[str, float]] = [{}] if track.bar_at(k) < 0 else []
-            if len(closes):
-                best = np.maximum if quantity > 0 else np.minimum
-                peaks.append({symbol: float(best.reduce(closes))})
-            return peaks
-        return self._joint_peaks(held, k, until)
-
-    def _joint_peaks(
-        self, held: list[tuple[str, float]], k: int, until: int
-    ) -> list[dict[str, float]]:
-        book = self.engine.book
-        closes = {symbol: self._closes(symbol, k, until) for symbol, _ in held}
-        path = np.full(until - k, float(book.cash))
-        for symbol, quantity in held:
-            path += quantity * closes[symbol]
-        top = float(path.max())
-        # Money is counted on the tick grid: a path in raw closes may rank two slices wrongly.
-        ticks = (abs(q) * float(book.instrument(symbol).tick) for symbol, q in held)
-        room = _TOLERANCE * max(abs(top), 1.0) + sum(ticks)
-        if top < float(book.peak) - room:
-            return []
-        rows = np.flatnonzero(path >= top - room)
-        near = np.unique(np.stack([closes[symbol][rows] for symbol, _ in held]), axis=1)
-        return [
-            {symbol: float(values[i]) for (symbol, _), values in zip(held, near, strict=True)}
-            for i in range(near.shape[1])
-        ]
-
-    def _closes(self, symbol: str, k: int, until: int) -> NDArray[np.float64]:
-        """The symbol's last close at each slice, its mark where it has had no bar since."""
-        track = self.market.tracks.get(symbol)
-        if track is None:
-            return np.full(until - k, float(self.engine.book.price(symbol) or 0))
-        if track.is_complete:
-            return track.close[track.first_bar + k : track.first_bar + until]
-        bars = np.append(track.next_bar, track.last_bar)[k + 1 : until + 1] - 1
-        mark = float(self.engine.book.price(symbol) or 0)
-        return np.where(bars >= track.bars_before(k), track.close[np.maximum(bars, 0)], mark)
+        self.engine.pass_over(self.market.ended(until - 1), marks, self._heights.peaks(k, until))
 
     def _hush(self, k: int) -> None:
         """Who decides by columns and does not turn at slice `k` need not be asked."""

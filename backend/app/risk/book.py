@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,11 +12,15 @@ from app.domain.deployments import TradingState
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
-from app.domain.orders import OPEN, PROTECTIVE, Order, Side
+from app.domain.orders import OPEN, PROTECTIVE, Leg, Order, OrderStatus, Side
 from app.domain.portfolio import Ledger, Position, Trade
+from app.domain.scopes import Scope, scope, tightest
+from app.risk.day import Day
 
 ZERO: Final = Decimal(0)
 _MINUTE: Final = timedelta(minutes=1)
+_UNHEARD: Final = frozenset({OrderStatus.APPROVED, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
+"The broker may not have counted such an order when it said what may be spent."
 _KEEP_CLOSED: Final = timedelta(days=7)
 "How long a late fact about a closed order still finds its order and its fills."
 
@@ -35,6 +39,13 @@ class Record(msgspec.Struct, kw_only=True):
     executions: list[str] = []
 
 
+class Funds(msgspec.Struct, frozen=True):
+    """What the broker said may be spent, its open orders taken off; None: it did not say."""
+
+    buying_power: Decimal | None = None
+    settled_cash: Decimal | None = None
+
+
 class BookSnapshot(msgspec.Struct, kw_only=True):
     """The whole book as a value, for a checkpoint."""
 
@@ -48,11 +59,18 @@ class BookSnapshot(msgspec.Struct, kw_only=True):
     day_start: Decimal
     unsettled: Decimal
     foreign: list[str]
-    approvals: list[datetime]
+    recent: list[tuple[datetime, str, str]] = []
     session: date | None
     is_open: bool | None
     opened_at: datetime | None
     actions: list[str] = []
+    is_drawn_down: bool = False
+    elsewhere: int = 0
+    funds: Funds | None = None
+    committed: Decimal = ZERO
+    seen: dict[str, tuple[str | None, bool]] = {}
+    scopes: dict[str, dict[str, Any]] = {}
+    day: Day = msgspec.field(default_factory=Day)
 
 
 class Book:
@@ -84,16 +102,84 @@ class Book:
         "Proceeds of this session's sales: they settle with the next session."
         self.foreign: dict[str, None] = {}
         "Fills of orders that are not ours, by execution id."
-        self.approvals: list[datetime] = []
+        self.recent: list[tuple[datetime, str, str]] = []
+        "Orders made of late, protective ones aside: when, by which ledger, of which symbol."
         self.actions: dict[str, None] = {}
         "Corporate actions that took effect, by id."
         self.session: date | None = None
         self.is_open: bool | None = None
         "None: nobody has told us about sessions."
         self.opened_at: datetime | None = None
+        self.is_drawn_down = False
+        "The fall from the peak has reached its limit, and nobody has resumed trading since."
+        self.elsewhere = 0
+        "Open orders of the user's other accounts."
+        self.funds: Funds | None = None
+        self.committed = ZERO
+        "What additions cost that the broker had not counted when it said `funds`."
+        self.seen: dict[str, tuple[str | None, bool]] = {}
+        "Sector, and whether the broker lends it, of each symbol that we were told about."
+        self.scopes: dict[str, Scope] = {}
+        "Limits of deployments and symbols, by the scope's name."
+        self._tight: dict[tuple[str, str], tuple[Limits, Limits, tuple[Scope, ...]]] = {}
+        self.day = Day()
         self._equity: Decimal | None = None
         self._newest: datetime | None = None
         "When the youngest order was made."
+
+    # ---------------------------------------------------------------------------- limits
+
+    def limits_of(self, ledger: str, symbol: str) -> Limits:
+        """The tightest limits that an order of this ledger and symbol has."""
+        return self._tightened(ledger, symbol)[0] if self.scopes else self.limits
+
+    def scopes_of(self, ledger: str, symbol: str) -> tuple[Scope, ...]:
+        """The scopes that cover such an order, beside its account."""
+        return self._tightened(ledger, symbol)[1] if self.scopes else ()
+
+    def _tightened(self, ledger: str, symbol: str) -> tuple[Limits, tuple[Scope, ...]]:
+        known = self._tight.get((ledger, symbol))
+        if known is None or known[0] is not self.limits:
+            mine = tuple(one for one in self.scopes.values() if one.covers(ledger, symbol))
+            merged = tightest(self.limits, *(one.limits for one in mine))
+            known = self._tight[ledger, symbol] = self.limits, merged, mine
+        return known[1], known[2]
+
+    def limit(self, name: str, given: Mapping[str, Any]) -> None:
+        """A scope has these limits from now on; without any it is gone. Raises InvalidInput."""
+        found = scope(name, given)
+        others = {key: one for key, one in self.scopes.items() if key != name}
+        if found.limits:
+            others[name] = found
+        self.scopes = dict(sorted(others.items()))
+        self._tight.clear()
+
+    # ------------------------------------------------------------------ what we were told
+
+    def see(self, symbol: str, sector: str | None, *, shortable: bool) -> None:
+        """A symbol's sector, and whether it can be borrowed, are these from now on."""
+        self.seen[symbol] = sector, shortable
+        instrument = self.instrument(symbol)
+        self.instruments[symbol] = msgspec.structs.replace(
+            instrument, sector=sector, shortable=shortable
+        )
+
+    def hear_funds(self, funds: Funds) -> None:
+        """The broker said what may be spent; it may not have counted our newest orders."""
+        self.funds = funds
+        self.committed = sum(
+            (
+                order.remaining_quantity * (self.price(order.symbol) or ZERO)
+                for order in self.open.values()
+                if order.leg is Leg.ENTRY and order.status in _UNHEARD
+            ),
+            ZERO,
+        )
+
+    def rearm(self) -> None:
+        """A person resumes trading: the drawdown is measured from here on."""
+        self.peak = self.equity
+        self.is_drawn_down = False
 
     # -------------------------------------------------------------------------- holdings
 
@@ -135,7 +221,9 @@ class Book:
         result = ledger.apply(execution, signal_id=signal, leg=leg)
         self.cash += ledger.cash - before
         symbol, signed = execution.symbol, execution.signed_quantity
-        self.net[symbol] = self.net.get(symbol, ZERO) + signed
+        net = self.net.get(symbol, ZERO)
+        self.net[symbol] = net + signed
+        self.day.filled(ledger.name, symbol, net, signed, execution.price)
         if signed < 0:
             self.unsettled -= signed * execution.price
         if symbol not in self._closes and symbol not in self._marks:
@@ -200,6 +288,24 @@ class Book:
                 worth += quantity * price
         return worth
 
+    def worth_of(self, ledger: str) -> Decimal:
+        """What a ledger has won since it began: its cash flow and its positions at their marks."""
+        found = self.ledger(ledger)
+        held = (
+            one.quantity * (self.price(symbol) or ZERO)
+            for symbol, one in found.positions.items()
+            if one.quantity
+        )
+        return sum(held, found.cash)
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether the fall from the peak has reached its limit."""
+        limit = self.limits.max_drawdown
+        if limit is None or self.peak <= 0 or not self.limits.risk_checking:
+            return False
+        return self.peak - self.equity >= limit * self.peak
+
     def raise_peak(self) -> None:
         self.raise_peak_to(self.equity)
 
@@ -213,6 +319,7 @@ class Book:
             self.session = session
             self.day_start = self.equity
             self.unsettled = ZERO
+            self.day.begin(session, {name: self.worth_of(name) for name in sorted(self.ledgers)})
             self._forget_closed()
 
     # ---------------------------------------------------------------------------- orders
@@ -256,13 +363,22 @@ class Book:
     def approved(self, order: Order) -> None:
         """A new order of ours: it counts against the limits from here on."""
         self.put(order)
-        if order.leg not in PROTECTIVE:
-            self.approvals.append(order.at)
+        if order.leg in PROTECTIVE:
+            return
+        self.recent.append((order.at, order.ledger, order.symbol))
+        if self.funds is not None and order.leg is Leg.ENTRY:
+            self.committed += order.quantity * (self.price(order.symbol) or ZERO)
 
-    def recent_approvals(self, at: datetime) -> int:
-        """Orders made in the minute before `at`."""
-        self.approvals = [made for made in self.approvals if at - made < _MINUTE]
-        return len(self.approvals)
+    def recent_orders(self, at: datetime, within: Scope | None = None) -> int:
+        """Orders made in the minute before `at`, of the whole account or of a scope."""
+        self.recent = [made for made in self.recent if at - made[0] < _MINUTE]
+        if within is None:
+            return len(self.recent)
+        return sum(1 for _, ledger, symbol in self.recent if within.covers(ledger, symbol))
+
+    def moving_of(self, within: Scope) -> list[Order]:
+        """Open orders of a scope, protective legs aside."""
+        return [one for one in self.moving.values() if within.covers(one.ledger, one.symbol)]
 
     def pending(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Shares that open orders may still buy and sell, protective legs aside."""
@@ -280,6 +396,28 @@ class Book:
         buys, sells = self.pending(symbol)
         net = self.net.get(symbol, ZERO)
         return net + buys if side is Side.BUY else sells - net
+
+    def ledger_reach(self, ledger: str, symbol: str, side: Side) -> Decimal:
+        """The same of one ledger, by its own position and orders."""
+        held = self.held(ledger, symbol)
+        going = (
+            order.remaining_quantity
+            for order in self.working(ledger, symbol)
+            if order.leg not in PROTECTIVE and order.side is side
+        )
+        return sum(going, held if side is Side.BUY else -held)
+
+    def exposure_of(self, ledger: str, but: str) -> Decimal:
+        """Largest value that the other symbols of a ledger may get to with its open orders."""
+        symbols = {symbol for symbol, one in self.ledger(ledger).positions.items() if one.quantity}
+        symbols.update([one.symbol for one in self.moving.values() if one.ledger == ledger])
+        symbols.discard(but)
+        reaches = (
+            max(abs(self.ledger_reach(ledger, symbol, side)) for side in Side)
+            * (self.price(symbol) or ZERO)
+            for symbol in sorted(symbols)
+        )
+        return sum(reaches, ZERO)
 
     def exposure(self, symbol: str) -> Decimal:
         """Largest absolute value that the symbol may get to with the orders now open."""
@@ -325,11 +463,20 @@ class Book:
             day_start=self.day_start,
             unsettled=self.unsettled,
             foreign=list(self.foreign),
-            approvals=list(self.approvals),
+            recent=list(self.recent),
             session=self.session,
             is_open=self.is_open,
             opened_at=self.opened_at,
             actions=list(self.actions),
+            is_drawn_down=self.is_drawn_down,
+            elsewhere=self.elsewhere,
+            funds=self.funds,
+            committed=self.committed,
+            seen=dict(self.seen),
+            scopes={
+                one.name: msgspec.to_builtins(dict(one.limits)) for one in self.scopes.values()
+            },
+            day=self.day.copy(),
         )
 
     def restore(self, state: BookSnapshot) -> None:
@@ -349,7 +496,14 @@ class Book:
             self.records[record.order.client_order_id].executions = list(record.executions)
         self.foreign = dict.fromkeys(state.foreign)
         self.peak, self.day_start = state.peak, state.day_start
-        self.unsettled, self.approvals = state.unsettled, list(state.approvals)
+        self.unsettled, self.recent = state.unsettled, list(state.recent)
         self.session, self.is_open, self.opened_at = state.session, state.is_open, state.opened_at
         self.actions = dict.fromkeys(state.actions)
+        self.is_drawn_down, self.elsewhere = state.is_drawn_down, state.elsewhere
+        self.funds, self.committed = state.funds, state.committed
+        self.seen = {}
+        for symbol, (sector, shortable) in state.seen.items():
+            self.see(symbol, sector, shortable=shortable)
+        self.scopes = {name: scope(name, given) for name, given in state.scopes.items()}
+        self._tight, self.day = {}, state.day.copy()
         self._equity = None

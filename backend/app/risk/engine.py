@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from app.domain.denials import MEANING, Denial
+import msgspec
+
+from app.domain.denials import LIMIT_OF, MEANING, Denial
 from app.domain.events import Check, OrderApproved, OrderDenied
 from app.domain.orders import Leg, Order
+from app.domain.scopes import MEASURED
 from app.risk.book import Book
 from app.risk.rules import ADDITIONS, ALWAYS, Finding, Intent, Rule
 
@@ -37,8 +40,10 @@ class RiskEngine:
             finding = rule(intent, book)
             if finding is None:
                 continue
+            if intent.scopes and finding.scope is None:
+                finding = attributed(finding, intent, book)
             code, allowed = finding.code, finding.allowed
-            checks.append(Check(code, allowed is None, finding.value, finding.limit))
+            checks.append(Check(code, allowed is None, finding.value, finding.limit, finding.scope))
             if allowed is None:
                 continue
             fits = intent.instrument.quantity(min(allowed, intent.quantity))
@@ -64,10 +69,25 @@ class RiskEngine:
     def _rules(self, intent: Intent, book: Book) -> Sequence[Rule]:
         if not intent.adds or not book.limits.risk_checking:
             return self.always
+        if book.scopes:
+            intent.scopes = book.scopes_of(intent.ledger, intent.symbol)
+        intent.limits = book.limits_of(intent.ledger, intent.symbol)
         intent.others = book.exposures(but=intent.symbol)
         intent.total = sum(intent.others.values(), ZERO)
         intent.reach = book.reach(intent.symbol, intent.side)
         return self.all
+
+
+def attributed(finding: Finding, intent: Intent, book: Book) -> Finding:
+    """The finding with the scope whose limit it was held against, where it is tighter."""
+    key = LIMIT_OF.get(finding.code)
+    if key is None or key in MEASURED:
+        return finding
+    account, tight = getattr(book.limits, key), getattr(intent.limits, key)
+    if account == tight:
+        return finding
+    name = next((one.name for one in intent.scopes if one.limits.get(key) == tight), None)
+    return msgspec.structs.replace(finding, scope=name)
 
 
 def order_of(intent: Intent, account_id: int) -> Order:
@@ -111,6 +131,7 @@ def denial_of(intent: Intent, finding: Finding, checks: tuple[Check, ...]) -> Or
 
 def _sentence(finding: Finding) -> str:
     meaning = MEANING[Denial(finding.code)]
+    whose = f" of {finding.scope}" if finding.scope else ""
     if finding.value is None or finding.limit is None:
-        return meaning
-    return f"{meaning} It is {finding.value}; the limit is {finding.limit}."
+        return f"{meaning} The limit is that{whose}." if whose else meaning
+    return f"{meaning} It is {finding.value}; the limit{whose} is {finding.limit}."

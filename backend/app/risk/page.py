@@ -6,28 +6,9 @@ from typing import Final, get_args
 
 import msgspec
 
-from app.domain.denials import MEANING, Denial
+from app.domain.denials import LIMIT_OF, MEANING, Denial
 from app.domain.limits import BOUNDS, EXPLANATIONS, Limits
 from app.risk.rules import ADDITIONS
-
-LIMIT_OF: Final[dict[Denial, str]] = {
-    Denial.STALE_PRICE: "stale_price_seconds",
-    Denial.SESSION_CLOSED: "trade_extended_hours",
-    Denial.SYMBOL_RESTRICTED: "restricted_symbols",
-    Denial.SYMBOL_NOT_ALLOWED: "allowed_symbols",
-    Denial.SHORT_SALE: "allow_short",
-    Denial.SELF_CROSSING: "prevent_self_crossing",
-    Denial.PRICE_COLLAR: "price_collar",
-    Denial.CONCURRENT_ORDERS: "max_concurrent_orders",
-    Denial.ORDER_RATE: "max_orders_per_minute",
-    Denial.DAILY_LOSS: "max_daily_loss",
-    Denial.DRAWDOWN: "max_drawdown",
-    Denial.POSITION_LIMIT: "max_position_size",
-    Denial.SECTOR_LIMIT: "max_sector_exposure",
-    Denial.EXPOSURE_LIMIT: "max_portfolio_exposure",
-    Denial.SETTLED_CASH: "settled_cash_only",
-}
-"""The limit behind a denial; the others follow from the state of the account or the market."""
 
 CUTS: Final = frozenset(
     {
@@ -36,6 +17,7 @@ CUTS: Final = frozenset(
         Denial.EXPOSURE_LIMIT,
         Denial.BUYING_POWER,
         Denial.SETTLED_CASH,
+        Denial.DAILY_NOTIONAL,
     }
 )
 """Codes that first make an order smaller, and deny when nothing is left."""
