@@ -1,7 +1,7 @@
 """A TWS or Gateway on this machine: the socket protocol, with faults switched on by methods.
 
-What it answers comes from parts (`ibkr_market`, `ibkr_account`): a part brings handlers by message
-id, and `IbkrLoopback.add` takes more of them.
+What it answers comes from parts (`ibkr_market`, `ibkr_account`, `ibkr_orders`): a part brings
+handlers by message id, and `IbkrLoopback.add` takes more of them.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 from tests.vendors.ibkr_account import Account
 from tests.vendors.ibkr_market import Market
+from tests.vendors.ibkr_orders import Orders
 from tests.vendors.ibkr_wire import Fields, frame, garbled
 
 OLDEST_VERSION: Final = 157
@@ -86,9 +87,11 @@ class IbkrLoopback:
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.market = Market(self)
         self.account = Account(account)
+        self.orders = Orders(self)
         self._handlers: dict[int, Handler] = {71: self._start_api}
         self.add(self.market.handlers())
         self.add(self.account.handlers())
+        self.add(self.orders.handlers())
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._audible = asyncio.Event()
@@ -298,3 +301,9 @@ class IbkrLoopback:
         caller.error(-1, FARM_OK, "Market data farm connection is OK:usfarm")
         caller.error(-1, HISTORY_OK, "HMDS data farm connection is OK:ushmds")
         caller.error(-1, DEFINITIONS_OK, "Sec-def data farm connection is OK:secdefnj")
+
+
+if __name__ == "__main__":
+    from tests.vendors.ibkr_process import main
+
+    main()

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 
 VERSIONED: Final = frozenset(
-    {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 25, 49, 50, 51, 52, 53, 54, 55, 56, 57, 62, 63, 74, 76}
+    {1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 25, 49, 50, 51, 52, 53, 54, 55, 56, 57, 62, 63, 74, 76}
 )
-"Messages whose second field is a version, not the request id."
+"Requests whose second field is a version, not the request id."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
