@@ -3,12 +3,13 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Final, Literal, Protocol, TypeVar
 
+import msgspec
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from app.adapters.clients.budget import Rate, shared_budget
-from app.adapters.clients.http import READ_SECONDS, Vendor, VendorHttp
-from app.core.errors import FeedRefused, NotFound
+from app.adapters.clients.http import READ_SECONDS, Vendor, VendorHttp, message_of
+from app.core.errors import BrokerRejected, FeedRefused, NotFound
 from app.core.options import Options
 from app.core.retry import API_RETRY_CONFIG, RetryConfig
 
@@ -19,6 +20,7 @@ TRADING_CALLS: Final = 200
 ORDERS_RESERVE: Final = 20
 "Calls of it that reads leave to orders."
 _NO_SYMBOL: Final = "invalid symbol"
+_DECLINES: Final = (400, 409, 422)
 _ABOUT_THE_PLAN: Final = ("subscription", "agreement", "permit")
 
 
@@ -81,6 +83,35 @@ class AlpacaHttp(VendorHttp):
         return super().failure(status, said)
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """The body of a refusal by the trading address; `code` is Alpaca's own number."""
+
+    code: int | None = None
+    message: str = ""
+
+
+class TradingHttp(AlpacaHttp):
+    """The trading address: its refusals carry a number, which is in `context["number"]`.
+
+    400, 403, 409 and 422 with a number are BrokerRejected: Alpaca's definite no. A 403 without one
+    is about the key. A 404 is NotFound, with a number only where Alpaca itself missed something:
+    a wrong address answers 404 too.
+    """
+
+    def refused(self, status: int, content: bytes) -> Exception:
+        try:
+            number = msgspec.json.decode(content, type=Problem).code
+        except msgspec.DecodeError:
+            number = None
+        sentence = f"Alpaca: {message_of(content)}"
+        if status == 404:
+            return NotFound(sentence, api_name="alpaca", number=number)
+        is_declined = status in _DECLINES or (status == 403 and number is not None)
+        if is_declined and _NO_SYMBOL not in sentence:
+            return BrokerRejected(sentence, api_name="alpaca", status_code=status, number=number)
+        return super().refused(status, content)
+
+
 class AlpacaSession:
     """The two REST addresses of one account. Data and broker that use one key share its budgets."""
 
@@ -106,7 +137,7 @@ class AlpacaSession:
             read_seconds=read_seconds,
         )
         orders = Rate(TRADING_CALLS, MINUTE_SECONDS)
-        self.trading = AlpacaHttp(
+        self.trading = TradingHttp(
             self.vendor,
             self.options.base_url,
             headers=headers,

@@ -9,7 +9,7 @@ from typing import Final, Self, TypeVar
 import httpx
 import msgspec
 
-from app.adapters.clients.budget import Budget
+from app.adapters.clients.budget import PATIENCE_SECONDS, Budget
 from app.core.errors import APIError, ConfigurationError, FeedRefused, NotFound, TransientError
 from app.core.options import Options, remedy_of, variable_of
 from app.core.retry import API_RETRY_CONFIG, RetryConfig, retried
@@ -25,6 +25,14 @@ _SHOWN: Final = 300
 _MESSAGES: Final = ("message", "detail", "error", "msg")
 
 Parameters = Mapping[str, str | int | float | bool | None]
+_UNCONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"After these certainly nothing was sent."
+
+
+class NotSent(TransientError):
+    """Nothing left this machine: there was no connection, or no allowance left."""
+
+    code = "not_sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +163,19 @@ class VendorHttp:
         json: object = None,
         cost: float = 1.0,
         urgent: bool = False,
+        patience: float = PATIENCE_SECONDS,
     ) -> Reply:
         """One attempt of any method, never repeated: what orders take, with `urgent`.
 
-        A TransientError of a POST leaves open whether the vendor acted on it.
+        It waits up to `patience` seconds for its turn. Raises NotSent where certainly nothing was
+        sent; any other TransientError of a POST leaves open whether the vendor acted on it.
         """
-        await self.budget.take(cost, urgent=urgent)
+        try:
+            await self.budget.take(cost, urgent=urgent, patience=patience)
+        except TransientError as error:
+            raise NotSent(
+                error.message, remedy=error.remedy, api_name=self.vendor.name, **error.context
+            ) from None
         content = None if json is None else msgspec.json.encode(json)
         try:
             answer = await self._client.request(
@@ -170,12 +185,19 @@ class VendorHttp:
                 content=content,
                 headers=None if content is None else {"Content-Type": "application/json"},
             )
+        except _UNCONNECTED as error:
+            said = f"{self.vendor.name} cannot be reached ({type(error).__name__})."
+            raise NotSent(said, api_name=self.vendor.name) from None
         except httpx.HTTPError as error:
             raise self.hiccup(f"did not answer ({type(error).__name__})") from None
         self.budget.learn(answer.status_code, answer.headers)
         if answer.status_code >= 400:
-            raise self.failure(answer.status_code, message_of(answer.content))
+            raise self.refused(answer.status_code, answer.content)
         return Reply(answer.status_code, answer.headers, answer.content)
+
+    def refused(self, status: int, content: bytes) -> Exception:
+        """The error that an answer means; vendors whose body says more look at it here."""
+        return self.failure(status, message_of(content))
 
     def failure(self, status: int, said: str) -> Exception:
         """The error that a status means; also for statuses inside an answer's body."""
