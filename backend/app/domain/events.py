@@ -17,7 +17,7 @@ import msgspec
 from app.domain.deployments import Deployment, TradingState
 from app.domain.executions import Execution
 from app.domain.market import Bar, Timeframe
-from app.domain.orders import BrokerOrder, Order, Side
+from app.domain.orders import BrokerOrder, Order, OrderChange, OrderType, Side
 from app.domain.portfolio import Position, Trade
 from app.domain.signals import Signal, Target
 
@@ -194,6 +194,16 @@ class OrderReplaced(Fact, frozen=True, kw_only=True):
     stop_price: Decimal | None = None
     trail: Decimal | None = None
     at: datetime
+
+    @property
+    def change(self) -> OrderChange:
+        """Quantity and prices."""
+        return OrderChange(
+            quantity=self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            trail=self.trail,
+        )
 
 
 class ChangeRejected(Fact, frozen=True, kw_only=True):
@@ -386,6 +396,26 @@ class ReplaceRequested(Fact, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trail: Decimal | None = None
+    reason: str
+    at: datetime
+
+    @property
+    def change(self) -> OrderChange:
+        """Quantity and prices."""
+        return OrderChange(
+            quantity=self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            trail=self.trail,
+        )
+
+
+class OrderReleased(Fact, frozen=True, kw_only=True):
+    """The market reached an order that we held for the broker: it is sent now, as `order_type`."""
+
+    client_order_id: str
+    order_type: OrderType
+    limit_price: Decimal | None = None
     reason: str
     at: datetime
 
@@ -633,6 +663,7 @@ Caused = (
     | OrderApproved
     | CancelRequested
     | ReplaceRequested
+    | OrderReleased
     | PositionChanged
     | PositionAdjusted
     | OrderAdjusted
@@ -696,6 +727,7 @@ _PRIORITIES: Final[dict[type, Priority]] = {
     ExecutionCorrected: Priority.CRITICAL,
     OrderSeen: Priority.HIGH,
     ChangeRejected: Priority.HIGH,
+    OrderReleased: Priority.HIGH,
     TradeVoided: Priority.HIGH,
     CorporateActionDue: Priority.HIGH,
     HoldingSeen: Priority.HIGH,

@@ -114,6 +114,8 @@ _BETWEEN: Final = {
 "What a report passes over without saying so, the submission or the late acceptance: on its way to."
 OPEN: Final = frozenset(NEXT)
 CLOSED: Final = frozenset(S) - OPEN
+HEARD: Final = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED})
+"The broker has said that it has the order."
 
 
 def steps(now: OrderStatus, then: OrderStatus) -> tuple[OrderStatus, ...]:
@@ -184,6 +186,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: datetime | None = None
     trail: Decimal | None = None
     "Distance in money of a trailing stop; `stop_price` is where it stood at first."
+    is_held: bool = False
+    "Not at the broker, who cannot have it: we watch the price, and only while we run."
     wanted: OrderChange | None = None
     "What the order becomes when the broker says yes to a replace."
     submitted_at: datetime | None = None
@@ -312,6 +316,31 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             limit_price=self.limit_price,
             stop_price=self.stop_price,
             trail=self.trail,
+        )
+
+
+    def adopted(self, ledger: str, held: Decimal, at: datetime) -> Order:
+        """What is left of it as an order of `ledger`, which holds `held` of the symbol.
+
+        One that lacks a price of its type counts as an order at the market.
+        """
+        needs = [name for name, types in PRICES.items() if self.type in types]
+        is_whole = all(getattr(self, name) is not None for name in needs)
+        prices = {name: getattr(self, name) for name in needs} if is_whole else {}
+        return Order(
+            client_order_id=self.identity,
+            ledger=ledger,
+            signal_id=f"seen-{self.identity}",
+            symbol=self.symbol,
+            side=self.side,
+            quantity=self.quantity - self.filled_quantity,
+            leg=Leg.ENTRY if held * self.side.sign >= 0 else Leg.EXIT,
+            at=at,
+            type=self.type if is_whole else OrderType.MARKET,
+            time_in_force=self.time_in_force,
+            status=S.ACCEPTED,
+            broker_order_id=self.broker_order_id,
+            **prices,
         )
 
 

@@ -1,6 +1,6 @@
 """What the parts of the engine share: the book, the standing targets, and the events going out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -11,12 +11,23 @@ from app.domain.events import (
     CancelRequested,
     Event,
     OrderApproved,
+    ReplaceRequested,
     SignalExpired,
     SignalRaised,
     TargetSet,
 )
+from app.domain.fills import Fills
 from app.domain.market import stamp
-from app.domain.orders import PROTECTIVE, Order, PendingChange
+from app.domain.orders import (
+    PROTECTIVE,
+    STOPS,
+    Leg,
+    Order,
+    OrderChange,
+    OrderType,
+    PendingChange,
+)
+from app.domain.ports import BrokerAbilities
 from app.domain.signals import Signal, Target
 from app.engine.state import Act, Standing
 from app.risk.book import Book
@@ -25,27 +36,74 @@ from app.risk.engine import RiskEngine
 ZERO: Final = Decimal(0)
 Key = tuple[str, str]
 """Ledger and symbol."""
+EVERYTHING: Final = BrokerAbilities(links_orders=True)
+"""What the paper broker can do, whose book is the engine's own fill model."""
+RELEASED_AS: Final = {
+    OrderType.STOP: OrderType.MARKET,
+    OrderType.TRAILING_STOP: OrderType.MARKET,
+    OrderType.STOP_LIMIT: OrderType.LIMIT,
+}
+"""What a stop is once the price has touched it."""
+
+
+def on_their_way(orders: Iterable[Order]) -> Decimal:
+    """Signed shares that these orders may still bring; of an OCO pair only one of the two."""
+    total = ZERO
+    pairs: dict[tuple[str, Leg], list[Decimal]] = {}
+    for order in orders:
+        if order.group_id is None:
+            total += order.signed_remaining
+        else:
+            both = pairs.setdefault((order.signal_id, order.leg), [ZERO, ZERO])
+            both[order.type in STOPS] += order.signed_remaining
+    return sum((max(both, key=abs) for both in pairs.values()), total) if pairs else total
 
 
 class Desk:
     """One account's trading desk. Everything that happens on it goes through `emit`."""
 
-    def __init__(self, book: Book, risk: RiskEngine) -> None:
-        self.book, self.risk = book, risk
+    def __init__(
+        self, book: Book, risk: RiskEngine, abilities: BrokerAbilities = EVERYTHING
+    ) -> None:
+        self.book, self.risk, self.abilities = book, risk, abilities
         self.standings: dict[Key, Standing] = {}
         self.out: Final[list[Event]] = []
         self.emit: Final[Callable[[Event], None]] = self.out.append
         self.outbox: list[Act] = []
         "What the driver has to do at the broker, first come first served."
+        self.fills = Fills()
+        "The last days' fills: a broker may take them back."
+        self.voided: dict[str, None] = {}
+        "Fills that were busted or corrected, by execution id: they never count again."
+        self.rejections: dict[str, int] = {}
+        "Orders in a row that the broker rejected, by ledger."
+        self.failing: dict[str, str] = {}
+        "Ledgers of deployments that must not go on, and why."
+        self.unchangeable: dict[str, None] = {}
+        "Orders that the broker refused to change: they are canceled and made anew."
         self.unexplained: dict[str, tuple[str, str]] = {}
         "What our books and the broker's do not agree on: by kind and subject, ours and theirs."
         self.is_held_for_books = False
         "Whether it is for such a difference, and nothing else, that only reductions pass."
 
-    def place(self, approved: OrderApproved) -> None:
-        """The order is made: it waits for the wire."""
+    def place(self, approved: OrderApproved, *, is_held: bool = False) -> None:
+        """The order is made: it waits for the wire, or here where the broker cannot have it."""
+        order = approved.order
+        if is_held or order.type not in self.abilities.types:
+            order = msgspec.structs.replace(order, is_held=True)
+            self.book.put(order)
+            self.emit(msgspec.structs.replace(approved, order=order))
+            return
         self.emit(approved)
-        self.outbox.append(Act("submit", approved.order.client_order_id))
+        self.outbox.append(Act("submit", order.client_order_id))
+
+    def can_have(self, order_type: OrderType) -> bool:
+        """Whether the broker takes orders of this type, or we can watch the price for it."""
+        types = self.abilities.types
+        if order_type in STOPS:
+            sent_as = RELEASED_AS[order_type]
+            return order_type in types or sent_as in types
+        return order_type in types
 
     def done(self, client_order_id: str, kind: str | None = None) -> None:
         """The order was submitted or is closed: there is nothing left to do about it."""
@@ -63,12 +121,40 @@ class Desk:
         return events
 
     def cancel(self, order: Order, reason: str, at: datetime) -> None:
-        """Ask the broker to cancel, once."""
+        """Ask the broker to cancel, once. A replace that waits is given up."""
         if order.pending is not PendingChange.CANCEL:
             identity = order.client_order_id
+            if order.pending is PendingChange.REPLACE:
+                self.done(identity, "replace")
             self.book.put(msgspec.structs.replace(order, pending=PendingChange.CANCEL))
             self.emit(CancelRequested(client_order_id=identity, reason=reason, at=at))
             self.outbox.append(Act("cancel", identity))
+
+    def replace(self, order: Order, change: OrderChange, reason: str, at: datetime) -> bool:
+        """Ask the broker to change an open order; False while another change is unanswered.
+
+        The order stays what it is until the broker says yes (`pending`, `wanted`); what it may
+        still fill counts as the larger of both. OrderReplaced or ChangeRejected comes of it.
+        """
+        if order.pending is not PendingChange.NONE or order.wanted is not None:
+            return False
+        if change == order.change:
+            return True
+        identity = order.client_order_id
+        self.book.put(msgspec.structs.replace(order, pending=PendingChange.REPLACE, wanted=change))
+        self.emit(
+            ReplaceRequested(
+                client_order_id=identity,
+                quantity=change.quantity,
+                limit_price=change.limit_price,
+                stop_price=change.stop_price,
+                trail=change.trail,
+                reason=reason,
+                at=at,
+            )
+        )
+        self.outbox.append(Act("replace", identity))
+        return True
 
     def take_up(
         self, signal: Signal, quantity: Decimal, *, is_once: bool = False, is_flatten: bool = False
@@ -93,14 +179,31 @@ class Desk:
                 valid_until=signal.valid_until,
                 stop_loss=signal.stop_loss,
                 take_profit=signal.take_profit,
+                stop_trail=signal.stop_trail,
                 terms=signal.terms,
+                oco=signal.oco,
             ),
             is_once=is_once,
             is_flatten=is_flatten,
+            since=signal.at,
             full=full,
         )
         self.emit(TargetSet(target=standing.target, at=signal.at))
         return standing
+
+    def can_change(self, order: Order) -> bool:
+        """Whether its quantity and prices may be changed, without a new order."""
+        return order.is_held or (
+            self.abilities.can_replace and order.client_order_id not in self.unchangeable
+        )
+
+    def rename_legs(
+        self, standing: Standing, named: Mapping[str, Decimal | None], at: datetime
+    ) -> None:
+        """Somebody moved the protection: the target names these prices from now on."""
+        standing.target = msgspec.structs.replace(standing.target, **named)
+        standing.is_guarded = True
+        self.emit(TargetSet(target=standing.target, at=at))
 
     def retarget(self, standing: Standing, quantity: Decimal, at: datetime) -> None:
         """The same signal now stands for another quantity."""
@@ -144,9 +247,7 @@ class Desk:
         quantity = self.book.held(target.ledger, target.symbol)
         working = self.book.by_key.get((target.ledger, target.symbol))
         if working:
-            for order in working.values():
-                if order.leg not in PROTECTIVE:
-                    quantity += order.signed_remaining
+            quantity += on_their_way(o for o in working.values() if o.leg not in PROTECTIVE)
         return quantity
 
     def held_exposure(self, ledger: str, symbol: str) -> float:

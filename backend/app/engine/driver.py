@@ -160,6 +160,8 @@ class Driver:
             while (act := self._next_act()) is not None:
                 if act.kind == "submit":
                     await self._submit(self.engine.book.open[act.client_order_id])
+                elif act.kind == "replace":
+                    await self._replace(self.engine.book.open[act.client_order_id])
                 else:
                     await self._cancel(act.client_order_id)
         finally:
@@ -205,6 +207,10 @@ class Driver:
             reason = f"cancel: {type(error).__name__}: {error}"
             reports = (OrderUnknown(client_order_id=client_order_id, reason=reason, at=self._at()),)
         await self._learn(reports)
+
+    async def _replace(self, order: Order) -> None:
+        change = order.wanted or order.change
+        await self._learn(await self.broker.replace(order.changed(change), self._at()))
 
     async def _withdraw(self, order: Order, reason: str) -> None:
         identity = order.client_order_id

@@ -12,15 +12,25 @@ from typing import Any, Final
 import msgspec
 
 from app.core.errors import ConfigurationError
-from app.domain.deployments import MANUAL, Deployment, DeploymentState, TradingState
+from app.domain.deployments import (
+    EXTERNAL,
+    MANUAL,
+    Deployment,
+    DeploymentState,
+    TradingState,
+    deployment_of,
+)
 from app.domain.events import (
     BarLate,
     BarsCorrected,
     CashSeen,
+    ChangeRejected,
     ClockTicked,
     CommandReceived,
     CorporateActionDue,
     Event,
+    ExecutionBusted,
+    ExecutionCorrected,
     FundsSeen,
     HoldingSeen,
     Input,
@@ -30,6 +40,8 @@ from app.domain.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderReplaced,
+    OrderSeen,
     OrdersElsewhere,
     OrderSubmitted,
     OrderUnknown,
@@ -39,12 +51,13 @@ from app.domain.events import (
     SliceClosed,
     occurred_at,
 )
+from app.domain.fills import Fills
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.orders import Order, OrderType, PendingChange
 from app.domain.portfolio import Ledger
-from app.engine import adoption, controls, corporate_actions, drawdown, reports, surroundings
+from app.engine import adoption, busts, controls, corporate_actions, drawdown, reports, surroundings
 from app.engine.deployments import Deployments, StrategyFactory
 from app.engine.desk import Desk
 from app.engine.history import HistoryFactory
@@ -95,6 +108,8 @@ class Engine:
         report = _REPORTS.get(kind)
         if report is not None:
             report(self.desk, event)
+            if self.desk.failing:
+                self._pause_failing(at)
         else:
             _HANDLERS[kind](self, event)
         return self.desk.taken()
@@ -138,6 +153,15 @@ class Engine:
             if due is not None and due <= event.at:
                 self.desk.cancel(order, "order timeout", event.at)
 
+    def _pause_failing(self, at: datetime) -> None:
+        """A deployment whose orders come to nothing stops making them until a person looks."""
+        failing, self.desk.failing = self.desk.failing, {}
+        for ledger, reason in failing.items():
+            number = deployment_of(ledger)
+            runtime = self.runtimes.get(number) if number is not None else None
+            if runtime is not None and runtime.state is DeploymentState.RUNNING:
+                self._deployments.pause(runtime.deployment.deployment_id, reason, at)
+
     def _on_session_opened(self, event: SessionOpened) -> None:
         self.book.begin_session(event.session)
         self.book.is_open, self.book.opened_at = True, event.at
@@ -180,6 +204,8 @@ class Engine:
         """Time-outs run while the exchange is open. What is meant to rest never times out."""
         if order.leg.is_protective or order.pending is PendingChange.CANCEL:
             return None
+        if order.ledger == EXTERNAL:
+            return None  # whoever made it decides how long it rests
         if order.ledger == MANUAL and order.type is not OrderType.MARKET:
             return None
         if self.book.is_open is False:
@@ -242,6 +268,9 @@ class Engine:
             book=self.book.snapshot(),
             standings=[msgspec.structs.replace(s) for s in self.desk.standings.values()],
             outbox=list(self.desk.outbox),
+            fills=self.desk.fills.snapshot(),
+            voided=list(self.desk.voided),
+            rejections=dict(self.desk.rejections),
             unexplained=dict(self.desk.unexplained),
             is_held_for_books=self.desk.is_held_for_books,
             runtimes=self._deployments.snapshot(),
@@ -260,6 +289,9 @@ class Engine:
         standings = (msgspec.structs.replace(one) for one in state.standings)
         self.desk.standings = {(s.target.ledger, s.target.symbol): s for s in standings}
         self.desk.outbox = list(state.outbox)
+        self.desk.fills = Fills(state.fills)
+        self.desk.voided = dict.fromkeys(state.voided)
+        self.desk.rejections = dict(state.rejections)
         self.desk.unexplained = dict(state.unexplained)
         self.desk.is_held_for_books = state.is_held_for_books
         self._deployments.restore(state.runtimes)
@@ -298,6 +330,11 @@ _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrderCanceled: reports.on_closed,
     OrderExpired: reports.on_closed,
     OrderFilled: reports.on_filled,
+    OrderReplaced: reports.on_replaced,
+    ChangeRejected: reports.on_change_rejected,
+    OrderSeen: reports.on_seen,
+    ExecutionBusted: busts.on_busted,
+    ExecutionCorrected: busts.on_corrected,
     OrdersElsewhere: surroundings.on_orders_elsewhere,
     InstrumentSeen: surroundings.on_instrument,
     FundsSeen: surroundings.on_funds,

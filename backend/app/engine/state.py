@@ -8,6 +8,7 @@ import msgspec
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.events import CorporateActionDue
+from app.domain.fills import BookedFill
 from app.domain.signals import Target
 from app.risk.book import BookSnapshot
 
@@ -19,7 +20,7 @@ FORMAT = 1
 class Act(msgspec.Struct, frozen=True, gc=False):
     """Something that was decided and must still be done at the broker."""
 
-    kind: Literal["submit", "cancel"]
+    kind: Literal["submit", "cancel", "replace"]
     client_order_id: str
 
 
@@ -41,6 +42,8 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
     "Protective legs are wanted; False after a person cancelled one, or one was lost."
     is_bare: bool = False
     "A leg was lost: the broker dropped it, or our gate did not let it pass."
+    since: datetime | None = None
+    "When the signal was taken up."
     attempt: int = 0
     legs: int = 0
     denied: str | None = None
@@ -76,6 +79,10 @@ class EngineState(msgspec.Struct, kw_only=True):
     standings: list[Standing] = []
     outbox: list[Act] = []
     runtimes: list[RuntimeState] = []
+    fills: list[BookedFill] = []
+    "Those of the last days, for busts and corrections."
+    voided: list[str] = []
+    rejections: dict[str, int] = {}
     unexplained: dict[str, tuple[str, str]] = {}
     is_held_for_books: bool = False
     actions: list[CorporateActionDue] = []

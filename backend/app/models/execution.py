@@ -30,6 +30,7 @@ class Execution(Base):
         known_ledger(),
         one_of("side", Side),
         check("quantity", "quantity > 0 AND price >= 0"),
+        check("busted", "(busted_at IS NULL) = (bust_reason IS NULL)"),
         check("order", "order_id IS NOT NULL OR ledger = 'external'"),
         Index(None, "account_id", "id"),
         Index(None, "order_id"),
@@ -53,4 +54,9 @@ class Execution(Base):
     price: Mapped[Decimal]
     commission: Mapped[Decimal] = mapped_column(server_default=text("0"))
     at: Mapped[datetime]
+    corrects: Mapped[str | None]
+    "Id of the execution in whose place this one stands."
+    busted_at: Mapped[datetime | None]
+    "When the broker took it back or corrected it: from then on it does not count."
+    bust_reason: Mapped[str | None]
     recorded_at: Mapped[Recorded]

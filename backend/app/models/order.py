@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -46,8 +47,12 @@ class Order(TimestampMixin, Base):
         check("filled", "status <> 'filled' OR filled_quantity >= quantity"),
         check("average_price", "filled_quantity = 0 OR average_price IS NOT NULL"),
         check("limit_price", "(type IN ('limit', 'stop_limit')) = (limit_price IS NOT NULL)"),
-        check("stop_price", "(type IN ('stop', 'stop_limit')) = (stop_price IS NOT NULL)"),
-        check("prices", "limit_price > 0 AND stop_price > 0 AND average_price >= 0"),
+        check(
+            "stop_price",
+            "type = 'trailing_stop' OR (type IN ('stop', 'stop_limit')) = (stop_price IS NOT NULL)",
+        ),
+        check("trail", "(type = 'trailing_stop') = (trail IS NOT NULL)"),
+        check("prices", "limit_price > 0 AND stop_price > 0 AND trail > 0 AND average_price >= 0"),
         check("attempt", "attempt >= 1"),
         Index(None, "account_id", "id"),
         Index("ix_orders_open", "account_id", postgresql_where=text(f"status IN ({_OPEN})")),
@@ -74,10 +79,14 @@ class Order(TimestampMixin, Base):
     type: Mapped[str] = mapped_column(server_default="market")
     limit_price: Mapped[Decimal | None]
     stop_price: Mapped[Decimal | None]
+    "Of a trailing stop: where it stood at first."
+    trail: Mapped[Decimal | None]
     time_in_force: Mapped[str] = mapped_column(server_default="day")
     expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(server_default="approved")
     pending: Mapped[str] = mapped_column(server_default="none")
+    wanted: Mapped[dict[str, Any] | None]
+    "Quantity and prices that the broker was asked to change it to, while it has not answered."
     filled_quantity: Mapped[Decimal] = mapped_column(server_default=text("0"))
     average_price: Mapped[Decimal | None]
     limited_by: Mapped[Texts]

@@ -84,7 +84,8 @@ async def opening(db: Db, account_id: int, since: datetime) -> Row:
             sum(CASE WHEN e.side = 'buy' THEN -1 ELSE 1 END * e.quantity * e.price * i.multiplier
                 - e.commission) AS cash
           FROM executions e JOIN instruments i ON i.id = e.instrument_id
-          WHERE e.account_id = $1 AND e.at >= $2 GROUP BY e.instrument_id
+          WHERE e.account_id = $1 AND e.at >= $2 AND e.busted_at IS NULL
+          GROUP BY e.instrument_id
         ), adjusted AS (
           SELECT instrument_id, sum(quantity) AS quantity FROM ({ADJUSTED}) a
           WHERE at >= $2 GROUP BY instrument_id
@@ -125,7 +126,7 @@ async def fills(db: Db, account_id: int) -> Sequence[Row]:
           (CASE WHEN e.side = 'buy' THEN -1 ELSE 1 END * e.quantity * e.price * i.multiplier
             - e.commission)::float8 AS cash, e.id AS number
         FROM executions e JOIN instruments i ON i.id = e.instrument_id
-        WHERE e.account_id = $1
+        WHERE e.account_id = $1 AND e.busted_at IS NULL
         UNION ALL
         SELECT a.at, a.instrument_id, (a.quantity * i.multiplier)::float8, 0, 0
         FROM ({ADJUSTED}) a JOIN instruments i ON i.id = a.instrument_id

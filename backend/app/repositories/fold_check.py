@@ -16,7 +16,9 @@ from app.repositories.projection import INSTRUMENTS, apply
 
 _DRAWN: Final = frozenset({"id", "order_id"})
 "Ids come from sequences: another fold would draw others."
-_DOCUMENTS: Final = frozenset({"terms", "indicator_values", "market_context", "metadata", "result"})
+_DOCUMENTS: Final = frozenset(
+    {"terms", "indicator_values", "market_context", "metadata", "result", "wanted"}
+)
 _FILTERS: Final = {
     "accounts": "id = $1",
     "commands": "account_id = $1 AND status <> 'pending'",

@@ -55,12 +55,12 @@ SELECT id, strategy_id, state, reason, started_at, stopped_at FROM deployments W
 """
 _ORDERS: Final = """
 SELECT id, client_order_id, broker_order_id, signal_id, instrument_id, quantity, limit_price,
-       stop_price, expires_at, status, pending, filled_quantity, average_price, reason,
-       submitted_at, accepted_at, closed_at
+       stop_price, trail, expires_at, status, pending, wanted::text AS wanted, filled_quantity,
+       average_price, reason, submitted_at, accepted_at, closed_at
 FROM orders WHERE account_id = $1 AND client_order_id = ANY($2)
 """
 _FILLS: Final = """
-SELECT client_order_id, broker, execution_id, quantity, price
+SELECT client_order_id, broker, execution_id, quantity, price, busted_at
 FROM executions WHERE order_id = ANY($1)
 """
 _ORIGINS: Final = """
@@ -106,7 +106,7 @@ class Wants(msgspec.Struct):
             case ev.OrderDenied():
                 self.symbols.add(event.symbol)
                 self.signals.add(event.signal_id)
-            case ev.OrderFilled():
+            case ev.OrderFilled() | ev.ExecutionCorrected():
                 self.symbols.add(event.execution.symbol)
                 self.orders.add(event.execution.client_order_id)
             case _:
@@ -119,6 +119,10 @@ class Wants(msgspec.Struct):
             case ev.OrderAdjusted():
                 self.symbols.add(event.symbol)
                 self.orders.add(event.client_order_id)
+            case ev.OrderSeen(order=order):
+                self.symbols.add(order.symbol)
+                self.orders.add(event.client_order_id)
+                self.order_ids += 1
             case ev.TradeClosed(trade=trade):
                 self.symbols.add(trade.symbol)
                 self.signals |= {s for s in (trade.entry_signal_id, trade.exit_signal_id) if s}
@@ -141,6 +145,10 @@ ANSWERS: Final = (
     ev.OrderCanceled,
     ev.OrderExpired,
     ev.CancelRequested,
+    ev.ReplaceRequested,
+    ev.OrderReplaced,
+    ev.ChangeRejected,
+    ev.ExecutionBusted,
 )
 "Events about one order that was approved before."
 
@@ -159,11 +167,18 @@ FOLDS: Final[dict[type, Callable[..., None]]] = {
     ev.OrderExpired: orders.ended,
     ev.CancelRequested: orders.cancel_requested,
     ev.OrderFilled: orders.filled,
+    ev.ReplaceRequested: orders.replace_requested,
+    ev.OrderReplaced: orders.replaced,
+    ev.ChangeRejected: orders.change_rejected,
+    ev.ExecutionBusted: orders.busted,
+    ev.ExecutionCorrected: orders.corrected,
+    ev.OrderSeen: orders.seen,
     ev.PositionChanged: portfolio.changed,
     ev.PositionAdjusted: portfolio.changed,
     ev.CashMoved: portfolio.cash_moved,
     ev.OrderAdjusted: orders.adjusted,
     ev.TradeClosed: portfolio.closed,
+    ev.TradeVoided: portfolio.voided,
     ev.DeploymentStarted: deployments.started,
     ev.DeploymentPaused: deployments.paused,
     ev.DeploymentStopped: deployments.stopped,
@@ -273,11 +288,14 @@ class Projection:
             return
         found = await connection.fetch(_ORDERS, book.account_id, list(wants.orders))
         for row in found:
-            book.rows.remember(ORDERS, row)
+            book.rows.remember(ORDERS, _plain(row))
             book.fills[row["client_order_id"]] = {}
             wants.signals.add(row["signal_id"])
         for row in await connection.fetch(_FILLS, [row["id"] for row in found]):
             identity = (row["broker"], row["execution_id"])
+            if row["busted_at"] is not None:
+                book.voided.add(identity)
+                continue
             book.fills[row["client_order_id"]][identity] = Fill(row["quantity"], row["price"])
         signal_ids = [row["signal_id"] for row in found]
         for row in await connection.fetch(
@@ -297,7 +315,7 @@ class Projection:
 
     def origin(self, event: Event) -> tuple[int, str] | None:
         """An answer of the broker belongs to the chain that approved the order."""
-        if isinstance(event, ev.OrderFilled):
+        if isinstance(event, ev.OrderFilled | ev.ExecutionCorrected):
             return self.book.origins.get(event.execution.client_order_id)
         if isinstance(event, ANSWERS):
             return self.book.origins.get(event.client_order_id)
@@ -323,5 +341,6 @@ def _plain(row: asyncpg.Record) -> dict[str, Any]:
 
 _JSON: Final[dict[str, Any]] = {
     "terms": msgspec.json.decode,
+    "wanted": msgspec.json.decode,
     "indicator_values": msgspec.json.decode,
 }

@@ -42,6 +42,8 @@ class Book:
         "Ids taken from the sequence for orders to come."
         self.fills: dict[str, dict[tuple[str, str], Fill]] = {}
         "Fills of each remembered order, by (broker, execution id)."
+        self.voided: set[tuple[str, str]] = set()
+        "Fills that were busted or corrected: told again, they are nothing."
         self.origins: dict[str, tuple[int, str]] = {}
         "Where each remembered order was approved: seq and correlation id."
         self.commands: dict[int, int] = {}

@@ -4,9 +4,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from app.domain.events import (
     CancelRequested,
+    ChangeRejected,
     Check,
+    ExecutionBusted,
+    ExecutionCorrected,
     OrderAccepted,
     OrderAdjusted,
     OrderApproved,
@@ -15,10 +20,14 @@ from app.domain.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderReplaced,
+    OrderSeen,
     OrderSubmitted,
     OrderUnknown,
+    ReplaceRequested,
 )
-from app.domain.orders import CLOSED, NEXT, REOPEN, Order, OrderStatus
+from app.domain.executions import Execution
+from app.domain.orders import CLOSED, HEARD, Order, OrderStatus, steps
 from app.repositories.chain import Record
 from app.repositories.folds import signals
 from app.repositories.folds.book import Book, Fill, money
@@ -27,6 +36,7 @@ from app.repositories.folds.tables import (
     EXECUTIONS,
     ORDER_GROUPS,
     ORDERS,
+    POSITIONS,
     RISK_CHECKS,
     RISK_VIOLATIONS,
 )
@@ -65,10 +75,12 @@ def _row(book: Book, order: Order, instrument_id: int, limited_by: tuple[str, ..
         "type": order.type,
         "limit_price": order.limit_price,
         "stop_price": order.stop_price,
+        "trail": order.trail,
         "time_in_force": order.time_in_force,
         "expires_at": order.expires_at,
         "status": order.status,
         "pending": order.pending,
+        "wanted": None,
         "filled_quantity": order.filled_quantity,
         "average_price": order.average_price,
         "limited_by": list(limited_by),
@@ -143,12 +155,12 @@ def moved(
     row = book.rows.find(ORDERS, client_order_id)
     if row is None:
         return
-    now = OrderStatus(row["status"])
-    if status in NEXT.get(now, frozenset()) | REOPEN.get(now, frozenset()):
-        is_closed = status in CLOSED
-        columns |= {"status": status, "closed_at": at if is_closed else None}
+    path = steps(OrderStatus(row["status"]), status)
+    if path:
+        is_closed = path[-1] in CLOSED
+        columns |= {"status": path[-1], "closed_at": at if is_closed else None}
         if is_closed:
-            columns["pending"] = "none"
+            columns |= {"pending": "none", "wanted": None}
     book.rows.change(ORDERS, row, **columns)
 
 
@@ -181,12 +193,16 @@ _ENDS: Final[dict[type, OrderStatus]] = {
 
 def filled(book: Book, record: Record, event: OrderFilled) -> None:
     """One fill: its row, the order's totals, the signal's flag. The same fill again is nothing."""
-    execution = event.execution
+    _fill(book, event.execution, None, reopens=True)
+
+
+def _fill(book: Book, execution: Execution, corrects: str | None, *, reopens: bool) -> None:
+    """`reopens`: a fill of an order that was ended; the correction of an older fill is none."""
     row = book.rows.find(ORDERS, execution.client_order_id)
     ids = book.instrument(execution.symbol)
     fills = book.fills.setdefault(execution.client_order_id, {})
     identity = (execution.broker, execution.execution_id)
-    if ids is None or identity in fills:
+    if ids is None or identity in fills or identity in book.voided:
         return
     fills[identity] = Fill(execution.quantity, execution.price)
     book.rows.add(
@@ -204,20 +220,78 @@ def filled(book: Book, record: Record, event: OrderFilled) -> None:
             "price": execution.price,
             "commission": execution.commission,
             "at": execution.at,
+            "corrects": corrects,
+            "busted_at": None,
+            "bust_reason": None,
         },
     )
     if row is not None:
-        _total(book, row, fills, execution.at)
+        _total(book, row, fills, execution.at, reopens=reopens)
         signals.executed(book, row["signal_id"])
 
 
-def _total(book: Book, row: Row, fills: dict[tuple[str, str], Fill], at: datetime) -> None:
+def busted(book: Book, record: Record, event: ExecutionBusted) -> None:
+    """A fill that never was: its row stays, and says so; it counts no more."""
+    _bust(book, (event.broker, event.execution_id), event.client_order_id, event.reason, event.at)
+
+
+def corrected(book: Book, record: Record, event: ExecutionCorrected) -> None:
+    """Another fill stands in its place."""
+    given = event.execution
+    identity = (given.broker, event.corrects)
+    if identity not in book.voided:
+        was_heard = _bust(book, identity, given.client_order_id, event.reason, event.at)
+        _fill(book, given, event.corrects, reopens=not was_heard)
+
+
+def _bust(
+    book: Book, identity: tuple[str, str], client_order_id: str, reason: str, at: datetime
+) -> bool:
+    """Whether the fill had been told before."""
+    if identity in book.voided:
+        return True
+    book.voided.add(identity)
+    broker, execution_id = identity
+    stored = book.rows.find(EXECUTIONS, *identity) or book.rows.remember(
+        EXECUTIONS, {"broker": broker, "execution_id": execution_id}
+    )
+    book.rows.change(EXECUTIONS, stored, busted_at=at, bust_reason=reason)
+    row, fills = book.rows.find(ORDERS, client_order_id), book.fills.get(client_order_id, {})
+    was_heard = fills.pop(identity, None) is not None
+    if was_heard and row is not None:
+        _total(book, row, fills, at, reopens=False)
+    return was_heard
+
+
+def _total(
+    book: Book, row: Row, fills: dict[tuple[str, str], Fill], at: datetime, *, reopens: bool
+) -> None:
     quantity = sum((fill.quantity for fill in fills.values()), Decimal(0))
     value = sum((fill.quantity * fill.price for fill in fills.values()), Decimal(0))
-    is_filled = quantity >= row["quantity"]
-    status = OrderStatus.FILLED if is_filled else OrderStatus.PARTIALLY_FILLED
-    book.rows.change(ORDERS, row, filled_quantity=quantity, average_price=money(value / quantity))
-    moved(book, row["client_order_id"], status, at)
+    average = money(value / quantity) if quantity else None
+    book.rows.change(ORDERS, row, filled_quantity=quantity, average_price=average)
+    is_full, status = quantity >= row["quantity"], OrderStatus(row["status"])
+    if reopens or status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
+        status = OrderStatus.FILLED if is_full else OrderStatus.PARTIALLY_FILLED
+        moved(book, row["client_order_id"], status, at)
+
+
+def seen(book: Book, record: Record, event: OrderSeen) -> None:
+    """An order that somebody else made at the broker, taken over."""
+    order, identity = event.order, event.client_order_id
+    if book.rows.find(ORDERS, identity) is not None:
+        at, number = event.at, order.broker_order_id
+        moved(book, identity, OrderStatus.ACCEPTED, at, accepted_at=at, broker_order_id=number)
+        return
+    ids = book.instrument(order.symbol)
+    if ids is None or order.quantity <= order.filled_quantity:
+        return
+    position = book.rows.find(POSITIONS, book.account_id, event.ledger, ids.instrument_id)
+    held = position["quantity"] if position else Decimal(0)
+    row = _row(book, order.adopted(event.ledger, held, event.at), ids.instrument_id, ())
+    book.rows.add(ORDERS, row | {"submitted_at": order.at, "accepted_at": event.at})
+    book.fills[identity] = {}
+    book.origins[identity] = (record.seq, record.correlation_id or "")
 
 
 def cancel_requested(book: Book, record: Record, event: CancelRequested) -> None:
@@ -225,6 +299,49 @@ def cancel_requested(book: Book, record: Record, event: CancelRequested) -> None
     row = book.rows.find(ORDERS, event.client_order_id)
     if row is not None and OrderStatus(row["status"]) not in CLOSED:
         book.rows.change(ORDERS, row, pending="cancel")
+
+
+def replace_requested(book: Book, record: Record, event: ReplaceRequested) -> None:
+    """What the order becomes if the broker says yes."""
+    row = book.rows.find(ORDERS, event.client_order_id)
+    if row is not None and OrderStatus(row["status"]) not in CLOSED:
+        wanted = msgspec.to_builtins(event.change)
+        book.rows.change(ORDERS, row, pending="replace", wanted=wanted)
+
+
+def replaced(book: Book, record: Record, event: OrderReplaced) -> None:
+    """The broker changed it; a quantity that is filled already ends it."""
+    row = book.rows.find(ORDERS, event.client_order_id)
+    if row is None or OrderStatus(row["status"]) in CLOSED:
+        return
+    columns = msgspec.structs.asdict(event.change)
+    pending = "none" if row["pending"] == "replace" else row["pending"]
+    book.rows.change(
+        ORDERS,
+        row,
+        **columns,
+        broker_order_id=event.broker_order_id,
+        wanted=None,
+        pending=pending,
+    )
+    filled, status = row["filled_quantity"], OrderStatus(row["status"])
+    if filled and filled >= event.quantity:
+        moved(book, event.client_order_id, OrderStatus.FILLED, event.at)
+    elif status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
+        moved(book, event.client_order_id, OrderStatus.ACCEPTED, event.at, accepted_at=event.at)
+
+
+def change_rejected(book: Book, record: Record, event: ChangeRejected) -> None:
+    """The order is as it was. One that the broker may not know yet is still to be cancelled."""
+    row = book.rows.find(ORDERS, event.client_order_id)
+    if row is None or OrderStatus(row["status"]) in CLOSED:
+        return
+    is_asked = row["pending"] == event.change
+    if event.change == "replace":
+        pending = "none" if is_asked else row["pending"]
+        book.rows.change(ORDERS, row, pending=pending, wanted=None)
+    elif is_asked and row["status"] in HEARD:
+        book.rows.change(ORDERS, row, pending="none")
 
 
 def adjusted(book: Book, record: Record, event: OrderAdjusted) -> None:
@@ -238,4 +355,5 @@ def adjusted(book: Book, record: Record, event: OrderAdjusted) -> None:
             quantity=event.quantity,
             limit_price=event.limit_price,
             stop_price=event.stop_price,
+            trail=event.trail,
         )

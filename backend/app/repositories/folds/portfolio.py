@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from app.domain.events import CashMoved, PositionAdjusted, PositionChanged, TradeClosed
+from app.domain.events import CashMoved, PositionAdjusted, PositionChanged, TradeClosed, TradeVoided
 from app.domain.portfolio import Position, Trade
 from app.repositories.chain import Record
 from app.repositories.folds.book import Book, money
@@ -147,6 +147,11 @@ def closed(book: Book, record: Record, event: TradeClosed) -> None:
             "market_context": _context(trade, entry, leave),
         },
     )
+
+
+def voided(book: Book, record: Record, event: TradeVoided) -> None:
+    """A round trip that never was: a fill of it was taken back or corrected."""
+    book.rows.remove(TRADES, {"account_id": book.account_id, "trade_id": event.trade_id})
 
 
 def _context(trade: Trade, entry: Row | None, leave: Row | None) -> dict[str, Any]:

@@ -48,14 +48,25 @@ class Table(msgspec.Struct, frozen=True):
             f" FROM {self._new('~')} WHERE {matches} AND {self.guard})"
         )
 
+    def delete(self) -> str:
+        """CTE that deletes the rows of `rows -> 'NAME-'`."""
+        matches = " AND ".join(f"t.{column} = n.{column}" for column in self.key)
+        return (
+            f", {self.name}_removed AS (DELETE FROM {self.name} AS t"
+            f" USING {self._new('-')} WHERE {matches})"
+        )
+
     def _new(self, mark: str) -> str:
         return f"changed, json_populate_recordset(NULL::{self.name}, rows -> '{self.name}{mark}') n"
 
 
 @lru_cache(maxsize=512)
-def _statement(added: tuple[Table, ...], changed: tuple[Table, ...]) -> str:
+def _statement(
+    added: tuple[Table, ...], changed: tuple[Table, ...], removed: tuple[Table, ...]
+) -> str:
     # Few combinations occur; each keeps one text, and so one prepared statement.
-    return "".join([t.insert() for t in added] + [t.update() for t in changed])
+    parts = [t.insert() for t in added] + [t.update() for t in changed]
+    return "".join(parts + [t.delete() for t in removed])
 
 
 class Shelf:
@@ -66,6 +77,7 @@ class Shelf:
         self.rows: dict[Key, Row] = {}
         self.added: dict[Key, Row] = {}
         self.changed: dict[Key, Row] = {}
+        self.removed: dict[Key, Row] = {}
 
     def key_of(self, row: Mapping[str, Any]) -> Key:
         return tuple(row[column] for column in self.table.key)
@@ -96,8 +108,19 @@ class Rows:
         shelf = self._shelves[table.name]
         key = shelf.key_of(row)
         shelf.rows[key] = row
-        (shelf.added if table.columns or table.sql else shelf.changed)[key] = row
+        was_removed = shelf.removed.pop(key, None) is not None
+        is_new = (table.columns or table.sql) and not was_removed
+        (shelf.added if is_new else shelf.changed)[key] = row
         return row
+
+    def remove(self, table: Table, row: Row) -> None:
+        """A row that never should have been; it may hold only its key."""
+        shelf = self._shelves[table.name]
+        key = shelf.key_of(row)
+        shelf.rows.pop(key, None)
+        shelf.changed.pop(key, None)
+        if shelf.added.pop(key, None) is None:
+            shelf.removed[key] = row
 
     def change(self, table: Table, row: Row, **columns: Any) -> None:  # noqa: ANN401
         """Change columns of a remembered row."""
@@ -123,7 +146,7 @@ class Rows:
     def take(self) -> tuple[str, bytes]:
         """The CTEs and the JSON of what changed since the last call."""
         rows: dict[str, list[Row]] = {}
-        added, changed = [], []
+        added, changed, removed = [], [], []
         for name, shelf in self._shelves.items():
             if shelf.added:
                 added.append(shelf.table)
@@ -131,5 +154,8 @@ class Rows:
             if shelf.changed:
                 changed.append(shelf.table)
                 rows[f"{name}~"] = list(shelf.changed.values())
-            shelf.added, shelf.changed = {}, {}
-        return _statement(tuple(added), tuple(changed)), _encode(rows)
+            if shelf.removed:
+                removed.append(shelf.table)
+                rows[f"{name}-"] = list(shelf.removed.values())
+            shelf.added, shelf.changed, shelf.removed = {}, {}, {}
+        return _statement(tuple(added), tuple(changed), tuple(removed)), _encode(rows)

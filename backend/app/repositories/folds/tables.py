@@ -37,6 +37,12 @@ TRADES: Final = Table(
         "pnl", "stop_loss", "take_profit", "entry_signal_id", "exit_signal_id", "exit_leg",
         "market_context",
     ),
+    # Only where a bust or a correction made another round trip of it.
+    updates=(
+        "trade_date", "quantity", "entry_price", "exit_price", "entry_at", "exit_at", "commission",
+        "pnl", "stop_loss", "take_profit", "entry_signal_id", "exit_signal_id", "exit_leg",
+        "market_context",
+    ),
 )  # fmt: skip
 SIGNALS: Final = Table(
     "signals",
@@ -72,13 +78,14 @@ ORDERS: Final = Table(
     columns=(
         "id", "account_id", "client_order_id", "broker_order_id", "ledger", "signal_id",
         "instrument_id", "group_id", "leg", "attempt", "side", "quantity", "type", "limit_price",
-        "stop_price", "time_in_force", "expires_at", "status", "pending", "filled_quantity",
-        "average_price", "limited_by", "reason", "at", "submitted_at", "accepted_at", "closed_at",
+        "stop_price", "trail", "time_in_force", "expires_at", "status", "pending", "wanted",
+        "filled_quantity", "average_price", "limited_by", "reason", "at", "submitted_at",
+        "accepted_at", "closed_at",
     ),
     updates=(
-        "broker_order_id", "instrument_id", "quantity", "limit_price", "stop_price", "expires_at",
-        "status", "pending", "filled_quantity", "average_price", "reason", "submitted_at",
-        "accepted_at", "closed_at",
+        "broker_order_id", "instrument_id", "quantity", "limit_price", "stop_price", "trail",
+        "expires_at", "status", "pending", "wanted", "filled_quantity", "average_price", "reason",
+        "submitted_at", "accepted_at", "closed_at",
     ),
 )  # fmt: skip
 EXECUTIONS: Final = Table(
@@ -86,8 +93,10 @@ EXECUTIONS: Final = Table(
     ("broker", "execution_id"),
     columns=(
         "account_id", "order_id", "broker", "execution_id", "client_order_id", "ledger",
-        "instrument_id", "side", "quantity", "price", "commission", "at",
+        "instrument_id", "side", "quantity", "price", "commission", "at", "corrects", "busted_at",
+        "bust_reason",
     ),
+    updates=("busted_at", "bust_reason"),
     repeats=True,
 )  # fmt: skip
 RISK_CHECKS: Final = Table(
