@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "bench": Entry("bench", "Measure this machine against the figures to reach."),
     "core": Entry("core", "Run the trading process alone (`up` runs it for you)."),
     "api": Entry("api", "Run the web server alone (`up` runs it for you)."),
+    "guardian": Entry("guardian", "Run the guardian alone (`up` runs it for you)."),
 }
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -54,20 +54,23 @@ class Plan:
     redis_url: str | None = None
     parts: Mapping[str, Sequence[str]] = field(
         default_factory=lambda: {
-            name: (sys.executable, "-m", "app.cli", name) for name in ("core", "api")
+            name: (sys.executable, "-m", "app.cli", name) for name in ("core", "api", "guardian")
         }
     )
 
     @classmethod
     def from_environment(cls) -> "Plan":
         """What `tradewright up` has checked and put there."""
-        return cls(
+        plan = cls(
             home=configured_home(),
             host=variable("API_HOST", "127.0.0.1"),
             port=int(variable("API_PORT", "8000")),
             database_url=variable("DATABASE_URL") or None,
             redis_url=variable("REDIS_URL") or None,
         )
+        if variable("GUARDIAN_ENABLED", "true") == "true":
+            return plan
+        return replace(plan, parts={k: v for k, v in plan.parts.items() if k != "guardian"})
 
     @property
     def reachable_host(self) -> str:

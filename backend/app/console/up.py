@@ -10,6 +10,7 @@ import typer
 from app.core.config import get_settings
 from app.core.environment import variables
 from app.core.errors import InvalidInput
+from app.core.guardian import GuardianOptions
 
 
 def up(
@@ -42,6 +43,7 @@ def up(
         {
             "TRADEWRIGHT_HOME": str(settings.home),
             "API_HOST": settings.api.host,
+            "GUARDIAN_ENABLED": str(GuardianOptions().enabled).lower(),
             "API_PORT": str(settings.api.port),
             **({"DATABASE_URL": settings.database.url} if settings.database.is_given else {}),
             **({"REDIS_URL": settings.redis.url} if settings.redis.is_given else {}),

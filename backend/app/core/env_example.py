@@ -20,6 +20,7 @@ from app.core.config import (
     LogOptions,
     RedisOptions,
 )
+from app.core.guardian import GuardianOptions
 from app.core.live import LiveOptions
 from app.core.options import Options, variable_of, where_of
 from app.core.pricing import PricingOptions
@@ -40,6 +41,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     DatabaseOptions,
     RedisOptions,
     CacheOptions,
+    GuardianOptions,
     LiveOptions,
     QualityOptions,
     RetentionOptions,

@@ -58,3 +58,19 @@ async def unconfirmed(db: Db, account_ids: Sequence[int]) -> list[int]:
         [f"account:{account_id}" for account_id in account_ids],
     )
     return [row["id"] for row in found]
+
+
+async def unheard(db: Db, seconds: float) -> list[int]:
+    """Accounts halted longer ago than this whose engine, for it has one, has not confirmed it."""
+    found = await db.fetch(
+        """
+        SELECT split_part(scope, ':', 2)::bigint AS id
+        FROM trading_state JOIN leases ON leases.resource = trading_state.scope
+        WHERE trading_state.state = 'halted' AND confirmed_epoch < trading_state.epoch
+          AND latched_at < clock_timestamp() - make_interval(secs => $1)
+          AND leases.holder IS NOT NULL
+        ORDER BY 1
+        """,
+        seconds,
+    )
+    return [row["id"] for row in found]

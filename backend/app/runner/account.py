@@ -43,10 +43,11 @@ from app.repositories.projection import Projection
 from app.repositories.stock_data import StockData
 from app.runner import recovery
 from app.runner.actions import Actions
-from app.runner.gate import WireGate
+from app.runner.gate import HaltedOutside, WireGate
 from app.runner.histories import Histories
 from app.runner.inbox import Ended, Inbox, Position
 from app.runner.live import LiveData
+from app.runner.pulse import PulseKeeper
 from app.services.ingestion import FRESH, Ingestion, Untold
 
 CHECKPOINT_EVENTS: Final = 1_000
@@ -80,6 +81,7 @@ class AccountRunner:
         self._inbox = Inbox(self._open_feed)
         self._live: LiveData | None = None
         self._fed: Fed = frozenset(), False
+        self._pulse = PulseKeeper(parts.pool, parts.settings.home, account)
         self._broken: BaseException | None = None
         "What ended a task that must not end."
         self._journal = PostgresJournal(
@@ -98,10 +100,13 @@ class AccountRunner:
 
     async def run(self) -> None:
         """Until `stop`. Raises Fenced when another process took over, and whatever breaks."""
+        beating = asyncio.create_task(self._pulse.beat(), name="pulse")
+        beating.add_done_callback(self._on_aside_done)
         try:
             if self.account.dataset == LIVE_DATASET:
                 self._live = LiveData(self._parts, self.account)
             await self._start()
+            self._pulse.ready(self._engine)
             asides = [self._flush_indicators(), self._poll()]
             if self._live is not None:
                 asides += [self._live.report(), self._live.backfill()]
@@ -115,7 +120,9 @@ class AccountRunner:
                 await end(tasks)
             await self._save()
             await self._store_indicators()
+            await self._pulse.say(is_stopped=True)
         finally:
+            await end([beating])
             await self._inbox.stop()
             if self._saving is not None:
                 await asyncio.gather(self._saving, return_exceptions=True)
@@ -176,6 +183,7 @@ class AccountRunner:
             differences=found.differences,
         )
         await self._reconcile(found.differences)
+        await self._settle_halt()
         await self._driver.recover(self._now())
         await self._remember_received()
         await self._adopt_limits()
@@ -193,6 +201,13 @@ class AccountRunner:
         if found:
             title = f"Account {self.account.name} does not reconcile: reduce-only"
             await self._parts.alarm("reconciliation", title, "; ".join(found), self.account.id)
+
+    async def _settle_halt(self) -> None:
+        """What the guardian halted while we were away becomes a halt like any other."""
+        halt = await self.gate.settle(self._parts.pool)
+        if halt is not None:
+            kind, payload = CommandKind.TRADING_HALT, {"reason": f"guardian: {halt.reason}"}
+            await commands.submit(self._parts.pool, self.account.id, kind, payload, "guardian")
 
     async def _remember_received(self) -> None:
         """Commands that are journaled already, though nothing answered them yet."""
@@ -225,8 +240,7 @@ class AccountRunner:
 
     async def _work(self) -> None:
         while not self._stop:
-            if self._broken is not None:
-                raise self._broken
+            self._check()
             if self._asked:
                 self._asked = False
                 await self._take_commands()
@@ -237,10 +251,18 @@ class AccountRunner:
             elif item is not None:
                 if isinstance(item, SessionOpened):
                     await self._take_effect(item)
+                self._pulse.begins()
                 await self._driver.step(item)
+                self._pulse.ends()
                 await self._after(item)
             elif self.account.dataset == LIVE_DATASET:
                 await self._driver.tick(clock.now())  # time-outs do not wait for the next bar
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if self.gate.is_halted_outside:
+            raise HaltedOutside("The guardian halted the account; its engine begins anew.")
 
     async def _take_effect(self, opened: SessionOpened) -> None:
         """Corporate actions of what is followed, before the session's first slice."""

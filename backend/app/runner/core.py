@@ -19,7 +19,7 @@ from app.repositories import accounts
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION
 from app.runner.account import AccountRunner
-from app.runner.gate import WireGate
+from app.runner.gate import HaltedOutside, WireGate
 from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
 from app.services.first_run import FirstRun
@@ -36,7 +36,7 @@ class Desk:
 
     def __init__(self, parts: Parts, account: Account) -> None:
         self.account = account
-        self.gate = WireGate(account.id)
+        self.gate = WireGate(account.id, parts.settings.home)
         self._parts = parts
         self._runner: AccountRunner | None = None
         self._is_stopping = False
@@ -53,6 +53,8 @@ class Desk:
                     await self._once()
                 except Fenced as error:
                     log.warning("fenced", account_id=self.account.id, error=str(error))
+                except HaltedOutside as error:
+                    log.warning("halted_outside", account_id=self.account.id, error=str(error))
                 except Exception as error:  # noqa: BLE001 - one account must not stop the others
                     lasted = asyncio.get_running_loop().time() - began
                     failures = 0 if lasted > _WAITS[-1] else failures

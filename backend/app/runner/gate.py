@@ -1,14 +1,18 @@
 """The wire gate: the latch of the emergency stop, held in memory so that reading it never waits."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from app.core.errors import TradewrightError
+from app.db.halt_file import Halt, HaltFile
 from app.domain.deployments import TradingState
 from app.domain.orders import Leg, Order
 from app.repositories import trading_state
 from app.repositories.paging import Db
 
 ALL: Final = "all"
+_GUARDIAN: Final = "guardian"
 
 
 class Latch(NamedTuple):
@@ -18,24 +22,54 @@ class Latch(NamedTuple):
     epoch: int
 
 
+class HaltedOutside(TradewrightError):
+    """The guardian halted the account: its engine begins anew, to learn what was done meanwhile."""
+
+
 class WireGate:
     """Called right before the wire. Closed until the latch was read once."""
 
-    def __init__(self, account_id: int) -> None:
+    def __init__(self, account_id: int, home: Path | None = None) -> None:
+        """`home` holds the guardian's halts, which need no database."""
         self._account_id = account_id
         self._scope = f"account:{account_id}"
         self._latches: dict[str, Latch] = {}
+        self._file = None if home is None else HaltFile(home, account_id)
+
+    @property
+    def is_halted_outside(self) -> bool:
+        """Whether the guardian's file is there. Nothing is sent then, not even a flatten."""
+        return self._file is not None and self._file.is_there()
 
     def __call__(self, order: Order) -> str | None:
         """Why `order` must not be sent now; None when it may."""
         if not self._latches:
             return "the trading state is not known yet"
+        if self.is_halted_outside:
+            return "trading is halted (guardian)"
         for scope, latch in self._latches.items():
             if latch.state is TradingState.HALTED and order.leg is not Leg.FLATTEN:
                 return f"trading is halted ({scope})"
             if latch.state is TradingState.REDUCING and order.leg is Leg.ENTRY:
                 return f"trading is reducing ({scope})"
         return None
+
+    async def settle(self, db: Db) -> Halt | None:
+        """Make the guardian's file a latch of the database, and lift it; None without a file.
+
+        Only where the books were held against the broker's since it was written: what the guardian
+        cancelled and closed is known then, and cannot be done again.
+        """
+        if self._file is None or (halt := self._file.read()) is None:
+            return None
+        await self.refresh(db)
+        own = self._latches.get(self._scope)
+        if own is None or own.state is not TradingState.HALTED:
+            reason = f"{_GUARDIAN}: {halt.reason}"
+            await trading_state.latch(db, self._scope, TradingState.HALTED, reason, _GUARDIAN)
+            await self.refresh(db)
+        self._file.remove()
+        return halt
 
     async def refresh(self, db: Db) -> None:
         """Read the latch again, obey it from here on, and say so."""

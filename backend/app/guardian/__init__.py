@@ -1,0 +1,1 @@
+"""`tradewright guardian`: halts, cancels and flattens when the trading process cannot."""
