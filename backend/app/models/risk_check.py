@@ -32,5 +32,7 @@ class RiskCheck(Base):
     passed: Mapped[bool]
     value: Mapped[Decimal | None]
     limit_value: Mapped[Decimal | None]
+    scope: Mapped[str | None]
+    "Whose limit it is, where it is not the account's: `deployment:3`, `symbol:AAPL`."
     at: Mapped[datetime]
     recorded_at: Mapped[Recorded]

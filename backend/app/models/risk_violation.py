@@ -50,5 +50,7 @@ class RiskViolation(Base):
     detail: Mapped[str] = mapped_column(server_default="")
     value: Mapped[Decimal | None]
     limit_value: Mapped[Decimal | None]
+    scope: Mapped[str | None]
+    "As in `risk_checks`."
     at: Mapped[datetime]
     recorded_at: Mapped[Recorded]

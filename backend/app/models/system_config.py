@@ -9,11 +9,14 @@ from app.models.base import Base, TimestampMixin, check
 
 
 class SystemConfig(TimestampMixin, Base):
-    """One value. Scope `account:<id>` overrides scope `all`; decimals are JSON strings."""
+    """One value of one scope; of those that apply the tightest holds. Decimals are JSON strings."""
 
     __tablename__ = "system_config"
     __table_args__ = (
-        check("scope", "scope ~ '^(all|account:[1-9][0-9]*)$'"),
+        check(
+            "scope",
+            "scope ~ '^(all|(account|deployment):[1-9][0-9]*|symbol:[A-Z0-9][A-Z0-9 ./^=_-]*)$'",
+        ),
         check("key", "key ~ '^[a-z][a-z0-9_.]*$'"),
         {"info": {"owner": "repositories/config.py"}},
     )

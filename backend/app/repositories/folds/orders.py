@@ -114,6 +114,7 @@ def denied(book: Book, record: Record, event: OrderDenied) -> None:
             "detail": event.detail,
             "value": money(event.value),
             "limit_value": money(event.limit),
+            "scope": event.checks[-1].scope if event.checks else None,
             "at": event.at,
         },
     )
@@ -139,6 +140,7 @@ def _checks(
                 "passed": check.passed,
                 "value": money(check.value),
                 "limit_value": money(check.limit),
+                "scope": check.scope,
                 "at": record.occurred_at,
             },
         )

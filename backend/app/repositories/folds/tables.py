@@ -104,7 +104,7 @@ RISK_CHECKS: Final = Table(
     ("account_id", "seq", "number"),
     columns=(
         "account_id", "seq", "number", "signal_id", "client_order_id", "rule", "passed", "value",
-        "limit_value", "at",
+        "limit_value", "scope", "at",
     ),
 )  # fmt: skip
 RISK_VIOLATIONS: Final = Table(
@@ -112,7 +112,7 @@ RISK_VIOLATIONS: Final = Table(
     ("account_id", "seq"),
     columns=(
         "account_id", "seq", "ledger", "instrument_id", "signal_id", "attempt", "side", "quantity",
-        "code", "detail", "value", "limit_value", "at",
+        "code", "detail", "value", "limit_value", "scope", "at",
     ),
 )  # fmt: skip
 DEPLOYMENTS: Final = Table(
