@@ -1,0 +1,415 @@
+"""Holds our books against the broker's: at the start, after each reconnection, and on timers.
+
+Everything found is told to the engine as ordinary reports, through the driver, so that it is
+journaled before anyone acts on it. A difference counts only when several looks agree on it. Runs in
+the simulation too: no database, and no clock but the given one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final, Protocol
+
+import msgspec
+
+from app.core.clock import Clock
+from app.core.errors import BrokerUnavailable, JournalError
+from app.domain.deployments import TradingState
+from app.domain.events import Difference, Input, OrderFilled, OrderRejected, Reconciled
+from app.domain.orders import CLOSED, Order, OrderStatus
+from app.domain.ports import Broker, BrokerBook
+from app.engine.desk import Desk
+from app.engine.engine import Engine
+from app.engine.looks import Before, holdings, see
+from app.engine.reconciliation import Kind, Policy, base_of, match, missing_order, sentences
+from app.engine.suspicions import Doubts, Suspicions
+from app.engine.takeover import Case, taken
+from app.engine.unknowns import Misses, never_arrived
+
+_IN_FLIGHT: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
+_MARGIN: Final = timedelta(minutes=1)
+
+
+class Scope(IntEnum):
+    """How much of the books is compared."""
+
+    FLIGHT = 0
+    "Orders without an answer, one by one."
+    ORDERS = 1
+    "All orders and fills."
+    WHOLE = 2
+    "Positions and cash too."
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between looks."""
+
+    flight: float = 2.0
+    orders: float = 10.0
+    whole: float = 60.0
+    overlap: timedelta = timedelta(minutes=10)
+    "Fills are asked for from so long before the last look on."
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look found and did."""
+
+    scope: Scope
+    at: datetime
+    reports: tuple[Input, ...] = ()
+    "Told to the engine; of a dry run, what would be."
+    differences: tuple[Difference, ...] = ()
+    "Believed, and explained by nothing."
+    suspects: tuple[Difference, ...] = ()
+    "Not certain yet: looked at again soon."
+    open_orders: int = 0
+    positions: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing was missed, and nothing is left to be looked at again."""
+        return not self.reports and not self.suspects
+
+
+class Drives(Protocol):
+    """What is needed of the driver."""
+
+    engine: Engine
+
+    async def step(self, item: Input) -> None: ...
+
+
+Told = Callable[[Outcome], Awaitable[None]]
+Know = Callable[[BrokerBook], Awaitable[None]]
+
+
+async def _nobody(_: object) -> None:
+    """Nobody wants to hear of it."""
+
+
+def _ignore(error: Exception) -> None:
+    """Nobody wants to hear of failures."""
+
+
+class Reconciler:
+    """Of one account. `settle` makes it reconciled; `run` keeps it so for ever."""
+
+    def __init__(
+        self,
+        driver: Drives,
+        broker: Broker,
+        clock: Clock,
+        *,
+        policy: Policy | None = None,
+        timing: Timing | None = None,
+        doubts: Doubts | None = None,
+        currency: str = "USD",
+        since: datetime | None = None,
+        begins: datetime | None = None,
+        told: Told = _nobody,
+        know: Know = _nobody,
+    ) -> None:
+        """`since`: from where on fills may have been missed; what is older is in our books.
+
+        `begins`: when the account became ours; fills before it are in what it held and had then.
+        `told` is awaited after each look that found something. `know` is awaited with each book
+        before anything of it is told, so that symbols that nobody here has heard of can be added.
+        """
+        self.policy = policy or Policy()
+        self.looked_at: datetime | None = None
+        "When all of the books were last read and compared."
+        self._driver, self._broker, self._clock = driver, broker, clock
+        self._timing, self._doubts = timing or Timing(), doubts or Doubts()
+        self._currency, self._told, self._know = currency, told, know
+        self._since, self._begins = since, begins
+        self._suspicions = Suspicions(self._doubts)
+        self._misses: dict[str, Misses] = {}
+        self._lock = asyncio.Lock()
+        self._due = dict.fromkeys(Scope, 0.0)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What is unexplained now."""
+        return self._suspicions.believed
+
+    # -------------------------------------------------------------------------------- looking
+
+    async def settle(self, policy: Policy | None = None, *, is_asked: bool = False) -> Outcome:
+        """Look until nothing is left to wait for; then say that we are reconciled.
+
+        `is_asked`: a person says that what the broker has is right. Raises what the broker raises:
+        without its books nothing is reconciled.
+        """
+        found: list[Input] = []
+        while True:
+            outcome = await self.look(Scope.WHOLE, policy, is_asked=is_asked)
+            found += outcome.reports
+            if outcome.is_settled:
+                break
+            if not outcome.reports:
+                await asyncio.sleep(self._doubts.settle)
+        await self._say(outcome)
+        outcome = msgspec.structs.replace(outcome, reports=tuple(found))
+        await self._told(outcome)
+        return outcome
+
+    async def dry_run(self, policy: Policy | None = None, *, is_asked: bool = False) -> Outcome:
+        """What a look would do if it were certain at once; nothing is told, nothing changes."""
+        policy = policy or self.policy
+        async with self._lock:
+            at, before = self._clock.now(), Before.of(self._desk.book)
+            theirs = await self._broker.book(self._from())
+            seen = see(self._desk, theirs, before, policy, at)
+            reports: list[Input] = [one for order in seen.reports for one in order]
+            found = [*seen.suspects, *map(missing_order, seen.absent)]
+            excused = seen.excused | {
+                one.execution.symbol for one in reports if isinstance(one, OrderFilled)
+            }
+            found += holdings(self._desk.book, theirs, before, excused, self._currency)
+        left = []
+        for one in found:
+            inputs = taken(self._desk, self._case(one, theirs, policy, at, is_asked=is_asked))
+            reports += inputs
+            left += [] if inputs else [one]
+        return _outcome(Scope.WHOLE, at, theirs, reports, left, [])
+
+    async def look(
+        self, scope: Scope, policy: Policy | None = None, *, is_asked: bool = False
+    ) -> Outcome:
+        """Read the broker's books once, and tell the engine what it missed. One at a time."""
+        policy = policy or self.policy
+        async with self._lock:
+            at, before = self._clock.now(), Before.of(self._desk.book)
+            theirs = await self._broker.book(self._from())
+            await self._know(theirs)
+            seen = see(self._desk, theirs, before, policy, at)
+            told = await self._tell(one for order in seen.reports for one in order)
+            suspects = [*seen.suspects, *await self._ask(seen.absent, told)]
+            if scope is Scope.WHOLE:
+                excused = seen.excused | {order.symbol for order in seen.absent}
+                suspects += holdings(self._desk.book, theirs, before, excused, self._currency)
+            doubtful = await self._judge(suspects, scope, theirs, policy, told, is_asked=is_asked)
+            self._move_on(scope, at, bool(doubtful or told))
+        return _outcome(scope, at, theirs, told, self.differences, doubtful)
+
+    async def _tell(self, reports: Iterable[Input]) -> list[Input]:
+        told: list[Input] = []
+        for report in reports:
+            await self._driver.step(report)
+            told.append(report)
+        return told
+
+    async def _ask(self, absent: Iterable[Order], told: list[Input]) -> list[Difference]:
+        """Orders that no list has are asked for by their id: absence alone closes nothing.
+
+        Raises BrokerUnavailable when one is open after all: such lists are not to be trusted.
+        """
+        missing: list[Difference] = []
+        for order in absent:
+            theirs = await self._broker.find(order.client_order_id)
+            if self._desk.book.open.get(order.client_order_id) is not order:
+                continue  # something was heard of it meanwhile
+            if theirs is None:
+                missing.append(missing_order(order))
+                continue
+            if theirs.status not in CLOSED:
+                raise BrokerUnavailable(
+                    f"The broker's open orders lack {order.client_order_id}, which it has.",
+                    api_name=self._broker.name,
+                )
+            matched = match(order, theirs, (), self._clock.now(), base=base_of(order, theirs))
+            told += await self._tell(matched.reports)
+        return missing
+
+    async def _judge(
+        self,
+        suspects: list[Difference],
+        scope: Scope,
+        theirs: BrokerBook,
+        policy: Policy,
+        told: list[Input],
+        *,
+        is_asked: bool,
+    ) -> list[Difference]:
+        """Take over of what is certain what may be, believe the rest; returns the doubtful."""
+        now, at = self._clock.monotonic(), self._clock.now()
+        is_whole = scope is Scope.WHOLE
+        patience = 0.0 if is_asked else self._doubts.patience
+        certain, doubtful = self._suspicions.judge(
+            suspects, now, is_whole=is_whole, patience=patience
+        )
+        for one in certain:
+            inputs = taken(self._desk, self._case(one, theirs, policy, at, is_asked=is_asked))
+            told += await self._tell(inputs)
+            if inputs:
+                self._suspicions.drop(one)
+                continue
+            if one.kind == Kind.ENDED_ORDER and one not in self.differences:
+                await self._broker.cancel(one.subject, at)  # a cancel can do no harm
+            self._suspicions.believe(one)
+        return doubtful
+
+    def _case(
+        self,
+        one: Difference,
+        theirs: BrokerBook,
+        policy: Policy,
+        at: datetime,
+        *,
+        is_asked: bool,
+    ) -> Case:
+        return Case(
+            one=one,
+            theirs=theirs,
+            policy=policy.adopting if is_asked else policy,
+            is_asked=is_asked,
+            currency=self._currency,
+            at=at,
+        )
+
+    async def _say(self, outcome: Outcome) -> None:
+        """Journal what the comparison came to."""
+        await self._driver.step(
+            Reconciled(
+                at=self._clock.now(),
+                open_orders=outcome.open_orders,
+                positions=outcome.positions,
+                differences=sentences(outcome.differences),
+                found=outcome.differences,
+                may_resume=self.policy.resume,
+            )
+        )
+
+    # ---------------------------------------------------------------------- orders in flight
+
+    async def ask_for_unanswered(self) -> None:
+        """Ask for each order that nobody answered for, by its id."""
+        missed = [order for order in self._unanswered() if await self._is_missing(order)]
+        if not missed:
+            return
+        # "Not found" counts only when the lists of orders and fills have nothing of it either.
+        await self.look(Scope.ORDERS)
+        at = self._clock.now()
+        for order in missed:
+            if self._desk.book.open.get(order.client_order_id) is order:
+                await self._miss(order, at)
+
+    def _unanswered(self) -> list[Order]:
+        patience = timedelta(seconds=self._timing.flight)
+        at = self._clock.now()
+        return [
+            order
+            for order in self._desk.book.open.values()
+            if order.status in _IN_FLIGHT and at - (order.submitted_at or order.at) >= patience
+        ]
+
+    async def _is_missing(self, order: Order) -> bool:
+        """Whether the broker has no such order; what it has of it is told."""
+        theirs = await self._broker.find(order.client_order_id)
+        if self._desk.book.open.get(order.client_order_id) is not order:
+            return False
+        if theirs is None:
+            return order.status is OrderStatus.UNKNOWN
+        self._misses.pop(order.client_order_id, None)
+        matched = match(order, theirs, (), self._clock.now())
+        await self._tell(matched.reports)
+        if matched.lacking:
+            self._due[Scope.ORDERS] = 0.0  # its executions are in the book
+        return False
+
+    async def _miss(self, order: Order, at: datetime) -> None:
+        identity = order.client_order_id
+        misses = self._misses.get(identity)
+        if misses is None:
+            misses = self._misses[identity] = Misses(at, at)
+        else:
+            misses.again(at)
+        if never_arrived(order, misses, at):
+            reason = f"the broker has no such order: asked {misses.count} times"
+            self._misses.pop(identity)
+            await self._tell((OrderRejected(client_order_id=identity, reason=reason, at=at),))
+
+    # -------------------------------------------------------------------------------- timers
+
+    async def run(self, failed: Callable[[Exception], None] = _ignore) -> None:
+        """Look for ever, each scope in its time; `failed` hears of what could not be looked at."""
+        while True:
+            await asyncio.sleep(self._timing.flight / 2)
+            try:
+                await self.turn()
+            except JournalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a broker may fail in any way
+                failed(error)
+
+    async def turn(self) -> Outcome | None:
+        """One turn of the timers: the widest look that is due, then what is in flight."""
+        now, outcome = self._clock.monotonic(), None
+        for scope in (Scope.WHOLE, Scope.ORDERS):
+            if now >= self._due[scope]:
+                outcome = await self._timed(scope)
+                break
+        if now >= self._due[Scope.FLIGHT]:
+            self._due[Scope.FLIGHT] = now + self._timing.flight
+            await self.ask_for_unanswered()
+        return outcome
+
+    async def _timed(self, scope: Scope) -> Outcome:
+        outcome = await self.look(scope)
+        if self._is_news():
+            await self._say(outcome)
+            await self._told(outcome)
+        elif outcome.reports:
+            await self._told(outcome)
+        return outcome
+
+    def _is_news(self) -> bool:
+        """Whether other things are unexplained than the engine knows, or trading goes on anyhow."""
+        found = {f"{one.kind}:{one.subject}": (one.ours, one.theirs) for one in self.differences}
+        is_active = self._desk.book.trading_state is TradingState.ACTIVE
+        return found != self._desk.unexplained or (bool(found) and is_active)
+
+    def _move_on(self, scope: Scope, at: datetime, is_unsettled: bool) -> None:
+        """Remember what was looked at, and when to look again."""
+        now = self._clock.monotonic()
+        self._due[Scope.ORDERS] = now + self._timing.orders
+        if scope is Scope.WHOLE:
+            self._due[Scope.WHOLE] = now + self._timing.whole
+            self.looked_at = at
+        if is_unsettled:
+            self._due[Scope.WHOLE] = min(self._due[Scope.WHOLE], now + self._doubts.settle)
+        self._since = at - self._timing.overlap
+
+    def _from(self) -> datetime | None:
+        """From where on fills are asked for: also those of whatever is not clear yet."""
+        if self._since is None:
+            return None
+        doubted = [self._desk.book.records.get(one) for one in self._suspicions.orders]
+        unclear = [one.order for one in doubted if one is not None]
+        unclear += [o for o in self._desk.book.open.values() if o.status in _IN_FLIGHT]
+        wanted = min([self._since, *(order.at - _MARGIN for order in unclear)])
+        return wanted if self._begins is None else max(wanted, self._begins)
+
+    @property
+    def _desk(self) -> Desk:
+        return self._driver.engine.desk
+
+
+def _outcome(
+    scope: Scope,
+    at: datetime,
+    theirs: BrokerBook,
+    reports: Iterable[Input],
+    differences: Iterable[Difference],
+    suspects: Iterable[Difference],
+) -> Outcome:
+    return Outcome(
+        scope=scope,
+        at=at,
+        reports=tuple(reports),
+        differences=tuple(differences),
+        suspects=tuple(suspects),
+        open_orders=len(theirs.open_orders),
+        positions=sum(1 for quantity in (theirs.positions or {}).values() if quantity),
+    )
