@@ -43,15 +43,17 @@ def aggregate(
 def _fold(rows: Rows, first: Nanos | np.ndarray[tuple[int], np.dtype[np.intp]]) -> Rows:
     """One row for each group of consecutive rows; `first` holds where the groups begin."""
     last = np.append(first[1:], len(rows)) - 1
+    group = np.repeat(np.arange(len(first)), last + 1 - first)
     folded = np.empty(len(first), dtype=BAR)
     folded["open"] = rows["open"][first]
     folded["high"] = np.maximum.reduceat(rows["high"], first)
     folded["low"] = np.minimum.reduceat(rows["low"], first)
     folded["close"] = rows["close"][last]
-    folded["volume"] = np.add.reduceat(rows["volume"], first)
+    # bincount adds one after the other, as a stream does and as the database does
+    folded["volume"] = np.bincount(group, rows["volume"])
     traded = np.where(rows["volume"] > 0, rows["vwap"] * rows["volume"], 0.0)
     with np.errstate(invalid="ignore"):  # nothing traded: no average price
-        folded["vwap"] = np.add.reduceat(traded, first) / folded["volume"]
+        folded["vwap"] = np.bincount(group, traded) / folded["volume"]
     return folded
 
 
@@ -97,8 +99,8 @@ class Aggregator:
             max(row[_HIGH] for row in rows),
             min(row[_LOW] for row in rows),
             rows[-1][_CLOSE],
-            # the same summation as in _fold, for the same last bit
-            float(np.add.reduceat(volumes, [0])[0]),
+            # one after the other, for the same last bit as in _fold
+            float(np.add.accumulate(volumes)[-1]),
         )
 
     def _session_of(self, ts: int) -> Session | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -15,8 +16,8 @@ from app.db.copy import Instants, Value, copy_in, copy_out
 from app.domain.market import Timeframe
 from app.marketdata.aggregation import aggregate
 from app.marketdata.batch import BAR, PRICES, BarBatch, Nanos, Rows
-from app.marketdata.calendar import step_ns, trading_calendar
-from app.repositories import bar_series, market_data_cache, stocks
+from app.marketdata.calendar import TradingCalendar, step_ns, trading_calendar
+from app.repositories import bar_folds, bar_series, market_data_cache, stocks
 from app.repositories.bar_series import Added, Series
 from app.repositories.paging import Db
 from app.repositories.stocks import Stock
@@ -330,8 +331,28 @@ class StockData:
         end: datetime | None,
         limit: int | None,
     ) -> BarBatch:
-        """Read minutes backwards from `end` until there are `limit` longer bars."""
+        """Folded by the database where only the newest are wanted, else here."""
         calendar = trading_calendar(stock.exchange)
+        if limit is not None:
+            within = (start or _FAR_PAST, end or _FAR_FUTURE)
+            with suppress(bar_folds.OutOfOrder):
+                async with self._pool.acquire() as db:
+                    rows = await bar_folds.newest(
+                        db, self.dataset, stock.id, timeframe, calendar, limit, within
+                    )
+                return BarBatch(stock.symbol, timeframe, rows)
+        return await self._folded(stock, timeframe, calendar, start, end, limit)
+
+    async def _folded(
+        self,
+        stock: Stock,
+        timeframe: Timeframe,
+        calendar: TradingCalendar,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int | None,
+    ) -> BarBatch:
+        """Read minutes backwards from `end` until there are `limit` longer bars."""
         wanted = limit or _EVERYTHING
         count = None if limit is None else _minutes_of(timeframe, limit, beyond=end is not None)
         while True:
