@@ -12,6 +12,7 @@ class CommandKind(StrEnum):
     DEPLOYMENT_PAUSE = "deployment_pause"
     DEPLOYMENT_STOP = "deployment_stop"
     ORDER_PLACE = "order_place"
+    ORDER_REPLACE = "order_replace"
     ORDER_CANCEL = "order_cancel"
     SIGNAL_RAISE = "signal_raise"
     TRADING_HALT = "trading_halt"

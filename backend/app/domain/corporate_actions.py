@@ -122,6 +122,11 @@ class Change(msgspec.Struct, frozen=True):
             return value
         return instrument.round_price(value * self.ratio.denominator / self.ratio.numerator)
 
+    def distance(self, value: Decimal | None, instrument: Instrument) -> Decimal | None:
+        """A distance in new shares: a tick at least, where there was any."""
+        new = self.price(value, instrument)
+        return new if new is None else max(new, instrument.tick)
+
     def order(self, order: Order, instrument: Instrument) -> Order | None:
         """What is left of the order in new shares, whole lots; what was filled stays as it was.
 
@@ -136,6 +141,7 @@ class Change(msgspec.Struct, frozen=True):
             quantity=order.filled_quantity + left,
             limit_price=self.price(order.limit_price, instrument),
             stop_price=self.price(order.stop_price, instrument),
+            trail=self.distance(order.trail, instrument),
         )
 
 

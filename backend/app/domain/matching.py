@@ -3,20 +3,21 @@
 A bar meets the book twice. At its first print (`opened`) market orders fill, and stops and limits
 that the open gapped through: stops worse, limits better. At its end (`closed`) stops, limits and
 stop-limits fill that the bar touched; when a stop and a take-profit were both touched, the stop
-did. An order meets only bars that start at or after its approval.
+did. A trailing stop follows the bars that it outlives: the next bar meets it where it then stands.
+An order meets only bars that start at or after its arrival.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
 from app.domain.events import (
     BrokerReport,
     OrderAdjusted,
-    OrderCanceled,
     OrderExpired,
     OrderFilled,
     SessionClosed,
@@ -25,17 +26,19 @@ from app.domain.events import (
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market import SliceOpened, stamp
-from app.domain.orders import Order, OrderType, Side, TimeInForce
+from app.domain.orders import AT_ONCE, STOPS, Order, OrderChange, OrderType, Side, TimeInForce
+from app.domain.resting import Meeting, Resting
 
 ZERO: Final = Decimal(0)
 _FEE: Final = Decimal("0.0001")
 _BASIS_POINT: Final = Decimal("0.0001")
 _STAMP: Final = "%Y%m%dT%H%M%S"
 _FOK: Final = TimeInForce.FOK
-AT_ONCE: Final = frozenset({TimeInForce.IOC, _FOK})
+_AT_ONCE_TEXT: Final = "not all of it could be filled at once"
 _UNUSED: Final = datetime.max.replace(tzinfo=UTC), ZERO
 _WORSE_FIRST: Final = {
     OrderType.STOP: 0,
+    OrderType.TRAILING_STOP: 0,
     OrderType.STOP_LIMIT: 1,
     OrderType.MARKET: 2,
     OrderType.LIMIT: 3,
@@ -55,6 +58,15 @@ class FillModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     volume_cap: Decimal | None = Decimal("0.10")
     "Largest share of a bar's volume that we may trade; at the open, of the bar before."
 
+    latency_seconds: Decimal = ZERO
+    "An order meets only prints so long after its approval, or later."
+    reject_rate: Decimal = ZERO
+    "Share of orders that are refused, chosen by their ids: the same ones every time. For tests."
+
+    def refuses(self, client_order_id: str) -> bool:
+        """Whether the order is one of those that `reject_rate` lets the broker refuse."""
+        return bool(self.reject_rate) and crc32(client_order_id.encode()) < self.reject_rate * 2**32
+
     def commission(self, quantity: Decimal, value: Decimal) -> Decimal:
         """What a whole order of `quantity` shares worth `value` costs."""
         fee, most = self.commission_per_share * quantity, self.commission_max_fraction * value
@@ -69,42 +81,6 @@ FREE: Final = FillModel(
 """No cost, no slippage, any size."""
 
 
-Meeting = tuple[datetime, int]
-"""Start of the bar, and 0 for its open or 1 for the whole of it."""
-
-
-class Resting(msgspec.Struct, kw_only=True, gc=False):
-    """An order in the book with what the market did to it so far."""
-
-    order: Order
-    filled: Decimal = ZERO
-    value: Decimal = ZERO
-    charged: Decimal = ZERO
-    is_triggered: bool = False
-    "A stop that was touched is a market order from then on, a stop-limit a limit order."
-    seen_open: datetime | None = None
-    "The open that had already printed when the order came; it meets only later ones."
-    last_fill: Meeting | None = None
-    "Bar and meeting of the newest fill: given again after a crash they do not fill again."
-
-    @property
-    def remaining(self) -> Decimal:
-        return self.order.quantity - self.filled
-
-
-class BookState(msgspec.Struct, kw_only=True):
-    """The whole book as a value, for a checkpoint."""
-
-    resting: dict[str, Resting] = {}
-    known: list[str] = []
-    "Ids of orders that came before, newest last."
-    volumes: dict[str, float] = {}
-    opened: dict[str, datetime] = {}
-    used: dict[str, tuple[datetime, Decimal]] = {}
-    closed_until: datetime | None = None
-    volume_factors: dict[str, float] = {}
-
-
 class Matcher:
     """A book of resting orders that bars fill. Pure: the same orders and bars, the same fills."""
 
@@ -117,6 +93,7 @@ class Matcher:
         self.model = model or FillModel()
         worse = self.model.slippage_bps * _BASIS_POINT
         self._slips: Final = {Side.BUY: 1 + worse, Side.SELL: 1 - worse} if worse else {}
+        self._latency: Final = timedelta(seconds=float(self.model.latency_seconds))
         self.instruments = instruments if instruments is not None else {}
         self.broker = broker
         self.resting: dict[str, Resting] = {}
@@ -145,6 +122,16 @@ class Matcher:
         """Take an order out; False when it is not there."""
         return self.resting.pop(client_order_id, None) is not None
 
+    def replace(self, client_order_id: str, change: OrderChange, at: datetime) -> str | None:
+        """Change a resting order; fills before count. Why not, or None when it was changed."""
+        resting = self.resting.get(client_order_id)
+        if resting is None:
+            return "the order does not rest here any more"
+        if change.quantity <= resting.filled:
+            return f"{resting.filled} of it are filled already"
+        resting.change(change, at)
+        return None
+
     # ------------------------------------------------------------------- the two meetings
 
     def opened(self, seen: SliceOpened) -> list[BrokerReport]:
@@ -155,7 +142,7 @@ class Matcher:
             spent: dict[str, str] = {}
             for resting in self._in_order(opens):
                 symbol = resting.order.symbol
-                if resting.order.at > seen.at or resting.seen_open == seen.at:
+                if self._arrival(resting) > seen.at or resting.seen_open == seen.at:
                     continue
                 price = self._price_at_open(resting, self.instrument(symbol).price(opens[symbol]))
                 room = self._room(symbol, self._volume_before(symbol), seen.at)
@@ -175,13 +162,14 @@ class Matcher:
             spent: dict[str, str] = {}
             for resting in self._in_order(bars):
                 bar = bars[resting.order.symbol]
-                if resting.order.at > bar.start:
+                if self._arrival(resting) > bar.start:
                     continue
                 grid = self.instrument(bar.symbol).price
-                prices = grid(bar.open), grid(bar.high), grid(bar.low)
-                price = self._price_in_bar(resting, *prices)
+                high, low = grid(bar.high), grid(bar.low)
+                price = self._price_in_bar(resting, grid(bar.open), high, low)
                 room = self._room(bar.symbol, bar.volume, bar.start)
                 reports += self._meet(resting, price, room, bar.start, bar.end, 1, spent)
+                resting.follow(high, low)
         for bar in bars.values():
             self.volumes[bar.symbol] = bar.volume
         if self.volume_factors:
@@ -211,8 +199,12 @@ class Matcher:
     def adjust(self, order: OrderAdjusted) -> None:
         """What is left of a resting order, and its prices, are these now."""
         resting = self.resting.get(order.client_order_id)
-        if resting is not None:
-            resting.order = adjusted(resting.order, order)
+        if resting is None:
+            return
+        before, resting.order = resting.order, adjusted(resting.order, order)
+        if resting.trailed is not None and before.stop_price and order.stop_price:
+            moved = resting.trailed * order.stop_price / before.stop_price
+            resting.trailed = self.instrument(order.symbol).round_price(moved)
 
     def _volume_before(self, symbol: str) -> float | None:
         volume, factor = self.volumes.get(symbol), self.volume_factors.get(symbol)
@@ -229,12 +221,20 @@ class Matcher:
             self.volumes[bar.symbol] = bar.volume
             self.volume_factors.pop(bar.symbol, None)
             grid = self.instrument(bar.symbol).price
+            high, low = grid(bar.high), grid(bar.low)
             for resting in self.resting.values():
                 order = resting.order
-                if order.symbol != bar.symbol or order.stop_price is None or order.at > bar.start:
+                if order.symbol != bar.symbol or self._arrival(resting) > bar.start:
                     continue
-                worst = grid(bar.high if order.side is Side.BUY else bar.low)
-                resting.is_triggered |= _beyond(order, worst, order.stop_price)
+                worst = high if order.side is Side.BUY else low
+                if resting.waits and _beyond(order, worst, resting.stop):
+                    resting.is_triggered = True
+                resting.follow(high, low)
+
+    def follow(self, resting: Resting, high: float, low: float) -> None:
+        """The bars between two that were met, none of which touched the stop, went so far."""
+        grid = self.instrument(resting.order.symbol).price
+        resting.follow(grid(high), grid(low))
 
     def refill(self, execution: Execution) -> None:
         """Learn from a fill that was reported before a restart."""
@@ -250,10 +250,12 @@ class Matcher:
         resting.filled += quantity
         resting.value += quantity * execution.price
         resting.charged += execution.commission
-        if resting.order.stop_price is not None:
-            resting.is_triggered = True
+        resting.is_triggered = resting.order.type in STOPS
         if not resting.remaining:
             del self.resting[execution.client_order_id]
+
+    def _arrival(self, resting: Resting) -> datetime:
+        return (resting.changed_at or resting.order.at) + self._latency
 
     def _in_order(self, symbols: Iterable[str]) -> list[Resting]:
         found = [r for r in self.resting.values() if r.order.symbol in symbols]
@@ -268,8 +270,8 @@ class Matcher:
 
     def _price_at_open(self, resting: Resting, price: Decimal) -> Decimal | None:
         order = resting.order
-        if order.stop_price is not None and not resting.is_triggered:
-            if not _beyond(order, price, order.stop_price):
+        if resting.waits:
+            if not _beyond(order, price, resting.stop):
                 return None
             resting.is_triggered = True
         if order.limit_price is None:
@@ -282,11 +284,12 @@ class Matcher:
         order = resting.order
         buys = order.side is Side.BUY
         best, worst = (low, high) if buys else (high, low)
-        if order.stop_price is not None and not resting.is_triggered:
-            if not _beyond(order, worst, order.stop_price):
+        if resting.waits:
+            stop = resting.stop
+            if stop is None or not _beyond(order, worst, stop):
                 return None
             resting.is_triggered = True
-            at = max(order.stop_price, opened) if buys else min(order.stop_price, opened)
+            at = max(stop, opened) if buys else min(stop, opened)
             if order.limit_price is None:
                 slipped = self._slipped(at, order)
                 return min(slipped, high) if buys else max(slipped, low)
@@ -327,10 +330,11 @@ class Matcher:
         spent: dict[str, str],
     ) -> Iterator[BrokerReport]:
         order = resting.order
+        kind = _kind(order)
         if resting.last_fill is not None and (start, meeting) <= resting.last_fill:
             return
-        if order.group_id is not None and spent.get(order.group_id, order.leg) != order.leg:
-            return  # the other leg of the group was filled at this very meeting
+        if order.group_id is not None and spent.get(order.group_id, kind) != kind:
+            return  # the other order of the group was filled at this very meeting
         quantity = resting.remaining if price is not None else ZERO
         if room is not None:
             quantity = min(quantity, room)
@@ -338,15 +342,12 @@ class Matcher:
             quantity = ZERO
         if price is not None and quantity:
             if order.group_id is not None:
-                spent[order.group_id] = order.leg
+                spent[order.group_id] = kind
             self._use(order.symbol, start, quantity)
             yield self._fill(resting, quantity, price, (start, meeting), at)
         if order.time_in_force in AT_ONCE and self.remove(order.client_order_id):
-            yield OrderCanceled(
-                client_order_id=order.client_order_id,
-                reason=f"{order.time_in_force}: not filled at once",
-                at=at,
-            )
+            reason = f"{order.time_in_force}: {_AT_ONCE_TEXT}"
+            yield OrderExpired(client_order_id=order.client_order_id, reason=reason, at=at)
 
     def _fill(
         self, resting: Resting, quantity: Decimal, price: Decimal, meeting: Meeting, at: datetime
@@ -382,7 +383,13 @@ def adjusted(order: Order, change: OrderAdjusted) -> Order:
         quantity=change.quantity,
         limit_price=change.limit_price,
         stop_price=change.stop_price,
+        trail=change.trail,
     )
+
+
+def _kind(order: Order) -> str:
+    """What an order is in its group, of which one kind may fill at a time."""
+    return f"{order.leg} {order.type in STOPS}"
 
 
 def _precedence(resting: Resting) -> tuple[str, int, datetime, int, str]:
@@ -406,7 +413,9 @@ def meeting_of(execution_id: str) -> Meeting:
     return datetime.strptime(start, _STAMP).replace(tzinfo=UTC), int(meeting)
 
 
-def _beyond(order: Order, price: Decimal, stop: Decimal) -> bool:
+def _beyond(order: Order, price: Decimal, stop: Decimal | None) -> bool:
+    if stop is None:
+        return False
     return price >= stop if order.side is Side.BUY else price <= stop
 
 

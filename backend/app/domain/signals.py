@@ -21,7 +21,9 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hold `exposure` (-1 short .. +1 long) of `symbol` in `ledger`.
 
     A person may want an exact signed `quantity` instead, on explicit `terms`.
-    `stop_loss` and `take_profit` are absolute prices of the protective legs.
+    `stop_loss` and `take_profit` are absolute prices of the protective legs; with `stop_trail`, a
+    distance in money, the stop follows the market, from `stop_loss` on where that is named.
+    `oco` are the terms of a second order for the same shares: one cancels the other.
     """
 
     signal_id: str
@@ -36,6 +38,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     terms: OrderTerms | None = None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    stop_trail: Decimal | None = None
+    oco: OrderTerms | None = None
     reasons: tuple[str, ...] = ()
     indicator_values: dict[str, float] = {}
 
@@ -59,5 +63,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     valid_until: datetime | None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    stop_trail: Decimal | None = None
     terms: OrderTerms | None = None
+    oco: OrderTerms | None = None
     is_met: bool = False

@@ -6,15 +6,24 @@ from typing import Any, Final
 
 import msgspec
 
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, TradewrightError
 from app.domain.commands import CommandKind
 from app.domain.market import Timeframe
-from app.domain.orders import OrderTerms, OrderType, Side, TimeInForce
+from app.domain.orders import AT_ONCE, PRICES, STOPS, OrderType, Side, TimeInForce
 
 _MOST: Final = Decimal(10) ** 9
 _RICHEST: Final = Decimal(10) ** 11
 "The API's own bounds: what is larger would not fit the tables, and stop the account."
+CHANGES: Final = ("quantity", *PRICES)
 _FITS: Final = "must be above zero, and a number that an account can have"
+
+
+class Refused(TradewrightError):
+    """The command is understood but cannot be carried out; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.result: dict[str, Any] = {"code": code, "detail": message}
 
 
 class DeploymentStart(msgspec.Struct, frozen=True):
@@ -42,50 +51,78 @@ class DeploymentStop(msgspec.Struct, frozen=True):
     flatten: bool = False
 
 
-class OrderPlace(msgspec.Struct, frozen=True):
-    """An explicit order. Prices are absolute; quantity is positive."""
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order meets the market. Each type has just its own prices."""
+
+    type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name, types in PRICES.items():
+            value, is_needed = getattr(self, name), self.type in types
+            _require(value is None or _fits(value), name, _FITS)
+            _require(
+                is_needed == (value is not None),
+                name,
+                f"is {'needed for' if is_needed else 'not part of'} a {self.type} order",
+            )
+
+
+class OrderPlace(Terms, frozen=True, kw_only=True):
+    """An explicit order. Prices are absolute, distances in money; quantity is positive.
+
+    `stop_loss`, `stop_trail` and `take_profit` make it a bracket: legs that rest from the first
+    fill on. `oco` is a second order for the same shares, of which one cancels the other.
+    """
 
     symbol: str
     side: Side
     quantity: Decimal
-    type: OrderType = OrderType.MARKET
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.DAY
     stop_loss: Decimal | None = None
+    stop_trail: Decimal | None = None
     take_profit: Decimal | None = None
+    oco: Terms | None = None
     reason: str = "placed by hand"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require(_fits(self.quantity), "quantity", _FITS)
-        for name in ("limit_price", "stop_price", "stop_loss", "take_profit"):
-            value = getattr(self, name)
-            _require(value is None or _fits(value), name, _FITS)
-        limits = self.type in (OrderType.LIMIT, OrderType.STOP_LIMIT)
-        stops = self.type in (OrderType.STOP, OrderType.STOP_LIMIT)
+        _check_protection(self)
+        waits = self.type in STOPS or self.oco is not None
         _require(
-            limits == (self.limit_price is not None),
-            "limit_price",
-            f"is {'needed for' if limits else 'not part of'} a {self.type} order",
+            not waits or self.time_in_force not in AT_ONCE,
+            "time_in_force",
+            f"{self.time_in_force} is for one market or limit order; what waits is day or gtc",
         )
-        _require(
-            stops == (self.stop_price is not None),
-            "stop_price",
-            f"is {'needed for' if stops else 'not part of'} a {self.type} order",
-        )
+        if self.oco is not None:
+            kinds = {self.type in STOPS, self.oco.type in STOPS}
+            is_pair = kinds == {True, False} and OrderType.MARKET not in (self.type, self.oco.type)
+            _require(is_pair, "oco", "must be a limit beside a stop, or a stop beside a limit")
 
     @property
     def signed_quantity(self) -> Decimal:
         return self.quantity * self.side.sign
 
-    @property
-    def terms(self) -> OrderTerms:
-        return OrderTerms(
-            type=self.type,
-            limit_price=self.limit_price,
-            stop_price=self.stop_price,
-            time_in_force=self.time_in_force,
-        )
+
+class OrderReplace(msgspec.Struct, frozen=True, kw_only=True):
+    """Other prices or another whole quantity (fills before count) of an open order."""
+
+    client_order_id: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    reason: str = "changed by hand"
+
+    def __post_init__(self) -> None:
+        for name in CHANGES:
+            value = getattr(self, name)
+            _require(value is None or _fits(value), name, _FITS)
+        given = [name for name in CHANGES if getattr(self, name) is not None]
+        _require(bool(given), "quantity", "or limit_price, stop_price or trail must be given")
 
 
 class SignalRaise(msgspec.Struct, frozen=True):
@@ -94,14 +131,13 @@ class SignalRaise(msgspec.Struct, frozen=True):
     symbol: str
     exposure: float
     stop_loss: Decimal | None = None
+    stop_trail: Decimal | None = None
     take_profit: Decimal | None = None
     reason: str = "raised by hand"
 
     def __post_init__(self) -> None:
         _require(-1 <= self.exposure <= 1, "exposure", "must be between -1 and 1")
-        for name in ("stop_loss", "take_profit"):
-            value = getattr(self, name)
-            _require(value is None or _fits(value), name, _FITS)
+        _check_protection(self)
 
 
 class OrderCancel(msgspec.Struct, frozen=True):
@@ -134,6 +170,7 @@ Payload = (
     | DeploymentStop
     | OrderPlace
     | SignalRaise
+    | OrderReplace
     | OrderCancel
     | TradingHalt
     | TradingReduce
@@ -146,6 +183,7 @@ PAYLOADS: Final[dict[CommandKind, type[Payload]]] = {
     CommandKind.DEPLOYMENT_STOP: DeploymentStop,
     CommandKind.ORDER_PLACE: OrderPlace,
     CommandKind.SIGNAL_RAISE: SignalRaise,
+    CommandKind.ORDER_REPLACE: OrderReplace,
     CommandKind.ORDER_CANCEL: OrderCancel,
     CommandKind.TRADING_HALT: TradingHalt,
     CommandKind.TRADING_REDUCE: TradingReduce,
@@ -170,6 +208,12 @@ def parse(kind: str, payload: Mapping[str, Any]) -> Payload:
 def result_of(error: InvalidInput) -> dict[str, Any]:
     """The outcome of a command that cannot be understood."""
     return {"code": error.code, "detail": str(error), "field": error.field}
+
+
+def _check_protection(asked: OrderPlace | SignalRaise) -> None:
+    for name in ("stop_loss", "stop_trail", "take_profit"):
+        value = getattr(asked, name)
+        _require(value is None or _fits(value), name, _FITS)
 
 
 def _fits(value: Decimal, most: Decimal = _MOST) -> bool:

@@ -279,8 +279,10 @@ def _retarget(desk: Desk, event: CorporateActionDue, standing: Standing, change:
         symbol=change.symbol,
         quantity=instrument.quantity(scaled(target.quantity, change.ratio)),
         stop_loss=change.price(target.stop_loss, instrument),
+        stop_trail=change.distance(target.stop_trail, instrument),
         take_profit=change.price(target.take_profit, instrument),
         terms=_terms(target.terms, change, instrument),
+        oco=_terms(target.oco, change, instrument),
     )
     desk.emit(TargetSet(target=standing.target, at=event.at))
 
@@ -296,6 +298,7 @@ def _terms(terms: OrderTerms | None, change: Change, grid: Instrument) -> OrderT
         terms,
         limit_price=change.price(terms.limit_price, grid),
         stop_price=change.price(terms.stop_price, grid),
+        trail=change.distance(terms.trail, grid),
     )
 
 
@@ -314,6 +317,7 @@ def _adjust_order(desk: Desk, event: CorporateActionDue, order: Order, change: C
             quantity=new.quantity,
             limit_price=new.limit_price,
             stop_price=new.stop_price,
+            trail=new.trail,
             at=event.at,
         )
     )

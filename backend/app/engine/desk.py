@@ -197,6 +197,11 @@ class Desk:
             self.abilities.can_replace and order.client_order_id not in self.unchangeable
         )
 
+    def not_changeable(self, order: Order) -> None:
+        """The broker refused to change it: what is to be otherwise is canceled and made anew."""
+        self.unchangeable = {one: None for one in self.unchangeable if one in self.book.open}
+        self.unchangeable[order.client_order_id] = None
+
     def rename_legs(
         self, standing: Standing, named: Mapping[str, Decimal | None], at: datetime
     ) -> None:

@@ -19,6 +19,7 @@ from app.domain.events import (
     OrderAdjusted,
     OrderCanceled,
     OrderRejected,
+    OrderReplaced,
     OrderSubmitted,
     OrderUnknown,
     SessionClosed,
@@ -27,7 +28,7 @@ from app.domain.events import (
     occurred_at,
 )
 from app.domain.market import SliceOpened
-from app.domain.orders import Order, OrderStatus
+from app.domain.orders import Order, OrderChange, OrderStatus
 from app.domain.ports import Broker, Entry, Journal
 from app.engine.engine import Engine
 from app.engine.state import Act
@@ -198,6 +199,10 @@ class Driver:
             return (OrderUnknown(client_order_id=identity, reason=reason, at=self._at()),)
 
     async def _cancel(self, client_order_id: str) -> None:
+        order = self.engine.book.open.get(client_order_id)
+        if order is not None and order.is_held:
+            await self._withdraw(order, "held here: the broker never had it")
+            return
         self._asked.add(client_order_id)
         try:
             reports = await self.broker.cancel(client_order_id, self._at())
@@ -210,6 +215,9 @@ class Driver:
 
     async def _replace(self, order: Order) -> None:
         change = order.wanted or order.change
+        if order.is_held:
+            await self._learn((_changed_here(order, change, self._at()),))
+            return
         await self._learn(await self.broker.replace(order.changed(change), self._at()))
 
     async def _withdraw(self, order: Order, reason: str) -> None:
@@ -222,6 +230,19 @@ class Driver:
         if self._now is None:
             raise RuntimeError("nothing has happened yet")
         return self._now
+
+
+def _changed_here(order: Order, change: OrderChange, at: datetime) -> OrderReplaced:
+    """Nobody need be asked about an order that we hold."""
+    return OrderReplaced(
+        client_order_id=order.client_order_id,
+        broker_order_id="",
+        quantity=change.quantity,
+        limit_price=change.limit_price,
+        stop_price=change.stop_price,
+        trail=change.trail,
+        at=at,
+    )
 
 
 def _resumes(entries: Iterable[Entry]) -> bool:

@@ -57,9 +57,19 @@ from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.orders import Order, OrderType, PendingChange
 from app.domain.portfolio import Ledger
-from app.engine import adoption, busts, controls, corporate_actions, drawdown, reports, surroundings
+from app.domain.ports import BrokerAbilities
+from app.engine import (
+    adoption,
+    busts,
+    controls,
+    corporate_actions,
+    drawdown,
+    held,
+    reports,
+    surroundings,
+)
 from app.engine.deployments import Deployments, StrategyFactory
-from app.engine.desk import Desk
+from app.engine.desk import EVERYTHING, Desk
 from app.engine.history import HistoryFactory
 from app.engine.protection import protect
 from app.engine.pursuit import extend, lapse_when_due, reduce
@@ -88,10 +98,12 @@ class Engine:
         histories: HistoryFactory,
         instruments: Mapping[str, Instrument] | None = None,
         risk: RiskEngine | None = None,
+        abilities: BrokerAbilities = EVERYTHING,
     ) -> None:
+        """`abilities`: what the account's broker can do by itself; we hold the rest."""
         known = dict(instruments or {})
         self.book = Book(account.account_id, account.cash, account.limits, known)
-        self.desk = Desk(self.book, risk or RiskEngine())
+        self.desk = Desk(self.book, risk or RiskEngine(), abilities)
         self._deployments = Deployments(self.desk, strategies, histories)
         self._requests = Requests(self.desk, self._deployments)
         self.runtimes: Final = self._deployments.runtimes
@@ -131,6 +143,7 @@ class Engine:
             return
         wishes = self._deployments.wishes(event)
         fresh = [self.desk.take_up(signal, quantity) for signal, quantity in wishes]
+        held.watch(self.desk, event)
         self._pursue_all(at)
         for standing in fresh:
             protect(self.desk, standing.target.ledger, standing.target.symbol, at)
@@ -170,6 +183,7 @@ class Engine:
 
     def _on_session_closed(self, event: SessionClosed) -> None:
         self.book.is_open = False
+        held.expire(self.desk, event.at)
 
     def pass_over(
         self,
@@ -204,7 +218,7 @@ class Engine:
         """Time-outs run while the exchange is open. What is meant to rest never times out."""
         if order.leg.is_protective or order.pending is PendingChange.CANCEL:
             return None
-        if order.ledger == EXTERNAL:
+        if order.ledger == EXTERNAL or order.is_held:
             return None  # whoever made it decides how long it rests
         if order.ledger == MANUAL and order.type is not OrderType.MARKET:
             return None
@@ -271,6 +285,7 @@ class Engine:
             fills=self.desk.fills.snapshot(),
             voided=list(self.desk.voided),
             rejections=dict(self.desk.rejections),
+            unchangeable=list(self.desk.unchangeable),
             unexplained=dict(self.desk.unexplained),
             is_held_for_books=self.desk.is_held_for_books,
             runtimes=self._deployments.snapshot(),
@@ -292,6 +307,7 @@ class Engine:
         self.desk.fills = Fills(state.fills)
         self.desk.voided = dict.fromkeys(state.voided)
         self.desk.rejections = dict(state.rejections)
+        self.desk.unchangeable = dict.fromkeys(state.unchangeable)
         self.desk.unexplained = dict(state.unexplained)
         self.desk.is_held_for_books = state.is_held_for_books
         self._deployments.restore(state.runtimes)

@@ -13,6 +13,7 @@ import msgspec
 from app.domain.corporate_actions import ActionKind, ratio_of
 from app.domain.events import (
     BrokerReport,
+    ChangeRejected,
     CorporateActionDue,
     Event,
     OrderAccepted,
@@ -22,6 +23,7 @@ from app.domain.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderReplaced,
     OrderSubmitted,
     SessionClosed,
     SliceClosed,
@@ -29,16 +31,17 @@ from app.domain.events import (
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.market import SliceOpened
-from app.domain.matching import BookState, FillModel, Matcher, Resting, adjusted
+from app.domain.matching import FillModel, Matcher, adjusted
 from app.domain.orders import Order, OrderStatus
 from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerOrder
+from app.domain.resting import BookState, Resting
 
 _KNOWN: Final = 10_000
 "How many order ids a checkpoint keeps to recognise a resubmission."
 
 
 class PaperBroker:
-    """Accepts every order and fills it from the bars that it is shown."""
+    """Accepts orders and fills them from the bars that it is shown."""
 
     is_simulated = True
     abilities = BrokerAbilities(links_orders=True, is_fractional=True)
@@ -61,6 +64,7 @@ class PaperBroker:
             OrderCanceled: self._fold_closed,
             OrderExpired: self._fold_closed,
             OrderRejected: self._fold_closed,
+            OrderReplaced: self._fold_replaced,
             OrderAdjusted: self._fold_adjusted,
             CorporateActionDue: self._fold_action,
             SliceClosed: self.matcher.look,
@@ -69,6 +73,10 @@ class PaperBroker:
     async def submit(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
         """Into the book; the same client_order_id is placed once, however often it comes."""
         identity = order.client_order_id
+        if self.matcher.model.refuses(identity):
+            self.matcher.remove(identity)
+            reason = "refused, as the fill model's reject_rate asks"
+            return (OrderRejected(client_order_id=identity, reason=reason, at=at),)
         if identity not in self._known:
             self._known[identity] = None
             self.matcher.add(order)
@@ -85,6 +93,25 @@ class PaperBroker:
         if not self.matcher.remove(client_order_id):
             return ()
         return (OrderCanceled(client_order_id=client_order_id, reason="as asked", at=at),)
+
+    async def replace(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
+        """Change what rests, at once."""
+        identity, change = order.client_order_id, order.change
+        refused = self.matcher.replace(identity, change, at)
+        if refused is not None:
+            no = ChangeRejected(client_order_id=identity, change="replace", reason=refused, at=at)
+            return (no,)
+        return (
+            OrderReplaced(
+                client_order_id=identity,
+                broker_order_id=f"{self.name}-{identity}",
+                quantity=change.quantity,
+                limit_price=change.limit_price,
+                stop_price=change.stop_price,
+                trail=change.trail,
+                at=at,
+            ),
+        )
 
     def observe(
         self, seen: SliceOpened | SliceClosed | SessionClosed | CorporateActionDue | OrderAdjusted
@@ -138,7 +165,8 @@ class PaperBroker:
             status=OrderStatus.PARTIALLY_FILLED if one.filled else OrderStatus.ACCEPTED,
             type=order.type,
             limit_price=order.limit_price,
-            stop_price=order.stop_price,
+            stop_price=one.stop,
+            trail=order.trail,
             time_in_force=order.time_in_force,
             filled_quantity=one.filled,
             at=order.at,
@@ -192,6 +220,9 @@ class PaperBroker:
 
     def _fold_closed(self, event: OrderCanceled | OrderExpired | OrderRejected) -> None:
         self.matcher.remove(event.client_order_id)
+
+    def _fold_replaced(self, event: OrderReplaced) -> None:
+        self.matcher.replace(event.client_order_id, event.change, event.at)
 
     def _fold_adjusted(self, event: OrderAdjusted) -> None:
         self.matcher.adjust(event)

@@ -1,17 +1,30 @@
 """Protective legs: a stop and a take-profit that cover exactly what is held.
 
-They rest from the first partial fill on; more shares get a further leg, fewer shares make the
-newest leg go and come back smaller once the broker has confirmed. A leg that fills sets the target
-to what is left until the strategy changes its opinion, so that the exit is not bought back.
+They rest from the first partial fill on and are changed with it; where the broker cannot, more
+shares get a further leg, and fewer make the newest one go and come back smaller once that is
+confirmed. A leg that fills sets the target to what is left until the strategy changes its opinion,
+so that the exit is not bought back.
 """
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from app.domain.deployments import TradingState
-from app.domain.orders import Leg, Order, OrderTerms, OrderType, PendingChange, Side, TimeInForce
+from app.domain.orders import (
+    Leg,
+    Order,
+    OrderChange,
+    OrderTerms,
+    OrderType,
+    PendingChange,
+    Side,
+    TimeInForce,
+)
 from app.domain.portfolio import Position
+from app.domain.trailing import first_stop
 from app.engine.desk import Desk
 from app.engine.pursuit import pursue, shrink
 from app.engine.state import Standing
@@ -42,15 +55,20 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
         mine = [leg for leg in legs if leg.leg is kind]
         if shrink(desk, mine, max(wanted, ZERO), "resized", at):
             continue
+        mine = [desk.book.open[leg.client_order_id] for leg in mine if leg.side is not _side(held)]
         if standing.is_guarded and not standing.waits and not is_halted:
             _fit(desk, standing, position, kind, mine, wanted, at)
 
 
+def _side(quantity: Decimal) -> Side:
+    return Side.BUY if quantity > 0 else Side.SELL
+
+
 def _is_wanted(desk: Desk, standing: Standing) -> bool:
     target = standing.target
-    named = target.stop_loss is not None or target.take_profit is not None
+    named = (target.stop_loss, target.stop_trail, target.take_profit)
     limits = desk.book.limits_of(target.ledger, target.symbol)
-    return named or limits.default_stop_loss is not None
+    return any(one is not None for one in named) or limits.default_stop_loss is not None
 
 
 def protective_fill(desk: Desk, standing: Standing, order: Order, at: datetime) -> None:
@@ -63,13 +81,19 @@ def protective_fill(desk: Desk, standing: Standing, order: Order, at: datetime) 
         # Nobody pursues this target: an exit that rests would sell what the leg has sold.
         exits = [one for one in desk.entries(standing) if one.leg is Leg.EXIT]
         shrink(desk, exits, abs(held), "position closed", at)
-    desk.retarget(standing, ZERO if ends else held, at)
+    is_through = held * order.side.sign > 0
+    desk.retarget(standing, ZERO if ends or is_through else held, at)
     standing.is_live = not standing.is_once
     pursue(desk, standing, at)
 
 
 def _leaving(desk: Desk, standing: Standing, held: Decimal) -> Decimal:
-    """Shares that market orders already on their way will take out of the position."""
+    """Shares that market orders already on their way will take out of the position.
+
+    Where the broker links orders they work beside the legs, and these stay until it is done.
+    """
+    if desk.abilities.links_orders:
+        return ZERO
     return sum(
         (
             order.remaining_quantity
@@ -78,6 +102,52 @@ def _leaving(desk: Desk, standing: Standing, held: Decimal) -> Decimal:
         ),
         ZERO,
     )
+
+
+class Shape(msgspec.Struct, frozen=True, gc=False):
+    """What a leg is to be, but for its quantity."""
+
+    type: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    is_named: bool = True
+    "Whether the signal says so; the default stop stays where it is until shares are added."
+
+    def fits(self, leg: Order) -> bool:
+        """Whether the leg is that already, or is about to be."""
+        now = leg.wanted or leg.change
+        if leg.type is not self.type:
+            return False
+        if self.trail is not None:
+            return now.trail == self.trail and self.stop_price in (None, now.stop_price)
+        return (now.limit_price, now.stop_price) == (self.limit_price, self.stop_price)
+
+    def of(self, leg: Order, quantity: Decimal) -> OrderChange:
+        """The leg with this shape and a whole quantity."""
+        stop = leg.stop_price if self.stop_price is None else self.stop_price
+        return OrderChange(
+            quantity=quantity, limit_price=self.limit_price, stop_price=stop, trail=self.trail
+        )
+
+
+def _shape(desk: Desk, standing: Standing, position: Position, kind: Leg) -> Shape | None:
+    """What the leg is to be; None: there is to be none."""
+    target = standing.target
+    if kind is Leg.TAKE_PROFIT:
+        price = target.take_profit
+        return None if price is None else Shape(OrderType.LIMIT, limit_price=price)
+    if target.stop_trail is not None:
+        return Shape(OrderType.TRAILING_STOP, stop_price=target.stop_loss, trail=target.stop_trail)
+    if target.stop_loss is not None:
+        return Shape(OrderType.STOP, stop_price=target.stop_loss)
+    distance = desk.book.limits_of(target.ledger, target.symbol).default_stop_loss
+    if distance is None:
+        return None
+    away = -distance if position.quantity > 0 else distance
+    price = position.average_price * (1 + away)
+    price = desk.book.instrument(position.symbol).round_price(price)
+    return Shape(OrderType.STOP, stop_price=price, is_named=False)
 
 
 def _fit(
@@ -89,32 +159,26 @@ def _fit(
     wanted: Decimal,
     at: datetime,
 ) -> None:
-    named, price = _price(desk, standing, position, kind)
-    if named:
-        for leg in mine:
-            if price not in (leg.stop_price, leg.limit_price):
-                desk.cancel(leg, "protection moved", at)
-    if price is None:
+    shape = _shape(desk, standing, position, kind)
+    if shape is None or any(leg.pending is PendingChange.CANCEL for leg in mine):
         return
-    mine = [desk.book.open[leg.client_order_id] for leg in mine]
-    missing = wanted - sum((leg.remaining_quantity for leg in mine), ZERO)
-    if missing > 0 and not any(leg.pending is PendingChange.CANCEL for leg in mine):
-        _add(desk, standing, position, kind, price, missing, at)
-
-
-def _price(
-    desk: Desk, standing: Standing, position: Position, kind: Leg
-) -> tuple[bool, Decimal | None]:
-    """Whether the signal names it, and where the leg belongs (None: no such leg)."""
-    target = standing.target
-    if kind is Leg.TAKE_PROFIT:
-        return target.take_profit is not None, target.take_profit
-    distance = desk.book.limits_of(target.ledger, target.symbol).default_stop_loss
-    if target.stop_loss is not None or distance is None:
-        return target.stop_loss is not None, target.stop_loss
-    away = -distance if position.quantity > 0 else distance
-    price = position.average_price * (1 + away)
-    return False, desk.book.instrument(position.symbol).round_price(price)
+    missing = wanted - sum((leg.most_remaining for leg in mine), ZERO)
+    if missing < 0:
+        return  # a change that is under way will make it less
+    for leg in mine:
+        more = missing if leg is mine[-1] else ZERO
+        has_moved = shape.is_named and not shape.fits(leg)
+        if not more and not has_moved:
+            continue
+        if desk.can_change(leg) and leg.type is shape.type:
+            reason = "protection moved" if has_moved else "resized"
+            desk.replace(leg, shape.of(leg, leg.quantity + more), reason, at)
+            missing -= more
+        elif has_moved:
+            desk.cancel(leg, "protection moved", at)
+            missing = ZERO
+    if missing > 0:
+        _add(desk, standing, position, kind, shape, missing, at)
 
 
 def _add(
@@ -122,31 +186,45 @@ def _add(
     standing: Standing,
     position: Position,
     kind: Leg,
-    price: Decimal,
+    shape: Shape,
     quantity: Decimal,
     at: datetime,
 ) -> None:
     standing.legs += 1
-    stops = kind is Leg.STOP_LOSS
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    instrument = desk.book.instrument(position.symbol)
+    stop = shape.stop_price
+    if stop is None and shape.trail is not None:
+        stop = instrument.round_price(first_stop(side, shape.trail, position.average_price))
     intent = Intent(
         ledger=position.ledger,
         signal_id=standing.target.signal_id,
         symbol=position.symbol,
-        side=Side.SELL if position.quantity > 0 else Side.BUY,
+        side=side,
         quantity=quantity,
         leg=kind,
         adds=False,
         at=at,
-        instrument=desk.book.instrument(position.symbol),
-        price=price,
+        instrument=instrument,
+        price=shape.limit_price or stop,
         terms=OrderTerms(
-            type=OrderType.STOP if stops else OrderType.LIMIT,
-            stop_price=price if stops else None,
-            limit_price=None if stops else price,
-            time_in_force=TimeInForce.GTC,
+            type=shape.type,
+            limit_price=shape.limit_price,
+            stop_price=stop,
+            trail=shape.trail,
+            time_in_force=_life(desk),
         ),
         attempt=standing.legs,
         # All legs of one position are one group: of two kinds one may fill at a time.
         group_id=desk.group(position.ledger, position.symbol, at),
     )
-    desk.place(desk.risk.protect(intent, desk.book))
+    # Shares that a broker has set aside for a stop it does not give to another order as well.
+    is_second = kind is Leg.TAKE_PROFIT and not desk.abilities.links_orders
+    has_stop = is_second and _shape(desk, standing, position, Leg.STOP_LOSS) is not None
+    desk.place(desk.risk.protect(intent, desk.book), is_held=has_stop)
+
+
+def _life(desk: Desk) -> TimeInForce:
+    """As long as the position, where the broker can: else legs are made again each session."""
+    is_able = TimeInForce.GTC in desk.abilities.times_in_force
+    return TimeInForce.GTC if is_able else TimeInForce.DAY

@@ -13,7 +13,17 @@ import msgspec
 
 from app.domain.denials import Denial
 from app.domain.events import OrderApproved, OrderDenied, SignalSatisfied, TargetSet
-from app.domain.orders import Leg, Order, OrderStatus, OrderTerms, OrderType, PendingChange, Side
+from app.domain.orders import (
+    STOPS,
+    Leg,
+    Order,
+    OrderChange,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    PendingChange,
+    Side,
+)
 from app.domain.signals import Target
 from app.engine.desk import Desk
 from app.engine.state import Standing
@@ -119,6 +129,8 @@ def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> 
 
 def _free_legs(desk: Desk, standing: Standing, room: Decimal, at: datetime) -> bool:
     """Cancel legs that cover more than `room` shares; True while too many are covered."""
+    if desk.abilities.links_orders:
+        return False  # the exit works beside them: of the group only one may fill at a time
     if _rests(standing.target):
         return False  # an exit that may never fill must not cost the protection
     legs = desk.legs(standing.target.ledger, standing.target.symbol)
@@ -131,15 +143,50 @@ def _free_legs(desk: Desk, standing: Standing, room: Decimal, at: datetime) -> b
 
 
 def shrink(desk: Desk, legs: list[Order], room: Decimal, reason: str, at: datetime) -> bool:
-    """Cancel the newest of `legs` until the rest covers at most `room`; True if any had to go."""
+    """Make the newest of `legs` less until all cover at most `room`; True if any had to."""
     covered = sum((leg.remaining_quantity for leg in legs), ZERO)
-    had_to_go = covered > room
+    had_to = covered > room
     for leg in reversed(legs):
         if covered <= room:
             break
-        desk.cancel(leg, reason, at)
-        covered -= leg.remaining_quantity
-    return had_to_go
+        left = max(leg.remaining_quantity - (covered - room), ZERO)
+        covered -= leg.remaining_quantity - left
+        resize(desk, leg, left, reason, at)
+    return had_to
+
+
+def resize(desk: Desk, order: Order, left: Decimal, reason: str, at: datetime) -> None:
+    """Let an open order fill at most `left` more: changed where the broker can, else canceled."""
+    if not left or not desk.can_change(order):
+        desk.cancel(order, reason, at)
+        return
+    changed = msgspec.structs.replace(order.change, quantity=order.filled_quantity + left)
+    desk.replace(order, changed, reason, at)
+
+
+def change_intent(desk: Desk, order: Order, change: OrderChange, at: datetime) -> Intent:
+    """What an order would add if it became `change`."""
+    return Intent(
+        ledger=order.ledger,
+        signal_id=order.signal_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=max(change.quantity - order.quantity, ZERO),
+        leg=order.leg,
+        adds=order.leg is Leg.ENTRY,
+        at=at,
+        instrument=desk.book.instrument(order.symbol),
+        price=desk.book.price(order.symbol),
+        terms=OrderTerms(
+            type=order.type,
+            limit_price=change.limit_price,
+            stop_price=change.stop_price,
+            trail=change.trail,
+            time_in_force=order.time_in_force,
+        ),
+        attempt=order.attempt,
+        group_id=order.group_id,
+    )
 
 
 def _intent(
@@ -164,10 +211,12 @@ def _intent(
 
 
 def _group(desk: Desk, target: Target, leg: Leg, at: datetime) -> str | None:
-    """An exit that rests beside the protection: of the two one may fill at a time."""
-    return (
-        desk.group(target.ledger, target.symbol, at) if leg is Leg.EXIT and _rests(target) else None
-    )
+    """A way out beside the protection is one of its group: of these one may fill at a time."""
+    ledger, symbol = target.ledger, target.symbol
+    if leg is Leg.ENTRY:
+        return None if target.oco is None else target.signal_id
+    is_beside = desk.abilities.links_orders and bool(desk.legs(ledger, symbol))
+    return desk.group(ledger, symbol, at) if _rests(target) or is_beside else None
 
 
 def _rests(target: Target) -> bool:
@@ -178,13 +227,49 @@ def _rests(target: Target) -> bool:
 def _ask(desk: Desk, standing: Standing, intent: Intent) -> None:
     """Let the risk engine answer, and tell the answer unless it was told before."""
     answer = desk.risk.review(intent, desk.book)
+    other: OrderApproved | OrderDenied | None = None
+    if isinstance(answer, OrderApproved) and standing.target.oco is not None:
+        other = _other_of_pair(desk, standing.target.oco, intent, answer)
+        if isinstance(other, OrderDenied):
+            answer = other
     if isinstance(answer, OrderApproved):
-        standing.attempt, standing.denied, standing.outcome_due = intent.attempt, None, False
-        desk.place(answer)
+        standing.denied, standing.outcome_due = None, False
+        for made in (answer, other):
+            if isinstance(made, OrderApproved):
+                standing.attempt = made.order.attempt
+                desk.place(made, is_held=_is_held(desk, standing, made.order))
         if answer.limited_by and intent.adds:
             desk.retarget(standing, desk.projected(standing), intent.at)
     elif standing.denied != answer.code:
         _deny(desk, standing, answer)
+
+
+def _other_of_pair(
+    desk: Desk, terms: OrderTerms, intent: Intent, first: OrderApproved
+) -> OrderApproved | OrderDenied:
+    """The second order of an OCO pair, of the same quantity; where it may not be, neither is."""
+    quantity = first.order.quantity
+    second = msgspec.structs.replace(
+        intent, terms=terms, quantity=quantity, attempt=intent.attempt + 1
+    )
+    answer = desk.risk.review(second, desk.book)
+    if isinstance(answer, OrderApproved) and answer.order.quantity < quantity:
+        desk.book.dismiss(answer.order)
+        cut = next(check for check in answer.checks if not check.passed)
+        finding = Finding(Denial(cut.rule), cut.value, cut.limit, ZERO)
+        answer = denial_of(second, finding, answer.checks)
+    if isinstance(answer, OrderDenied):
+        desk.book.dismiss(first.order)
+    return answer
+
+
+def _is_held(desk: Desk, standing: Standing, order: Order) -> bool:
+    """Where a broker links no orders, one way out rests there: the stop. The others wait here."""
+    if desk.abilities.links_orders or order.leg is Leg.ENTRY or not _rests(standing.target):
+        return False
+    is_stop = order.type in STOPS
+    beside = standing.target.oco is not None or desk.legs(order.ledger, order.symbol)
+    return bool(beside) and not (is_stop and standing.target.oco is not None)
 
 
 def _deny(desk: Desk, standing: Standing, denial: OrderDenied) -> None:

@@ -30,6 +30,7 @@ from app.domain.executions import Execution
 from app.domain.fills import BookedFill
 from app.domain.orders import HEARD, NEXT, Leg, Order, OrderStatus, PendingChange
 from app.engine.desk import Desk
+from app.engine.groups import fit_pairs, undo_excess
 from app.engine.protection import protect, protective_fill
 from app.engine.pursuit import pursue, settle
 from app.engine.state import Standing
@@ -156,7 +157,7 @@ def on_replaced(desk: Desk, event: OrderReplaced) -> None:
     changed = msgspec.structs.replace(
         order.changed(event.change),
         pending=PendingChange.NONE if is_asked else order.pending,
-        broker_order_id=event.broker_order_id,
+        broker_order_id=event.broker_order_id or order.broker_order_id,
     )
     if changed.filled_quantity and changed.remaining_quantity <= 0:
         changed = changed.to(S.FILLED, pending=PendingChange.NONE)
@@ -170,7 +171,13 @@ def on_replaced(desk: Desk, event: OrderReplaced) -> None:
             pursue(desk, standing, event.at)
         else:
             settle(desk, standing, event.at)
-    protect(desk, order.ledger, order.symbol, event.at)
+    _fit_again(desk, changed, event.at)
+
+
+def _fit_again(desk: Desk, order: Order, at: datetime) -> None:
+    """More may have happened while a change was under way."""
+    fit_pairs(desk, order.ledger, order.symbol, at)
+    protect(desk, order.ledger, order.symbol, at)
 
 
 def on_change_rejected(desk: Desk, event: ChangeRejected) -> None:
@@ -189,6 +196,9 @@ def on_change_rejected(desk: Desk, event: ChangeRejected) -> None:
         order = msgspec.structs.replace(order, pending=PendingChange.NONE)
     # A cancel of an order that the broker does not know (yet) is asked for again.
     desk.book.put(order)
+    if event.change == "replace":
+        desk.not_changeable(order)
+        _fit_again(desk, order, event.at)
 
 
 def on_seen(desk: Desk, event: OrderSeen) -> None:
@@ -220,7 +230,7 @@ def on_filled(desk: Desk, event: OrderFilled) -> None:
             desk.done(order.client_order_id)
     _book(desk, execution, order)
     if order is not None:
-        _after_fill(desk, order, execution.at)
+        _after_fill(desk, order, execution)
 
 
 def _book(desk: Desk, execution: Execution, order: Order | None) -> None:
@@ -244,8 +254,10 @@ def _book(desk: Desk, execution: Execution, order: Order | None) -> None:
         desk.emit(TradeClosed(trade=trade))
 
 
-def _after_fill(desk: Desk, order: Order, at: datetime) -> None:
-    standing = desk.standings.get((order.ledger, order.symbol))
+def _after_fill(desk: Desk, order: Order, fill: Execution) -> None:
+    at, key = fill.at, (order.ledger, order.symbol)
+    fit_pairs(desk, *key, at)
+    standing = desk.standings.get(key)
     if standing is None:
         return
     if order.leg.is_protective:
@@ -256,6 +268,7 @@ def _after_fill(desk: Desk, order: Order, at: datetime) -> None:
             pursue(desk, standing, at)
         else:
             settle(desk, standing, at)
+    undo_excess(desk, standing, order, fill)
     protect(desk, order.ledger, order.symbol, at)
 
 

@@ -83,6 +83,7 @@ class EngineState(msgspec.Struct, kw_only=True):
     "Those of the last days, for busts and corrections."
     voided: list[str] = []
     rejections: dict[str, int] = {}
+    unchangeable: list[str] = []
     unexplained: dict[str, tuple[str, str]] = {}
     is_held_for_books: bool = False
     actions: list[CorporateActionDue] = []

@@ -81,6 +81,8 @@ class Order(TimestampMixin, Base):
     stop_price: Mapped[Decimal | None]
     "Of a trailing stop: where it stood at first."
     trail: Mapped[Decimal | None]
+    is_held: Mapped[bool] = mapped_column(server_default=text("false"))
+    "Not at the broker, who cannot have it: we watch the price, and only while we run."
     time_in_force: Mapped[str] = mapped_column(server_default="day")
     expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(server_default="approved")

@@ -54,6 +54,7 @@ class Signal(TimestampMixin, Base):
     at: Mapped[datetime]
     valid_until: Mapped[datetime | None]
     stop_loss: Mapped[Decimal | None]
+    stop_trail: Mapped[Decimal | None]
     take_profit: Mapped[Decimal | None]
     terms: Mapped[dict[str, Any] | None]
     reasons: Mapped[Texts]

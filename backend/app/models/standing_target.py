@@ -39,6 +39,7 @@ class StandingTarget(TimestampMixin, Base):
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     valid_until: Mapped[datetime | None]
     stop_loss: Mapped[Decimal | None]
+    stop_trail: Mapped[Decimal | None]
     take_profit: Mapped[Decimal | None]
     terms: Mapped[dict[str, Any] | None]
     is_met: Mapped[bool] = mapped_column(server_default=text("false"))

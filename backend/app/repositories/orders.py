@@ -15,7 +15,8 @@ _LISTING: Final = Listing(
     select=f"""o.client_order_id, o.broker_order_id, o.account_id, o.ledger, o.deployment_id,
        s.name AS strategy, nullif(o.signal_id, '') AS signal_id, i.symbol, o.side, o.type, o.leg,
        o.quantity, o.filled_quantity, o.quantity - o.filled_quantity AS remaining_quantity,
-       o.limit_price, o.stop_price, o.average_price, o.time_in_force, o.status, o.pending,
+       o.limit_price, o.stop_price, o.trail, o.is_held, o.average_price, o.time_in_force,
+       o.status, o.pending, o.wanted,
        o.status IN ({OPEN_STATUSES}) AS is_open,
        o.attempt, o.group_id, o.limited_by, o.reason, o.at, o.expires_at, o.updated_at,
        o.created_at""",
@@ -23,6 +24,7 @@ _LISTING: Final = Listing(
        LEFT JOIN deployments d ON d.id = o.deployment_id
        LEFT JOIN strategies s ON s.id = d.strategy_id""",
     keys=(("o.id", "bigint"),),
+    documents=("wanted",),
 )
 
 

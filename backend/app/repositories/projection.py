@@ -54,9 +54,10 @@ _DEPLOYMENTS: Final = """
 SELECT id, strategy_id, state, reason, started_at, stopped_at FROM deployments WHERE id = ANY($1)
 """
 _ORDERS: Final = """
-SELECT id, client_order_id, broker_order_id, signal_id, instrument_id, quantity, limit_price,
-       stop_price, trail, expires_at, status, pending, wanted::text AS wanted, filled_quantity,
-       average_price, reason, submitted_at, accepted_at, closed_at
+SELECT id, client_order_id, broker_order_id, signal_id, instrument_id, quantity, type,
+       limit_price, stop_price, trail, is_held, expires_at, status, pending,
+       wanted::text AS wanted, filled_quantity, average_price, reason, submitted_at, accepted_at,
+       closed_at
 FROM orders WHERE account_id = $1 AND client_order_id = ANY($2)
 """
 _FILLS: Final = """
@@ -146,6 +147,7 @@ ANSWERS: Final = (
     ev.OrderExpired,
     ev.CancelRequested,
     ev.ReplaceRequested,
+    ev.OrderReleased,
     ev.OrderReplaced,
     ev.ChangeRejected,
     ev.ExecutionBusted,
@@ -168,6 +170,7 @@ FOLDS: Final[dict[type, Callable[..., None]]] = {
     ev.CancelRequested: orders.cancel_requested,
     ev.OrderFilled: orders.filled,
     ev.ReplaceRequested: orders.replace_requested,
+    ev.OrderReleased: orders.released,
     ev.OrderReplaced: orders.replaced,
     ev.ChangeRejected: orders.change_rejected,
     ev.ExecutionBusted: orders.busted,

@@ -4,6 +4,7 @@ Between visited slices nothing is decided, no order can fill and no target is un
 are constant. The searches are generous: a slice too many costs time, one too few would cost truth.
 """
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime
 from typing import cast
@@ -12,8 +13,8 @@ import numpy as np
 
 from app.domain.deployments import DeploymentState
 from app.domain.events import SessionClosed, SessionOpened
-from app.domain.matching import AT_ONCE, Resting
-from app.domain.orders import Side
+from app.domain.orders import AT_ONCE, Side
+from app.domain.resting import Resting
 from app.engine.driver import Item
 from app.engine.engine import Engine
 from app.engine.history import Tape
@@ -163,8 +164,10 @@ class Feed:
             order = resting.order
             if order.time_in_force in AT_ONCE:
                 best = _next_slice(track, k, best)
-            elif order.limit_price is None and (order.stop_price is None or resting.is_triggered):
+            elif order.limit_price is None and not resting.waits:
                 best = _next_slice(track, at_open, best)
+            elif order.trail is not None and resting.waits:
+                best = self._trailed_touch(resting, track, k, best)
             else:
                 best = self._touch(resting, track, k, best)
         return best
@@ -175,7 +178,7 @@ class Feed:
         first, last = track.bars_before(k), track.bars_before(best)
         if first >= last:
             return best
-        waits_for_stop = order.stop_price is not None and not resting.is_triggered
+        waits_for_stop = resting.waits
         price = order.stop_price if waits_for_stop else order.limit_price
         tick = float(self.engine.book.instrument(order.symbol).tick)
         rises = (order.side is Side.BUY) == waits_for_stop
@@ -184,6 +187,25 @@ class Feed:
             touched = track.high[first:last] >= at - tick
         else:
             touched = track.low[first:last] <= at + tick
+        hit = int(touched.argmax())
+        return track.slice_at(first + hit) if touched[hit] else best
+
+    def _trailed_touch(self, resting: Resting, track: Track, k: int, best: int) -> int:
+        """The same for a trailing stop, which each bar before has brought closer."""
+        order = resting.order
+        first, last = track.bars_before(k), track.bars_before(best)
+        if first >= last or self.broker.matcher.model.latency_seconds:
+            return _next_slice(track, k, best)  # late orders let some bars pass
+        tick = float(self.engine.book.instrument(order.symbol).tick)
+        is_sale = order.side is Side.SELL
+        # A purchase is a sale in the mirror, where prices are negative and lows are highs.
+        high, low = (track.high, track.low) if is_sale else (-track.low, -track.high)
+        stop = -math.inf
+        if resting.stop is not None:
+            stop = float(resting.stop) if is_sale else -float(resting.stop)
+        reached = np.maximum.accumulate(high[first:last]) - float(order.trail or 0)
+        stops = np.maximum(np.concatenate(([stop], reached[:-1])), stop)
+        touched = low[first:last] <= stops + 2 * tick
         hit = int(touched.argmax())
         return track.slice_at(first + hit) if touched[hit] else best
 
@@ -260,7 +282,20 @@ class Feed:
             if bar >= track.bars_before(k):
                 at = self.market.instant(track.ended(bar))
                 marks.append((symbol, track.closes(bar), at))
+        self._trail(k, until)
         self.engine.pass_over(self.market.ended(until - 1), marks, self._heights.peaks(k, until))
+
+    def _trail(self, k: int, until: int) -> None:
+        """Trailing stops follow the bars that nobody visits."""
+        for resting in self.broker.matcher.resting.values():
+            track = self.market.tracks.get(resting.order.symbol)
+            if resting.order.trail is None or track is None:
+                continue
+            first, last = track.bars_before(k), track.bars_before(until)
+            if first < last:
+                self.broker.matcher.follow(
+                    resting, float(track.high[first:last].max()), float(track.low[first:last].min())
+                )
 
     def _hush(self, k: int) -> None:
         """Who decides by columns and does not turn at slice `k` need not be asked."""

@@ -369,6 +369,14 @@ class Book:
         if self.funds is not None and order.leg is Leg.ENTRY:
             self.committed += order.quantity * (self.price(order.symbol) or ZERO)
 
+    def dismiss(self, order: Order) -> None:
+        """An order that was approved this moment, and is not made after all: nobody knows of it."""
+        self.put(order.to(OrderStatus.CANCELED))
+        del self.records[order.client_order_id]
+        self.recent.pop()
+        if self.funds is not None and order.leg is Leg.ENTRY:
+            self.committed -= order.quantity * (self.price(order.symbol) or ZERO)
+
     def recent_orders(self, at: datetime, within: Scope | None = None) -> int:
         """Orders made in the minute before `at`, of the whole account or of a scope."""
         self.recent = [made for made in self.recent if at - made[0] < _MINUTE]

@@ -11,9 +11,19 @@ from app.domain.events import Check, OrderApproved, OrderDenied
 from app.domain.orders import Leg, Order
 from app.domain.scopes import MEASURED
 from app.risk.book import Book
-from app.risk.rules import ADDITIONS, ALWAYS, Finding, Intent, Rule
+from app.risk.rules import (
+    ADDITIONS,
+    ALWAYS,
+    Finding,
+    Intent,
+    Rule,
+    concurrent_orders,
+    price_collar,
+)
 
 ZERO: Final = Decimal(0)
+_LEAST: Final = Decimal("0.000000001")
+"More than nothing: a finding that allows none of a change that gains none is a no."
 _CODE: Final = {
     Leg.ENTRY: "e",
     Leg.EXIT: "x",
@@ -61,6 +71,25 @@ class RiskEngine:
         book.approved(order)
         return OrderApproved(order=order)
 
+    def review_change(self, intent: Intent, book: Book) -> OrderDenied | None:
+        """Why an open order must not become this; `intent.quantity` is only what it gains.
+
+        Never cut: somebody named the quantity. Books nothing.
+        """
+        rules: Sequence[Rule] = [r for r in self._rules(intent, book) if r is not concurrent_orders]
+        if intent.adds and not intent.quantity:
+            rules = [rule for rule in rules if rule in self.always or rule is price_collar]
+        checks: list[Check] = []
+        for rule in rules:
+            finding = rule(intent, book)
+            if finding is None:
+                continue
+            is_enough = finding.allowed is None or finding.allowed >= max(intent.quantity, _LEAST)
+            checks.append(Check(finding.code, is_enough, finding.value, finding.limit))
+            if not is_enough:
+                return denial_of(intent, finding, tuple(checks))
+        return None
+
     def permits(self, intent: Intent, book: Book) -> bool:
         """Whether a reduction would pass now; books nothing."""
         findings = (rule(intent, book) for rule in self.always)
@@ -105,6 +134,7 @@ def order_of(intent: Intent, account_id: int) -> Order:
         type=terms.type,
         limit_price=terms.limit_price,
         stop_price=terms.stop_price,
+        trail=terms.trail,
         time_in_force=terms.time_in_force,
         group_id=intent.group_id,
         attempt=intent.attempt,

@@ -11,7 +11,7 @@ from app.core.errors import ConfigurationError
 from app.core.logging import get_logger
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.events import INPUT_TYPES, Event, Input, decode, encode
-from app.domain.matching import BookState
+from app.domain.resting import BookState
 from app.engine.engine import Engine
 from app.engine.state import EngineState
 from app.repositories import checkpoints, journal

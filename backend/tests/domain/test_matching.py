@@ -2,11 +2,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.domain.events import (
     BrokerReport,
-    OrderCanceled,
+    OrderAdjusted,
     OrderExpired,
     OrderFilled,
     SessionClosed,
@@ -20,6 +21,7 @@ from tests.trading import DAY, MINUTE, OPEN, Prices, make_bar, make_order
 
 D = Decimal
 LIMIT, STOP, STOP_LIMIT = OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT
+TRAILING = OrderType.TRAILING_STOP
 NEXT = OPEN + MINUTE
 
 
@@ -144,6 +146,135 @@ def test_of_a_stop_and_a_profit_in_one_bar_the_stop_is_assumed() -> None:
     assert "t" in matcher.resting
 
 
+# ------------------------------------------------------------------------------ trailing stops
+
+
+def trailing(
+    side: Side = Side.SELL, stop: float | None = 98, trail: str = "2", **given: Any
+) -> Order:
+    return make_order(side=side, type=TRAILING, stop_price=stop, trail=D(trail), **given)
+
+
+def walk(matcher: Matcher, *bars: Prices) -> list[tuple[Decimal, Decimal]]:
+    """What one bar after the other fills, at its open and in it."""
+    found: list[tuple[Decimal, Decimal]] = []
+    for number, prices in enumerate(bars):
+        at = OPEN + number * MINUTE
+        first = prices[0] if isinstance(prices, tuple) else prices
+        found += fills(opened(matcher, first, at)) + fills(closed(matcher, prices, at))
+    return found
+
+
+def stop_of(matcher: Matcher) -> Decimal | None:
+    (resting,) = matcher.resting.values()
+    return resting.stop
+
+
+@pytest.mark.parametrize(
+    ("side", "stop", "bars", "expected"),
+    [
+        (Side.SELL, 98, [(100, 103, 99, 102)], 101),
+        (Side.SELL, 98, [(100, 103, 99, 102), (102, 102.5, 101.5, 102)], 101),
+        (Side.BUY, 102, [(100, 101, 97, 98)], 99),
+        (Side.BUY, 102, [(100, 101, 97, 98), (98, 98.5, 97.5, 98)], 99),
+        (Side.SELL, None, [(100, 101, 96, 97)], 99),
+    ],
+)
+def test_a_trailing_stop_follows_the_best_price_and_never_goes_back(
+    side: Side, stop: float | None, bars: list[Prices], expected: float
+) -> None:
+    matcher = matcher_of(trailing(side, stop))
+    assert not walk(matcher, *bars)
+    assert stop_of(matcher) == expected
+
+
+def test_a_bar_meets_a_trailing_stop_where_it_stood_before_the_bar() -> None:
+    """Whether a bar's high came before its low is unknown: the old stop must be touched."""
+    matcher = matcher_of(trailing())
+    assert not walk(matcher, (100, 110, 99, 100))
+    assert stop_of(matcher) == 108
+    assert fills(opened(matcher, 100, NEXT)) == [(D(10), D(100))], "the open is beyond it by now"
+
+
+def test_a_trailing_stop_that_is_touched_fills_like_a_stop() -> None:
+    assert walk(matcher_of(trailing()), (100, 103, 99, 102), (102, 104, 100.5, 103)) == [(10, 101)]
+    assert walk(matcher_of(trailing(Side.BUY, 102)), (100, 101, 99, 100), (100, 103, 100, 102)) == [
+        (10, 101)
+    ]
+
+
+def test_a_trailing_stop_is_moved_only_by_bars_that_began_after_it() -> None:
+    matcher = matcher_of(trailing(at=OPEN + MINUTE / 2))
+    assert not walk(matcher, (100, 110, 90, 100))
+    assert stop_of(matcher) == 98
+
+
+def test_a_trailing_stop_that_fills_in_parts_stays_triggered() -> None:
+    matcher = matcher_of(trailing(quantity=50), model=FillModel(slippage_bps=D(0)))
+    assert fills(closed(matcher, (100, 100, 97, 99), volume=300)) == [(D(30), D(98))]
+    assert fills(opened(matcher, 110, NEXT)) == [(D(20), D(110))]
+
+
+def test_a_split_moves_a_trailing_stop_with_the_prices() -> None:
+    matcher = matcher_of(trailing(stop=98))
+    walk(matcher, (100, 110, 99, 109))
+    matcher.adjust(
+        OrderAdjusted(
+            action_id="a",
+            client_order_id="1-manual-AAPL-c1-e1",
+            symbol="AAPL",
+            quantity=D(20),
+            limit_price=None,
+            stop_price=D(49),
+            trail=D(1),
+            at=NEXT,
+        )
+    )
+    assert stop_of(matcher) == 54
+    closed(matcher, (54.5, 57, 54.5, 57), NEXT)
+    assert stop_of(matcher) == 56
+
+
+def test_a_restart_knows_how_far_a_trailing_stop_had_got() -> None:
+    bars = [make_bar("AAPL", prices, OPEN + n * MINUTE) for n, prices in enumerate([103, 101.5])]
+    seen = [SliceClosed(end=bar.end, session=DAY, base=Timeframe.M1, bars=(bar,)) for bar in bars]
+    one, again = matcher_of(trailing()), matcher_of(trailing())
+    for each in seen:
+        one.closed(each)
+        again.look(each)
+    assert stop_of(one) == stop_of(again) == 101
+    low = SliceClosed(
+        end=NEXT + 2 * MINUTE,
+        session=DAY,
+        base=Timeframe.M1,
+        bars=(make_bar("AAPL", 90, NEXT + MINUTE),),
+    )
+    again.look(low)
+    assert [one.is_triggered for one in again.resting.values()] == [True]
+
+
+# ---------------------------------------------------------------------------------- the fill model
+
+
+def test_an_order_is_late_by_the_latency() -> None:
+    matcher = matcher_of(
+        make_order(), model=msgspec.structs.replace(FREE, latency_seconds=D("0.25"))
+    )
+    assert walk(matcher, 100, 101) == [(10, 101)]
+    limit = make_order(type=LIMIT, limit_price=100)
+    slow = matcher_of(limit, model=msgspec.structs.replace(FREE, latency_seconds=D(60)))
+    assert walk(slow, (100, 100, 90, 95), (98, 98, 90, 95)) == [(10, 98)]
+
+
+def test_the_same_orders_are_refused_every_time() -> None:
+    some = msgspec.structs.replace(FREE, reject_rate=D("0.5"))
+    answers = [some.refuses(f"1-manual-AAPL-c{n}-e1") for n in range(1000)]
+    assert 400 < sum(answers) < 600
+    assert answers == [some.refuses(f"1-manual-AAPL-c{n}-e1") for n in range(1000)]
+    assert not FREE.refuses("any")
+    assert msgspec.structs.replace(FREE, reject_rate=D(1)).refuses("any")
+
+
 def test_slippage_makes_market_and_stop_fills_worse_but_not_worse_than_the_bar() -> None:
     model = FillModel(slippage_bps=D(100), volume_cap=None)
     assert price_of(opened(matcher_of(make_order(), model=model), 100)) == 101
@@ -197,7 +328,7 @@ def test_ioc_takes_what_there_is_and_fok_all_or_nothing() -> None:
         closed(matcher, 100, OPEN - MINUTE, volume=300)
         reports = opened(matcher, 100)
         assert fills(reports) == expected
-        assert isinstance(reports[-1], OrderCanceled)
+        assert isinstance(reports[-1], OrderExpired)
         assert not matcher.resting
     whole = matcher_of(msg := make_order(time_in_force=TimeInForce.FOK), model=FREE)
     assert [type(r) for r in opened(whole, 100)] == [OrderFilled]

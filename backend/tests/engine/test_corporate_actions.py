@@ -384,7 +384,7 @@ def test_legs_cover_exactly_what_there_is_after_a_split() -> None:
     world.order("buy", 2)
     world.bar(100, MSFT=100)
     world.order("buy", 1, "MSFT", type="limit", limit_price=5, time_in_force="gtc")
-    assert [o.quantity for o in world.engine.desk.legs("manual", "AAPL")] == [5, 2]
+    assert [o.quantity for o in world.engine.desk.legs("manual", "AAPL")] == [7]
     act(world, "split", ratio="1.5")
     legs = world.engine.desk.legs("manual", "AAPL")
     assert sum(leg.remaining_quantity for leg in legs if leg.leg is Leg.STOP_LOSS) == 10

@@ -8,7 +8,8 @@ import pytest
 
 from app.domain.events import Event, OrderAccepted, OrderApproved, SliceClosed
 from app.domain.limits import UNLIMITED
-from app.domain.matching import FREE, BookState, FillModel
+from app.domain.matching import FREE, FillModel
+from app.domain.resting import BookState
 from app.engine.paper import PaperBroker
 from tests.trading import OPEN, World, finish, make_order
 

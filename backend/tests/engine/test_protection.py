@@ -3,12 +3,14 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from app.domain.events import (
     CancelRequested,
     OrderApproved,
     OrderCanceled,
     OrderFilled,
+    ReplaceRequested,
     SignalRaised,
     StrategyNoted,
     TradeClosed,
@@ -87,14 +89,15 @@ def test_a_stop_that_gaps_fills_at_the_open() -> None:
     assert world.of(TradeClosed)[0].trade.exit_price == 90
 
 
-def test_each_partial_fill_gets_its_own_cover() -> None:
+def test_the_cover_grows_with_each_partial_fill() -> None:
     world = World(model=THIN)
     world.deploy(stop=0.05)
     world.bar(110, volume=400)
     world.bar(110, volume=300)
     assert world.working() == [("entry", "buy", 50), ("stop_loss", "sell", 40)]
     world.bar(110, volume=300)
-    assert world.working()[1:] == [("stop_loss", "sell", 40), ("stop_loss", "sell", 30)]
+    assert world.working()[1:] == [("stop_loss", "sell", 70)]
+    assert [e.reason for e in world.of(ReplaceRequested)] == ["resized"]
 
 
 def test_a_stop_ends_the_rest_of_its_entry_as_well() -> None:
@@ -129,30 +132,31 @@ def test_a_partial_profit_shrinks_the_stop() -> None:
     assert world.held() == 0
 
 
-def test_an_exit_frees_the_shares_that_the_legs_cover_first() -> None:
+def test_an_exit_works_beside_the_legs_which_shrink_with_it() -> None:
     world = entered(stop=0.05, profit=0.1)
     start = len(world.journal.events)
     world.bar(105)
     assert [n for n in world.names(start) if n.startswith(("Cancel", "Order"))] == [
-        "CancelRequested",
-        "CancelRequested",
-        "OrderCanceled",
-        "OrderCanceled",
-        "OrderApproved",
-        "OrderApproved",
         "OrderApproved",
         "OrderSubmitted",
         "OrderAccepted",
-        "OrderSubmitted",
-        "OrderAccepted",
-        "OrderSubmitted",
-        "OrderAccepted",
-    ]
-    assert sorted(world.working()) == [
-        ("exit", "sell", 43),
-        ("stop_loss", "sell", 47),
-        ("take_profit", "sell", 47),
-    ]
+        "OrderReplaced",
+        "OrderReplaced",
+    ], "the new signal names other prices"
+    assert len({order.group_id for order in world.engine.open_orders}) == 1
+    world.bar(105)
+    assert sorted(world.working()) == [("stop_loss", "sell", 47), ("take_profit", "sell", 47)]
+
+
+@pytest.mark.parametrize("close", [105, 100])
+def test_a_halt_while_an_exit_works_leaves_the_position_with_its_legs(close: float) -> None:
+    world = entered(stop=0.2)
+    world.bar(close)
+    assert ("stop_loss", "sell", 90) in world.working()
+    world.command("trading_halt", reason="panic")
+    assert world.working() == [("stop_loss", "sell", 90)]
+    world.bar((close, close, 80, close))
+    assert world.held() == 0
 
 
 def test_a_new_signal_moves_the_protection_that_it_names() -> None:
@@ -163,7 +167,7 @@ def test_a_new_signal_moves_the_protection_that_it_names() -> None:
     assert stops == {(82, D("103.55"))}
 
 
-def test_a_default_stop_stays_where_it_is_when_shares_are_added() -> None:
+def test_a_default_stop_is_measured_from_the_average_price_when_shares_are_added() -> None:
     world = World(limits=WITH_STOP)
     world.deploy()
     world.bar(105)
@@ -171,7 +175,7 @@ def test_a_default_stop_stays_where_it_is_when_shares_are_added() -> None:
     world.bar(110)
     world.bar(110)
     stops = [(int(o.quantity), o.stop_price) for o in world.engine.open_orders]
-    assert stops == [(47, D("99.75")), (43, D("102.02"))]
+    assert stops == [(90, D("102.02"))]
 
 
 def test_a_flip_turns_the_protection_around() -> None:

@@ -312,7 +312,7 @@ def test_a_halt_may_flatten_everything(world: World) -> None:
     world.bar(110)
     world.command("trading_halt", reason="out", flatten=True)
     legs = sorted(world.working())
-    assert legs == [("flatten", "buy", 20), ("flatten", "sell", 90)]
+    assert legs == [("flatten", "buy", 20), ("flatten", "sell", 90), ("stop_loss", "sell", 90)]
     world.bar(110)
     assert (world.held(), world.held(ledger="manual")) == (0, 0)
     world.command("trading_resume", reason="calm")
@@ -390,9 +390,9 @@ def test_reducing_leaves_exits_and_protection_at_work(world: World) -> None:
     world.bar(110)
     world.bar(109)
     world.command("trading_reduce")
-    assert sorted(world.working()) == [("exit", "sell", 8), ("stop_loss", "sell", 82)]
+    assert sorted(world.working()) == [("exit", "sell", 8), ("stop_loss", "sell", 90)]
     world.command("deployment_stop", deployment_id=1)
-    assert sorted(world.working()) == [("exit", "sell", 8), ("stop_loss", "sell", 82)]
+    assert sorted(world.working()) == [("exit", "sell", 8), ("stop_loss", "sell", 90)]
 
 
 def test_reducing_does_not_loosen_a_halt(world: World) -> None:

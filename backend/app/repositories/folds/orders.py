@@ -20,6 +20,7 @@ from app.domain.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderReleased,
     OrderReplaced,
     OrderSeen,
     OrderSubmitted,
@@ -76,6 +77,7 @@ def _row(book: Book, order: Order, instrument_id: int, limited_by: tuple[str, ..
         "limit_price": order.limit_price,
         "stop_price": order.stop_price,
         "trail": order.trail,
+        "is_held": order.is_held,
         "time_in_force": order.time_in_force,
         "expires_at": order.expires_at,
         "status": order.status,
@@ -311,6 +313,22 @@ def replace_requested(book: Book, record: Record, event: ReplaceRequested) -> No
         book.rows.change(ORDERS, row, pending="replace", wanted=wanted)
 
 
+def released(book: Book, record: Record, event: OrderReleased) -> None:
+    """We held it no longer: it is on its way to the broker as another type."""
+    row = book.rows.find(ORDERS, event.client_order_id)
+    if row is not None:
+        book.rows.change(
+            ORDERS,
+            row,
+            is_held=False,
+            type=event.order_type,
+            limit_price=event.limit_price,
+            stop_price=None,
+            trail=None,
+            reason=event.reason,
+        )
+
+
 def replaced(book: Book, record: Record, event: OrderReplaced) -> None:
     """The broker changed it; a quantity that is filled already ends it."""
     row = book.rows.find(ORDERS, event.client_order_id)
@@ -322,7 +340,7 @@ def replaced(book: Book, record: Record, event: OrderReplaced) -> None:
         ORDERS,
         row,
         **columns,
-        broker_order_id=event.broker_order_id,
+        broker_order_id=event.broker_order_id or row["broker_order_id"],
         wanted=None,
         pending=pending,
     )

@@ -49,7 +49,7 @@ SIGNALS: Final = Table(
     ("account_id", "signal_id"),
     columns=(
         "account_id", "signal_id", "ledger", "instrument_id", "signal_type", "exposure", "quantity",
-        "price", "at", "valid_until", "stop_loss", "take_profit", "terms", "reasons",
+        "price", "at", "valid_until", "stop_loss", "stop_trail", "take_profit", "terms", "reasons",
         "indicator_values", "executed", "outcome",
     ),
     updates=("executed", "outcome"),
@@ -59,11 +59,11 @@ TARGETS: Final = Table(
     ("account_id", "ledger", "instrument_id"),
     columns=(
         "account_id", "ledger", "instrument_id", "signal_id", "exposure", "quantity", "attempt",
-        "valid_until", "stop_loss", "take_profit", "terms", "is_met",
+        "valid_until", "stop_loss", "stop_trail", "take_profit", "terms", "is_met",
     ),
     updates=(
-        "signal_id", "exposure", "quantity", "attempt", "valid_until", "stop_loss", "take_profit",
-        "terms", "is_met",
+        "signal_id", "exposure", "quantity", "attempt", "valid_until", "stop_loss", "stop_trail",
+        "take_profit", "terms", "is_met",
     ),
 )  # fmt: skip
 ORDER_GROUPS: Final = Table(
@@ -78,14 +78,14 @@ ORDERS: Final = Table(
     columns=(
         "id", "account_id", "client_order_id", "broker_order_id", "ledger", "signal_id",
         "instrument_id", "group_id", "leg", "attempt", "side", "quantity", "type", "limit_price",
-        "stop_price", "trail", "time_in_force", "expires_at", "status", "pending", "wanted",
-        "filled_quantity", "average_price", "limited_by", "reason", "at", "submitted_at",
+        "stop_price", "trail", "is_held", "time_in_force", "expires_at", "status", "pending",
+        "wanted", "filled_quantity", "average_price", "limited_by", "reason", "at", "submitted_at",
         "accepted_at", "closed_at",
     ),
     updates=(
-        "broker_order_id", "instrument_id", "quantity", "limit_price", "stop_price", "trail",
-        "expires_at", "status", "pending", "wanted", "filled_quantity", "average_price", "reason",
-        "submitted_at", "accepted_at", "closed_at",
+        "broker_order_id", "instrument_id", "quantity", "type", "limit_price", "stop_price",
+        "trail", "is_held", "expires_at", "status", "pending", "wanted", "filled_quantity",
+        "average_price", "reason", "submitted_at", "accepted_at", "closed_at",
     ),
 )  # fmt: skip
 EXECUTIONS: Final = Table(
