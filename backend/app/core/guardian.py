@@ -14,14 +14,14 @@ class GuardianOptions(Options):
     enabled: bool = Field(default=True, description="Whether `tradewright up` runs it")
     heartbeat_seconds: float = Field(
         default=30.0,
-        ge=2,
+        ge=1,
         le=3_600,
         description="An engine with positions or open orders that says nothing for so long is"
         " halted; the guardian counts its own waking seconds, so a machine that slept is no alarm",
     )
     hang_seconds: float = Field(
         default=120.0,
-        ge=2,
+        ge=1,
         le=86_400,
         description="Halted, too, when it is alive but one step, or its recovery, takes so long;"
         " not less than GUARDIAN_HEARTBEAT_SECONDS",
