@@ -62,6 +62,14 @@ def now() -> datetime:
     return system.now()
 
 
+def elapsed() -> float:
+    """Seconds that never run backwards and go on while the machine sleeps: for leases.
+
+    `monotonic` stands still then, so that a lease would seem good long after it ran out.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def to_ns(at: datetime) -> int:
     """Nanoseconds since 1970 of an aware instant, exact to the microsecond."""
     delta = _utc(at) - _EPOCH

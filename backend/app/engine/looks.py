@@ -94,6 +94,7 @@ class _Look:
             order
             for identity, order in self._book.open.items()
             if order.status in _AT_THE_BROKER
+            and not order.is_held
             and identity not in self._orders
             and identity not in self._stirred
             and identity not in self._fills

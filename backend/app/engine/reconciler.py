@@ -81,10 +81,9 @@ class Drives(Protocol):
 
 
 Told = Callable[[Outcome], Awaitable[None]]
-Know = Callable[[BrokerBook], Awaitable[None]]
 
 
-async def _nobody(_: object) -> None:
+async def _nobody(outcome: Outcome) -> None:
     """Nobody wants to hear of it."""
 
 
@@ -108,20 +107,18 @@ class Reconciler:
         since: datetime | None = None,
         begins: datetime | None = None,
         told: Told = _nobody,
-        know: Know = _nobody,
     ) -> None:
         """`since`: from where on fills may have been missed; what is older is in our books.
 
         `begins`: when the account became ours; fills before it are in what it held and had then.
-        `told` is awaited after each look that found something. `know` is awaited with each book
-        before anything of it is told, so that symbols that nobody here has heard of can be added.
+        `told` is awaited after each look that found something.
         """
         self.policy = policy or Policy()
         self.looked_at: datetime | None = None
         "When all of the books were last read and compared."
         self._driver, self._broker, self._clock = driver, broker, clock
         self._timing, self._doubts = timing or Timing(), doubts or Doubts()
-        self._currency, self._told, self._know = currency, told, know
+        self._currency, self._told = currency, told
         self._since, self._begins = since, begins
         self._suspicions = Suspicions(self._doubts)
         self._misses: dict[str, Misses] = {}
@@ -182,7 +179,6 @@ class Reconciler:
         async with self._lock:
             at, before = self._clock.now(), Before.of(self._desk.book)
             theirs = await self._broker.book(self._from())
-            await self._know(theirs)
             seen = see(self._desk, theirs, before, policy, at)
             told = await self._tell(one for order in seen.reports for one in order)
             suspects = [*seen.suspects, *await self._ask(seen.absent, told)]

@@ -6,8 +6,8 @@ import asyncpg
 
 from app.repositories.paging import Db
 
-SECONDS: Final = 10.0
-"A holder that is silent for longer has lost its lease."
+SECONDS: Final = 9.0
+"A holder that is silent for longer has lost its lease: another has it within 10 seconds."
 
 _TAKE: Final = """
 WITH taken AS (

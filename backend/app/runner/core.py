@@ -17,7 +17,7 @@ from app.core.tasks import end
 from app.events.listener import Listener
 from app.repositories import accounts
 from app.repositories.accounts import Account
-from app.repositories.journal import LOST_CONNECTION
+from app.repositories.journal import LOST_CONNECTION, stream_of
 from app.runner.account import AccountRunner
 from app.runner.gate import HaltedOutside, WireGate
 from app.runner.quality import QualityKeeper
@@ -25,6 +25,8 @@ from app.runner.tenure import Tenure
 from app.services.first_run import FirstRun
 
 POLL_SECONDS: Final = 5.0
+TELL_SECONDS: Final = 0.2
+"How soon an account hears of the orders of others; so many appends are one piece of news."
 PATIENCE_SECONDS: Final = 4.0
 "How long a stop waits for steps under way; the supervisor waits a little longer."
 _WAITS: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
@@ -81,7 +83,9 @@ class Desk:
 
     async def _once(self) -> None:
         """One tenure: from the lease to the clean stop, or to whatever broke."""
-        tenure = Tenure(self._parts.connect, self.account.id, self._parts.holder)
+        tenure = Tenure(
+            self._parts.connect, self.account.id, self._parts.holder, owned=self.gate.own
+        )
         try:
             epoch = await tenure.take()
             self.account = await accounts.get(self._parts.pool, self.account.id)
@@ -128,11 +132,15 @@ class Core:
         self._desks: dict[int, tuple[Desk, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._moved: set[str] = set()
+        "Streams that grew since the other accounts were told."
+        self._telling: asyncio.TimerHandle | None = None
         self._filling: asyncio.Task[None] | None = None
         self._listener = Listener(parts.connect)
         self._listener.on("accounts", lambda _: self._wake.set())
         self._listener.on("commands", self._on_command)
         self._listener.on("trading_state", self._on_latch)
+        self._listener.on("journal", self._on_journal)
         self._listener.on_connected(self._catch_up)
 
     async def run(self) -> None:
@@ -212,6 +220,19 @@ class Core:
         found = self._desks.get(int(payload)) if payload.isdigit() else None
         if found is not None:
             found[0].ask()
+
+    def _on_journal(self, head: str) -> None:
+        """An account did something: those beside it may have to know how many orders it has."""
+        self._moved.add(head.rpartition(":")[0])
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(TELL_SECONDS, self._tell_others)
+
+    def _tell_others(self) -> None:
+        moved, self._moved, self._telling = self._moved, set(), None
+        for desk, _ in self._desks.values():
+            if moved - {stream_of(desk.account.id), "system"}:
+                desk.ask()
 
     def _on_latch(self, scope: str) -> None:
         for desk, _ in self._desks.values():

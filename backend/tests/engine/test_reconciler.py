@@ -700,18 +700,6 @@ async def test_somebody_is_told_of_what_was_found() -> None:
     assert [len(one.reports) for one in books.told] == [0, 1]
 
 
-async def test_symbols_that_nobody_knows_are_made_known_first() -> None:
-    known: list[BrokerBook] = []
-
-    async def know(theirs: BrokerBook) -> None:
-        known.append(theirs)
-
-    books = Books(EASY, know=know)
-    books.venue.hold("MSFT", 7, 300)
-    await books.settle()
-    assert "MSFT" in (known[0].positions or {})
-
-
 async def test_it_looks_for_ever_whatever_the_broker_answers() -> None:
     failures: list[Exception] = []
     books = Books(timing=Timing(flight=0.0, orders=0.0, whole=0.0))
