@@ -106,13 +106,11 @@ _COMPLETENESS: Final = """
   ) g ON true
   WHERE b.dataset = $1 AND b.checked_at IS NOT NULL"""
 
+# One walk through the index; a session is the odd buckets, what lies between two the even ones.
 _COVERAGE: Final = """
-  SELECT coalesce(d.found, 0) AS found
-  FROM unnest($4::timestamptz[], $5::timestamptz[]) WITH ORDINALITY AS s (opened, closed, place)
-  LEFT JOIN LATERAL (
-    SELECT count(*) AS found FROM stock_data b WHERE b.dataset = $1 AND b.stock_id = $2
-      AND b.timeframe = $3 AND b.start >= s.opened AND b.start < s.closed
-  ) d ON true ORDER BY s.place"""
+  SELECT width_bucket(start, $4::timestamptz[]) AS bucket, count(*) AS found FROM stock_data
+  WHERE dataset = $1 AND stock_id = $2 AND timeframe = $3 AND start >= $5 AND start < $6
+  GROUP BY bucket"""
 
 
 async def add(db: Db, dataset: str, timeframe: str, source: str, added: Sequence[Added]) -> None:
@@ -199,6 +197,10 @@ async def bars_within(
     opened: Sequence[datetime],
     closed: Sequence[datetime],
 ) -> list[int]:
-    """How many bars start in each [opened, closed)."""
-    rows = await db.fetch(_COVERAGE, *series, list(opened), list(closed))
-    return [row["found"] for row in rows]
+    """How many bars start in each [opened, closed): ranges in their order that do not overlap."""
+    if not opened:
+        return []
+    edges = [edge for pair in zip(opened, closed, strict=True) for edge in pair]
+    rows = await db.fetch(_COVERAGE, *series, edges, edges[0], edges[-1])
+    found = {row["bucket"]: row["found"] for row in rows}
+    return [found.get(2 * place + 1, 0) for place in range(len(opened))]
