@@ -1,6 +1,6 @@
 """What every broker must do; runs on each adapter that the registry sees."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +10,17 @@ from app.core import registry
 from app.domain.events import OrderAccepted, OrderCanceled, SessionClosed
 from app.domain.market import SliceOpened
 from app.domain.orders import OrderType
-from app.domain.ports import Broker, BrokerSetup
+from app.domain.ports import Broker
+from tests.contracts.broker_venues import VENUES
 from tests.trading import DAY, OPEN, make_order
 
 
 @pytest.fixture(params=registry.names("brokers"))
-def broker(request: pytest.FixtureRequest) -> Broker:
-    made: Broker = registry.load("brokers", request.param)(BrokerSetup(account_id=1))
-    return made
+async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    if request.param not in VENUES:
+        pytest.skip(f"{request.param} has no venue in broker_venues.py yet")
+    async with VENUES[request.param]() as made:
+        yield made
 
 
 def resting(**given: Any) -> Any:

@@ -98,7 +98,9 @@ def completed_order(version: int, ticket: Ticket, status: str, account: str) -> 
     head = _head(ticket, account)
     if ticket.state == "filled":
         head[_QUANTITY] = 0
-    said = ticket.reason or ("Filled Size: " + str(ticket.filled) if ticket.filled else "")
+    said = ticket.reason or "Cancelled by Trader"
+    if ticket.state == "filled":
+        said = f"Filled Size: {ticket.filled}"
     completed = f"{ticket.at:%Y%m%d %H:%M:%S} UTC"
     return [
         101, *head, ticket.number, wish.outside_hours, 0, "0", "", "", "", "", *_profile(version),

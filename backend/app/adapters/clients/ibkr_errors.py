@@ -75,6 +75,14 @@ def planned_outage(at: datetime, restart_at: time) -> str | None:
     return None
 
 
+def planned_until(at: datetime, restart_at: time) -> datetime | None:
+    """The end of the planned outage that `at` lies in, to the minute; None: in none."""
+    end = at.replace(second=0, microsecond=0)
+    while planned_outage(end, restart_at) is not None:
+        end += timedelta(minutes=1)
+    return end if end > at else None
+
+
 def failure(code: int, said: str, symbol: str | None, outage: str | None = None) -> Exception:
     """A message about one request as one of our errors; `symbol` is what it was about.
 

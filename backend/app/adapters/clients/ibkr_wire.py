@@ -1,11 +1,14 @@
 """One socket to TWS or the Gateway by ib_async (or ib_insync), with what the library leaves out.
 
 Both run on asyncio's loop; their blocking calls and their patches of asyncio are never used. The
-library is taken as it is, but for four things: subscriptions can be heard raw, because its tickers
-replace the exchange's time by ours; garbage on the socket ends it; requests fail also by codes that
-the library takes for warnings; its log, which calls every empty answer an error, is silent.
+library is taken as it is, but for six things: subscriptions can be heard raw, because its tickers
+replace the exchange's time by ours; orders too, because it takes warnings about an order for its
+end; ids never go back, though the Gateway's do; garbage on the socket ends it; requests fail also
+by codes that the library takes for warnings; its log, which calls every empty answer an error, is
+silent.
 """
 
+import asyncio
 import importlib
 import logging
 from collections.abc import Callable
@@ -30,10 +33,24 @@ HEARD: Final = (
     "marketDataType",
 )
 "What the wrapper is told of subscriptions, by request id."
+OF_ORDERS: Final = (
+    "openOrder",
+    "orderStatus",
+    "execDetails",
+    "commissionReport",
+    "completedOrder",
+    "position",
+    "accountSummary",
+)
+"What the wrapper is told of orders and of the account, whoever asked."
+NO_ID: Final = (1 << 31) - 1
+"TWS's number for none."
 _HEADER: Final = 4
 
 Notice = Callable[[int, int, str], None]
 "Request id (-1: none), code and text of a message."
+Ear = Callable[[str, tuple[Any, ...]], None]
+"One of `OF_ORDERS`, and the arguments of the wrapper's method."
 
 
 class Line(Protocol):
@@ -61,6 +78,10 @@ class Wire:
         self.module: Any = module
         self.ib: Any = module.IB()
         self.lines: dict[int, Line] = {}
+        self.ear: Ear | None = None
+        "Who trades hears of orders instead of the library."
+        self.lowest_id = 0
+        "No id below this is given out any more, whatever the Gateway says after a restart."
         self.trouble: str | None = None
         "Why we hung up, in words."
         self.request_error: type[Exception] = module.RequestError
@@ -73,6 +94,9 @@ class Wire:
         self.ib.client.conn.hasData += self._on_data
         for name in HEARD:
             self._listen(name)
+        for name in OF_ORDERS:
+            self._listen_to_orders(name)
+        self._keep_ids()
         self._guard_decoder()
 
     @property
@@ -112,6 +136,17 @@ class Wire:
         number = self.ib.client.getReqId()
         return number, self.ib.wrapper.startReq(number if key is None else key, contract)
 
+    def passed(self, order_id: int) -> None:
+        """Somebody used this order id: those that we give out are higher."""
+        if order_id < NO_ID:
+            self.lowest_id = max(self.lowest_id, order_id + 1)
+
+    def may_send_at_once(self) -> bool:
+        """Whether a message written now goes out now, and does not wait in the library's queue."""
+        client, now = self.ib.client, asyncio.get_running_loop().time()
+        recent = sum(now - at <= client.RequestsInterval for at in client._timeQ)
+        return not client._msgQ and recent < client.MaxRequests
+
     def fail(self, future: Any, number: int, code: int, said: str) -> None:  # noqa: ANN401
         """End a request that the library would leave waiting."""
         if not future.done():
@@ -131,6 +166,30 @@ class Wire:
                 line.hear(name, *said)
 
         setattr(self.ib.wrapper, name, hear)
+
+    def _listen_to_orders(self, name: str) -> None:
+        usual = getattr(self.ib.wrapper, name)
+
+        def hear(*said: Any) -> None:  # noqa: ANN401
+            if self.ear is None:
+                usual(*said)
+            else:
+                self.ear(name, said)
+
+        setattr(self.ib.wrapper, name, hear)
+
+    def _keep_ids(self) -> None:
+        """A Gateway that was restarted may count its ids from an earlier one on; we do not."""
+        client = self.ib.client
+        usual = client.getReqId
+
+        def next_id() -> int:
+            client.updateReqId(self.lowest_id)
+            number = int(usual())
+            self.lowest_id = number + 1
+            return number
+
+        client.getReqId = next_id
 
     def _guard_decoder(self) -> None:
         """A message that has no number is no message: the other side speaks something else."""

@@ -1,0 +1,377 @@
+"""Interactive Brokers: orders by TWS or Gateway. What to prepare is in docs/brokers/ibkr.md.
+
+orderRef is our client order id, permId the broker's; the socket's order ids are only addresses.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from app.adapters.clients import ibkr_terms as terms
+from app.adapters.clients.ibkr import IbkrSession, shared_session
+from app.adapters.clients.ibkr_desk import Answer, Change, Desk, Tracked, replaced
+from app.adapters.clients.ibkr_errors import (
+    NAME,
+    SERVERS_BACK,
+    SERVERS_BACK_DATA_LOST,
+)
+from app.adapters.clients.ibkr_executions import Executions
+from app.adapters.clients.ibkr_link import Link, Patience
+from app.adapters.clients.ibkr_login import Contracts, account_of
+from app.adapters.clients.ibkr_options import IbkrOptions
+from app.adapters.clients.ibkr_questions import Questions
+from app.core.clock import Clock, system
+from app.core.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    TradewrightError,
+    TransientError,
+)
+from app.core.logging import get_logger
+from app.core.tasks import end
+from app.domain.events import BrokerReport, SliceClosed
+from app.domain.orders import BrokerOrder, Order
+from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerSetup
+
+ABILITIES: Final = BrokerAbilities(links_orders=True, remembers=timedelta(days=1))
+"Of executions and ended orders, IBKR's API remembers the current day."
+KEPT: Final = timedelta(days=2)
+"How long an order that ended is known here."
+log = get_logger("trading")
+
+
+class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's own settings of this broker."""
+
+    account: str | None = None
+    "Which of the login's accounts, e.g. DU1234567; needed where it has several."
+    outside_hours: bool = False
+    "Whether orders may fill outside regular trading hours (outsideRth)."
+
+
+class Adapter:
+    """One IBKR account behind the port `Broker`."""
+
+    name = NAME
+    is_simulated = False
+    abilities = ABILITIES
+
+    def __init__(
+        self,
+        setup: BrokerSetup,
+        *,
+        session: IbkrSession | None = None,
+        clock: Clock = system,
+        patience: Patience | None = None,
+    ) -> None:
+        self.session = session or shared_session(IbkrOptions(), clock)
+        self.settings = msgspec.convert(dict(setup.settings), IbkrSettings, strict=False)
+        self._setup, self._clock = setup, clock
+        self._patience = patience or Patience()
+        self._news: asyncio.Queue[BrokerReport | BrokerLink] = asyncio.Queue()
+        self._executions = Executions(
+            self._news.put_nowait, clock, patience_seconds=self._patience.commission
+        )
+        self._desk = Desk(setup.account_id, self._news.put_nowait, self._executions, clock)
+        self._questions = Questions(self.session, seconds=self._patience.question)
+        self._link = Link(
+            self.session,
+            clock,
+            self._patience,
+            self._synchronise,
+            self._news.put_nowait,
+            self._desk.lost,
+        )
+        self._contracts = Contracts(self.session)
+        self._joined = 0
+        self._is_heard = False
+
+    @property
+    def is_looking_up(self) -> bool:
+        """Whether contracts are being asked for; orders of their symbols are not sent yet."""
+        return self._contracts.is_asking
+
+    # ------------------------------------------------------------------------------ orders
+
+    async def submit(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
+        known = self._desk.get(order.client_order_id)
+        if known is not None:
+            return ()  # placed before, maybe in another life: never twice
+        if (no := terms.refusal(order)) is not None:
+            raise BrokerRejected(no, api_name=NAME)
+        contract = self._ready(order.symbol)
+        number = int(self.session.ib.client.getReqId())
+        group = self._group(order, number)
+        one = Tracked(
+            identity=order.client_order_id,
+            is_ours=True,
+            order_id=number,
+            client_id=self._desk.client_id,
+            contract=contract,
+            group=group,
+            change=terms.wish_of(order),
+        )
+        return await self._place(one, order, "submit")
+
+    async def replace(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
+        one = self._desk.get(order.client_order_id)
+        contract = self._ready(order.symbol)
+        if one is None or not one.is_open:
+            raise BrokerRejected("IBKR does not have the order any more.", api_name=NAME)
+        self._check_address(one)
+        # A Gateway that has forgotten the order id would take a change for a new order.
+        if one.epoch != self._desk.epoch or one.status not in ("PreSubmitted", "Submitted"):
+            raise BrokerUnavailable(
+                f"The Gateway has not shown the order since it was connected ({one.status}).",
+                api_name=NAME,
+            )
+        if (no := terms.refusal(order)) is not None:
+            raise BrokerRejected(no, api_name=NAME)
+        if terms.wish_of(order) == one.change:
+            return (replaced(one, self._clock.now()),)
+        one.contract = one.contract or contract
+        try:
+            return await self._place(one, order, "replace")
+        except BrokerRejected:
+            await self._look(one)
+            raise
+
+    async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]:
+        one = self._desk.get(client_order_id)
+        self._check_link()
+        if one is None:
+            return ()
+        if one.closing is not None:
+            return (one.closing,)
+        if one.status == "Filled":
+            raise BrokerRejected("It has filled.", api_name=NAME)
+        self._check_address(one)
+        answer = self._desk.begin(one, "cancel")
+        try:
+            self._send(lambda client: client.cancelOrder(one.order_id))
+            return await self._answered(one, "cancel", answer)
+        except BrokerRejected:
+            await self._look(one)
+            raise
+
+    async def cancel_all(self) -> None:
+        """IBKR's global cancel: orders made by hand and by other programs too."""
+        if not self._joined:
+            self._joined += 1
+            self.session.join()
+        await self.session.connect()
+        self._send(lambda client: client.reqGlobalCancel())
+
+    def observe(self, seen: object) -> Iterable[BrokerReport]:
+        """Only to learn which symbols may be traded soon: their contracts are looked up."""
+        if isinstance(seen, SliceClosed) and self._link.is_up:
+            self._contracts.ask(bar.symbol for bar in seen.bars)
+        return ()
+
+    # ---------------------------------------------------------------------------- questions
+
+    async def reports(self) -> AsyncIterator[BrokerReport | BrokerLink]:
+        self._start_hearing()
+        keeping = asyncio.create_task(self._link.run())
+        try:
+            while True:
+                yield await self._news.get()
+        finally:
+            await end([keeping])
+
+    async def find(self, client_order_id: str) -> BrokerOrder | None:
+        """Looks at open orders, at the day's ended ones, and at the day's fills."""
+        self._check_link()
+        open_, ended = await self._orders()
+        for one in open_ + ended:
+            if one.identity == client_order_id:
+                return one
+        await self._questions.executions(self._desk.account)
+        return self._desk.filled(client_order_id)
+
+    async def book(self, since: datetime | None = None) -> BrokerBook:
+        self._check_link()
+        epoch = self._desk.epoch
+        open_, ended = await self._orders()
+        await self._questions.executions(self._desk.account)
+        held = await self._questions.positions(self._desk.account)
+        cash = await self._questions.cash(self._desk.account)
+        self._check_link()
+        if epoch != self._desk.epoch:
+            raise BrokerUnavailable(
+                "The connection broke while the books were read.", api_name=NAME
+            )
+        return BrokerBook(
+            open_orders=tuple(open_),
+            executions=self._executions.take(since),
+            closed_orders=tuple(ended),
+            positions={symbol: quantity for symbol, (quantity, _) in held.items()},
+            average_prices={symbol: cost for symbol, (_, cost) in held.items()},
+            cash=cash,
+        )
+
+    async def close(self) -> None:
+        await self._contracts.close()
+        self._executions.flush()
+        if self._is_heard:
+            self.session.wire.ear = None
+            self.session.ib.errorEvent -= self._on_error
+            self._is_heard = False
+        while self._joined:
+            self._joined -= 1
+            await self.session.leave()
+
+    # ----------------------------------------------------------------------------- sending
+
+    async def _place(self, one: Tracked, order: Order, change: Change) -> Sequence[BrokerReport]:
+        """Write placeOrder: for a new order, or for a change of one. Nothing waits before that."""
+        wanted = terms.request(
+            self.session.wire.module,
+            order,
+            self._desk.account,
+            one.group,
+            outside_hours=self.settings.outside_hours,
+        )
+        answer = self._desk.begin(one, change)
+        try:
+            self._send(lambda client: client.placeOrder(one.order_id, one.contract, wanted))
+        except BrokerUnavailable:
+            if change == "submit":
+                self._desk.drop(one)
+            one.waiting.pop(change, None)
+            raise
+        return await self._answered(one, change, answer)
+
+    async def _answered(
+        self, one: Tracked, change: Change, answer: Answer
+    ) -> Sequence[BrokerReport]:
+        try:
+            async with asyncio.timeout(self._patience.answer):
+                return await answer
+        except TimeoutError:
+            raise TransientError(
+                f"The Gateway said nothing to the {change} of {one.identity}"
+                f" for {self._patience.answer:g} s.",
+                api_name=NAME,
+            ) from None
+        finally:
+            if one.waiting.get(change) is answer:
+                del one.waiting[change]
+
+    def _send(self, write: Any) -> None:  # noqa: ANN401 - a call of the library's client
+        """Raises BrokerUnavailable when the socket is gone: nothing was written then."""
+        try:
+            write(self.session.ib.client)
+        except ConnectionError as error:
+            raise BrokerUnavailable(f"The Gateway is gone: {error}.", api_name=NAME) from None
+
+    def _check_link(self) -> None:
+        if not self._link.is_up or not self.session.is_connected:
+            raise BrokerUnavailable(self._link.trouble, api_name=NAME)
+
+    def _ready(self, symbol: str) -> Any:  # noqa: ANN401
+        """The contract of `symbol`, where a message may be written at once."""
+        self._check_link()
+        if not self.session.wire.may_send_at_once():
+            raise BrokerUnavailable("IBKR takes 50 messages a second: wait.", api_name=NAME)
+        return self._contracts.get(symbol)
+
+    def _check_address(self, one: Tracked) -> None:
+        """Raises BrokerRejected for an order that only somebody else can change or cancel."""
+        if one.order_id and one.client_id == self._desk.client_id:
+            return
+        whose = f"the API client {one.client_id}" if one.client_id else "TWS, by hand"
+        raise BrokerRejected(
+            f"The order was made in {whose}: IBKR lets nobody else change or cancel it.",
+            api_name=NAME,
+            remedy="Cancel it there, or cancel all orders of the account at once.",
+        )
+
+    def _group(self, order: Order, number: int) -> str:
+        """IBKR never takes the name of a group again once one of it has filled or was cancelled."""
+        if order.group_id is None:
+            return ""
+        return self._desk.group_of(order.group_id) or f"{order.group_id}#{number}"
+
+    # ----------------------------------------------------------------------------- hearing
+
+    def _start_hearing(self) -> None:
+        if not self._is_heard:
+            self._is_heard = True
+            self._joined += 1
+            self.session.join(trading=True)
+            self.session.wire.ear = self._hear
+            self.session.ib.errorEvent += self._on_error
+
+    def _hear(self, name: str, said: tuple[Any, ...]) -> None:
+        """A message of orders. What cannot be understood is read again from the lists."""
+        try:
+            self._questions.hear(name, said)
+            if name == "openOrder":
+                self.session.wire.passed(said[0])
+                self._desk.on_open_order(*said)
+            elif name == "orderStatus":
+                self._desk.on_order_status(*said)
+            elif name == "execDetails":
+                self.session.wire.passed(said[2].orderId)
+                self._desk.on_execution(*said[1:], is_live=said[0] < 0)
+            elif name == "commissionReport":
+                self._executions.commission(said[0].execId, said[0].commission)
+        except Exception:
+            log.exception("ibkr_message_not_understood", message=name)
+            self.session.give_up("a message about orders was not understood")
+
+    def _on_error(self, number: int, code: int, said: str, _: object = None) -> None:
+        if code in (SERVERS_BACK, SERVERS_BACK_DATA_LOST):
+            self._link.notice()
+        elif number >= 0:
+            self._desk.on_error(number, code, said)
+
+    # ------------------------------------------------------------------------- catching up
+
+    async def _synchronise(self) -> None:
+        """After each connection: what is open, what was filled, what has ended meanwhile."""
+        desk = self._desk
+        desk.client_id = self.session.client_id or self.session.options.client_id
+        desk.epoch += 1
+        names = [str(name) for name in self.session.ib.client.getAccounts()]
+        desk.account = account_of(names, self.settings.account, self._setup.mode)
+        desk.forget(self._clock.now() - KEPT)
+        self._executions.forget()
+        await self._questions.open_orders()
+        await self._questions.executions(desk.account)
+        self._executions.flush()
+        for contract, order, state in await self._questions.completed_orders():
+            self._note_end(contract, order, state)
+        self._contracts.ask(self._setup.instruments)
+
+    def _note_end(self, contract: Any, order: Any, state: Any) -> None:  # noqa: ANN401
+        """An order that we placed in this life, and whose end we did not hear of."""
+        one = self._desk.get(order.orderRef)
+        if one is not None and one.is_open and order.account == self._desk.account:
+            self._desk.on_ended(one, terms.ended(contract, order, state, one.identity))
+
+    async def _orders(self) -> tuple[list[BrokerOrder], list[BrokerOrder]]:
+        """Open ones, and those that ended today."""
+        account = self._desk.account
+        shown = {said[2].permId for said in await self._questions.open_orders()}
+        open_ = self._desk.shown(shown)
+        ended = []
+        for contract, order, state in await self._questions.completed_orders():
+            if order.account == account:
+                identity = order.orderRef if self._desk.is_ours(order.orderRef) else None
+                ended.append(terms.ended(contract, order, state, identity))
+        gone = {one.broker_order_id for one in ended}
+        return [one for one in open_ if one.broker_order_id not in gone], ended
+
+    async def _look(self, one: Tracked) -> None:
+        """After a no to a change: tell what has become of the order, if it can be had."""
+        with suppress(TradewrightError):
+            for contract, order, state in await self._questions.completed_orders():
+                if order.permId == one.perm_id:
+                    self._note_end(contract, order, state)
+            await self._questions.executions(self._desk.account)

@@ -1,0 +1,77 @@
+"""Which account of the Gateway's login is traded, and what its symbols are at IBKR."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app.adapters.clients.ibkr import IbkrSession
+from app.adapters.clients.ibkr_errors import NAME
+from app.core.errors import BrokerUnavailable, TradewrightError
+from app.core.logging import get_logger
+from app.core.tasks import end
+from app.domain.deployments import AccountMode
+
+log = get_logger("trading")
+
+
+def account_of(names: Sequence[str], wanted: str | None, mode: AccountMode) -> str:
+    """The account to trade. Raises BrokerUnavailable where that is not plain, or not as meant."""
+    if wanted is None and len(names) == 1:
+        wanted = names[0]
+    if wanted is None or wanted not in names:
+        which = "has several" if wanted is None else f"has no {wanted}, but"
+        raise BrokerUnavailable(
+            f"The Gateway's login {which} accounts: {', '.join(names)}.",
+            api_name=NAME,
+            remedy="Name one of them in the account's setting `account`.",
+        )
+    is_paper = wanted.startswith("D")
+    if is_paper is not (mode is AccountMode.PAPER):
+        raise BrokerUnavailable(
+            f"The Gateway is signed in to {wanted}, which trades"
+            f" {'paper' if is_paper else 'real money'}; this account is for {mode.value}.",
+            api_name=NAME,
+            remedy="Compare IBKR_PORT (4002 paper, 4001 live) and the Gateway's login.",
+        )
+    return wanted
+
+
+class Contracts:
+    """Contracts by our symbol, asked for beside everything else: an order cannot wait for one."""
+
+    def __init__(self, session: IbkrSession) -> None:
+        self._session = session
+        self._known: dict[str, Any] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    def get(self, symbol: str) -> Any:  # noqa: ANN401 - of a library that is loaded by name
+        """Raises BrokerUnavailable while it is being asked for."""
+        if symbol not in self._known:
+            self.ask([symbol])
+            raise BrokerUnavailable(
+                f"What {symbol} is at IBKR is being looked up.",
+                api_name=NAME,
+                remedy="Try again in a moment.",
+            )
+        return self._known[symbol]
+
+    def ask(self, symbols: Iterable[str]) -> None:
+        """Look up those that are not known yet."""
+        for symbol in symbols:
+            if symbol not in self._known and symbol not in self._asking:
+                self._asking[symbol] = asyncio.create_task(self._find(symbol))
+
+    @property
+    def is_asking(self) -> bool:
+        return bool(self._asking)
+
+    async def close(self) -> None:
+        await end(list(self._asking.values()))
+
+    async def _find(self, symbol: str) -> None:
+        try:
+            self._known[symbol] = await self._session.contract(symbol)
+        except TradewrightError as error:
+            log.warning("ibkr_contract_unknown", symbol=symbol, error=str(error))
+        finally:
+            self._asking.pop(symbol, None)
