@@ -1,5 +1,6 @@
 """One small account for tests: an engine, its driver, a broker, and bars by hand."""
 
+import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from app.core.tasks import end
 from app.domain.events import (
     BrokerReport,
     CommandCompleted,
@@ -49,6 +51,29 @@ def finish(work: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as done:
         return done.value
     raise AssertionError("the coroutine waited for something")
+
+
+async def on_the_wire(driver: Driver, *work: Coroutine[Any, Any, Any]) -> None:
+    """Do the work, one after the other, with a real broker's wire going on beside it."""
+    wire = driver.wire
+    assert wire is not None
+    running = asyncio.create_task(wire.run())
+    try:
+        for one in work or (settled(driver),):
+            await one
+            await settled(driver, running)
+    finally:
+        await end([running])
+    if running.done() and not running.cancelled() and (error := running.exception()):
+        raise error
+
+
+async def settled(driver: Driver, running: "asyncio.Task[None] | None" = None) -> None:
+    """Wait until the wire has nothing under way and nothing that it could send now."""
+    assert driver.wire is not None
+    await asyncio.sleep(0)
+    while not driver.wire.is_idle and (running is None or not running.done()):
+        await asyncio.sleep(0)
 
 
 def start_command(strategy: str, market: Market) -> CommandReceived:
@@ -165,13 +190,18 @@ class World:
         self.broker: Any = broker or PaperBroker(model, instruments)
         self.journal = MemoryJournal(keeps_time=True)
         self.driver = Driver(self.engine, self.broker, self.journal, **driven)
+        self.driver.linked(is_up=True)
         self.now = OPEN
         self.commands = 0
         if sessions:
             self.step(SessionOpened(session=DAY, at=OPEN))
 
     def step(self, item: Any) -> None:
-        finish(self.driver.step(item))
+        """One step; with a real broker until nothing is left that its wire could do now."""
+        if self.driver.wire is None:
+            finish(self.driver.step(item))
+        else:
+            asyncio.run(on_the_wire(self.driver, self.driver.step(item)))
 
     def bar(
         self,
@@ -284,6 +314,10 @@ class SilentBroker:
 
     async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]:
         self.sent.append(f"cancel {client_order_id}")
+        return self._answer()
+
+    async def replace(self, order: Order, at: datetime) -> Sequence[BrokerReport]:
+        self.sent.append(f"replace {order.client_order_id} {order.quantity}")
         return self._answer()
 
     def observe(self, seen: object) -> Sequence[BrokerReport]:

@@ -5,21 +5,28 @@ with what follows from it; then each approved order goes through the wire gate: 
 committed before the wire is written, and what the broker answers is the next input.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
+from app.core import failpoints
 from app.core.errors import BrokerRejected
+from app.core.failpoints import Point, failpoint
 from app.domain.events import (
     BrokerReport,
     CancelRequested,
     ClockTicked,
     CorporateActionDue,
+    ExecutionCorrected,
     Input,
     OrderAdjusted,
+    OrderApproved,
     OrderCanceled,
+    OrderFilled,
     OrderRejected,
-    OrderReplaced,
     OrderSubmitted,
     OrderUnknown,
     SessionClosed,
@@ -28,17 +35,25 @@ from app.domain.events import (
     occurred_at,
 )
 from app.domain.market import SliceOpened
-from app.domain.orders import Order, OrderChange, OrderStatus
+from app.domain.orders import Order, OrderStatus
 from app.domain.ports import Broker, Entry, Journal
 from app.engine.engine import Engine
 from app.engine.state import Act
+from app.engine.wire import PACE, Gate, Pace, Wire, replaced
 
 Item = SliceOpened | Input
 """What a feed yields. Commands are items like any other."""
-Gate = Callable[[Order], str | None]
-"""Why this order must not be sent now; None when it may. Read synchronously before the wire."""
+Fence = Callable[[], str | None]
+"""Why nothing at all may be sent; None when it may. Read synchronously before the wire."""
+Alarm = Callable[[str, str], Awaitable[None]]
+"""Title and detail of what a person must hear of."""
 _SEEN_BY_BROKERS: Final = (SliceOpened, SliceClosed, SessionClosed, CorporateActionDue)
 Hook = Callable[[Item], Awaitable[None]]
+
+
+def unfenced() -> str | None:
+    """The account is ours, for certain: nobody shares a backtest."""
+    return None
 
 
 def open_gate(order: Order) -> str | None:
@@ -47,7 +62,11 @@ def open_gate(order: Order) -> str | None:
 
 
 class Driver:
-    """Drives one engine. Never run two steps at the same time."""
+    """Drives one engine. Steps are taken one at a time; a real broker's answers are not waited for.
+
+    Simulated brokers are asked within the step, so that the same inputs give the same events. A
+    real one is asked by `wire`, whose `run` must be going on beside the steps.
+    """
 
     def __init__(
         self,
@@ -56,28 +75,48 @@ class Driver:
         journal: Journal,
         *,
         gate: Gate = open_gate,
+        fence: Fence = unfenced,
         clock: Callable[[], datetime] | None = None,
         before: Hook | None = None,
         resumed: Callable[[], Awaitable[None]] | None = None,
+        alarm: Alarm | None = None,
+        pace: Pace = PACE,
     ) -> None:
         """`clock` stamps what we do ourselves; without one, event time does.
 
         `before` is awaited before each item, to load what the engine will need (histories).
         `resumed` is awaited when a resume is journaled, so that the gate knows before we act on it.
+        `fence` says why even cancels must not be sent: the account may not be ours any more.
         """
         self.engine, self.broker, self.journal = engine, broker, journal
-        self._gate, self._clock, self._before, self._resumed = gate, clock, before, resumed
+        self.gate, self.fence, self._clock, self._before = gate, fence, clock, before
+        self._resumed, self._alarm = resumed, alarm
+        self.lock = asyncio.Lock()
+        "Held by whoever journals; a simulated broker's driver has no need of it."
+        self.wire = None if broker.is_simulated else Wire(self, pace)
         self._now: datetime | None = None
         self._asked: set[str] = set()
-        "Orders whose cancel was asked for in this life of the process."
+        "Orders whose cancel a simulated broker was asked for in this life of the process."
         self._is_working = False
 
+    def linked(self, *, is_up: bool) -> None:
+        """The broker's connection came or went (its BrokerLink); before that nothing is sent."""
+        if self.wire is not None:
+            self.wire.linked(is_up=is_up)
+
     async def step(self, item: Item) -> None:
-        """One item of the feed, or one command, with everything that follows from it."""
+        """One item of the feed, one command or one report, with everything that follows from it."""
+        if self.wire is None:
+            await self._step(item)
+        else:
+            async with self.lock:
+                await self._step(item)
+
+    async def _step(self, item: Item) -> None:
         at = item.at if isinstance(item, SliceOpened) else occurred_at(item)
         due = self.engine.deadline
         if due is not None and due <= at:
-            await self.tick(at)
+            await self._strike(at)
         if self._before is not None:
             await self._before(item)
         self._now = at
@@ -86,16 +125,26 @@ class Driver:
                 return  # given again after a restart
             reports = self.broker.observe(item)
             if reports:
-                await self._learn(reports)
+                await self.learn(reports)
         if not isinstance(item, SliceOpened):
-            await self._learn((item,))
+            await self.learn((item,))
 
     async def tick(self, at: datetime) -> None:
         """Let the clock strike where an order timed out before `at`."""
+        due = self.engine.deadline
+        if due is None or due > at:
+            return
+        if self.wire is None:
+            await self._strike(at)
+        else:
+            async with self.lock:
+                await self._strike(at)
+
+    async def _strike(self, at: datetime) -> None:
         struck: datetime | None = None
         while (due := self.engine.deadline) is not None and due <= at and due != struck:
             self._now = struck = due
-            await self._learn((ClockTicked(at=due),))
+            await self.learn((ClockTicked(at=due),))
 
     async def recover(self, at: datetime) -> None:
         """Finish what a crash interrupted; call after the engine and the broker were restored.
@@ -104,8 +153,17 @@ class Driver:
         once; elsewhere it is unknown until reconciliation has asked. Then the outbox is emptied as
         if nothing had been: approved orders were never sent, so they are sent now, but for those
         of a real broker that are older than the order time-out: they are cancelled, and their
-        targets pursued anew. Cancels are asked for again.
+        targets pursued anew. Cancels and replaces are asked for again.
         """
+        if self.wire is None:
+            await self._recover(at)
+            await self._work()
+        else:
+            async with self.lock:
+                await self._recover(at)
+            self.wire.wake()
+
+    async def _recover(self, at: datetime) -> None:
         self._now = at
         for order in self.engine.open_orders:
             if order.status is OrderStatus.SUBMITTED:
@@ -113,24 +171,41 @@ class Driver:
         patience = timedelta(seconds=self.engine.limits.order_timeout_seconds)
         for order in self.engine.open_orders:
             is_old = at - order.at > patience and not self.broker.is_simulated
-            if order.status is OrderStatus.APPROVED and is_old:
+            if order.status is OrderStatus.APPROVED and is_old and not order.is_held:
                 await self._withdraw(order, "approved before an outage, never sent")
-        await self._work()
 
     async def _recover_submitted(self, order: Order, at: datetime) -> None:
         if self.broker.is_simulated:
-            await self._learn(await self.broker.submit(order, at))
+            await self.learn(await self.broker.submit(order, at))
         else:
             reason = "no answer before the restart"
             unknown = OrderUnknown(client_order_id=order.client_order_id, reason=reason, at=at)
-            await self._learn((unknown,))
+            await self.learn((unknown,))
 
     # -------------------------------------------------------------------------------- inside
 
-    async def _learn(self, inputs: Iterable[Input]) -> None:
-        """Journal the inputs with their consequences, in one transaction; then empty the outbox."""
+    async def learn(self, inputs: Iterable[Input]) -> None:
+        """Journal the inputs with their consequences, in one transaction; then act on the outbox.
+
+        With a real broker the caller holds the lock.
+        """
+        entries = self._handled(inputs)
+        if entries:
+            await self._append(entries)
+            if type(entries[0].event) is CorporateActionDue:
+                self._adjust(entries)
+            if self._resumed is not None and _resumes(entries):
+                await self._resumed()
+        if self.wire is not None:
+            self.wire.wake()
+        elif self.engine.outbox and not self._is_working:
+            await self._work()
+
+    def _handled(self, inputs: Iterable[Input]) -> list[Entry]:
+        """The inputs, each followed by what the engine makes of it."""
         entries: list[Entry] = []
-        for event in inputs:
+        for given in inputs:
+            event = given if self.wire is None else self._attributed(given)
             cause = len(entries)
             entries.append(Entry(event))
             facts = self.engine.handle(event)
@@ -139,20 +214,44 @@ class Driver:
             if self._asked:
                 wanted = {f.client_order_id for f in facts if isinstance(f, CancelRequested)}
                 self._asked -= wanted
-        if entries:
+        return entries
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        if failpoints.armed is None:
             await self.journal.append(entries)
-            if type(entries[0].event) is CorporateActionDue:
-                self._adjust(entries)
-            if self._resumed is not None and _resumes(entries):
-                await self._resumed()
-        if self.engine.outbox and not self._is_working:
-            await self._work()
+            return
+        is_intent = any(type(entry.event) is OrderApproved for entry in entries)
+        failpoint(Point.BEFORE_APPEND)
+        if is_intent:
+            failpoint(Point.BEFORE_INTENT_COMMIT)
+        await self.journal.append(entries)
+        if is_intent:
+            failpoint(Point.AFTER_INTENT_COMMIT)
+        failpoint(Point.AFTER_APPEND)
+
+    def _attributed(self, event: Input) -> Input:
+        """A fill says whose it is: a broker knows the order, not our ledger."""
+        if not isinstance(event, OrderFilled | ExecutionCorrected):
+            return event
+        execution = event.execution
+        record = self.engine.book.records.get(execution.client_order_id)
+        if record is None or record.order.ledger == execution.ledger:
+            return event
+        owned = msgspec.structs.replace(execution, ledger=record.order.ledger)
+        return msgspec.structs.replace(event, execution=owned)
 
     def _adjust(self, entries: Iterable[Entry]) -> None:
         """A simulated broker's orders follow what a corporate action made of them here."""
         for entry in entries:
             if isinstance(entry.event, OrderAdjusted):
                 self.broker.observe(entry.event)
+
+    async def alarm(self, title: str, detail: str) -> None:
+        """A person must hear of it."""
+        if self._alarm is not None:
+            await self._alarm(title, detail)
+
+    # -------------------------------------------------------------- a simulated broker's wire
 
     async def _work(self) -> None:
         """Act on the outbox in order; what comes of it is learned, and may add to it."""
@@ -171,32 +270,33 @@ class Driver:
     def _next_act(self) -> Act | None:
         """A cancel stays in the outbox until the order is closed, but it is asked for once."""
         for act in self.engine.outbox:
-            if act.kind == "submit" or act.client_order_id not in self._asked:
+            if act.kind != "cancel" or act.client_order_id not in self._asked:
                 return act
         return None
 
     async def _submit(self, order: Order) -> None:
-        reason = self._gate(order)
+        reason = self.gate(order)
         if reason is None:
             identity = order.client_order_id
-            await self._learn((OrderSubmitted(client_order_id=identity, at=self._at()),))
+            failpoint(Point.BEFORE_SUBMITTED_COMMIT)
+            await self.learn((OrderSubmitted(client_order_id=identity, at=self.at()),))
+            failpoint(Point.AFTER_SUBMITTED_COMMIT)
             # Read again: the journal took its time, and from here to the wire nothing waits.
-            reason = self._gate(order)
+            reason = self.gate(order)
         if reason is not None:
             await self._withdraw(order, reason)
             return
-        await self._learn(await self._sent(order))
+        reports = await self._sent(order)
+        failpoint(Point.AFTER_WIRE)
+        await self.learn(reports)
+        failpoint(Point.AFTER_ANSWER_COMMIT)
 
     async def _sent(self, order: Order) -> Iterable[BrokerReport]:
         identity = order.client_order_id
         try:
-            return await self.broker.submit(order, self._at())
+            return await self.broker.submit(order, self.at())
         except BrokerRejected as error:
-            reason = str(error)
-            return (OrderRejected(client_order_id=identity, reason=reason, at=self._at()),)
-        except Exception as error:  # noqa: BLE001  anything else means: nobody knows
-            reason = f"{type(error).__name__}: {error}"
-            return (OrderUnknown(client_order_id=identity, reason=reason, at=self._at()),)
+            return (OrderRejected(client_order_id=identity, reason=str(error), at=self.at()),)
 
     async def _cancel(self, client_order_id: str) -> None:
         order = self.engine.book.open.get(client_order_id)
@@ -204,45 +304,32 @@ class Driver:
             await self._withdraw(order, "held here: the broker never had it")
             return
         self._asked.add(client_order_id)
-        try:
-            reports = await self.broker.cancel(client_order_id, self._at())
-        except BrokerRejected:
-            return  # too late to cancel: the fill is on its way to us
-        except Exception as error:  # noqa: BLE001  nobody knows whether it was cancelled
-            reason = f"cancel: {type(error).__name__}: {error}"
-            reports = (OrderUnknown(client_order_id=client_order_id, reason=reason, at=self._at()),)
-        await self._learn(reports)
+        failpoint(Point.BEFORE_CANCEL)
+        reports = await self.broker.cancel(client_order_id, self.at())
+        failpoint(Point.AFTER_CANCEL)
+        await self.learn(reports)
 
     async def _replace(self, order: Order) -> None:
-        change = order.wanted or order.change
+        changed = order.changed(order.wanted or order.change)
         if order.is_held:
-            await self._learn((_changed_here(order, change, self._at()),))
+            await self.learn((replaced(changed, "", self.at()),))
             return
-        await self._learn(await self.broker.replace(order.changed(change), self._at()))
+        failpoint(Point.BEFORE_REPLACE)
+        reports = await self.broker.replace(changed, self.at())
+        failpoint(Point.AFTER_REPLACE)
+        await self.learn(reports)
 
     async def _withdraw(self, order: Order, reason: str) -> None:
         identity = order.client_order_id
-        await self._learn((OrderCanceled(client_order_id=identity, reason=reason, at=self._at()),))
+        await self.learn((OrderCanceled(client_order_id=identity, reason=reason, at=self.at()),))
 
-    def _at(self) -> datetime:
+    def at(self) -> datetime:
+        """Now: by the clock, or else the time of the item that is being handled."""
         if self._clock is not None:
             return self._clock()
         if self._now is None:
             raise RuntimeError("nothing has happened yet")
         return self._now
-
-
-def _changed_here(order: Order, change: OrderChange, at: datetime) -> OrderReplaced:
-    """Nobody need be asked about an order that we hold."""
-    return OrderReplaced(
-        client_order_id=order.client_order_id,
-        broker_order_id="",
-        quantity=change.quantity,
-        limit_price=change.limit_price,
-        stop_price=change.stop_price,
-        trail=change.trail,
-        at=at,
-    )
 
 
 def _resumes(entries: Iterable[Entry]) -> bool:

@@ -1,5 +1,6 @@
 """The driver: journal first, gate, wire, and what every answer of a broker becomes."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from app.domain.orders import Order, OrderStatus
 from app.domain.ports import Entry
 from app.engine.driver import Driver, drive, open_gate
 from app.engine.journal import MemoryJournal
-from tests.trading import MINUTE, OPEN, SilentBroker, World, finish, make_order
+from tests.trading import MINUTE, OPEN, SilentBroker, World, finish, make_order, on_the_wire
 
 ID = "1-manual-AAPL-c1-e1"
 
@@ -120,17 +121,6 @@ def test_a_cancel_that_comes_too_late_waits_for_the_fill() -> None:
     assert not world.of(OrderUnknown)
 
 
-def test_a_cancel_without_an_answer_is_asked_for_again() -> None:
-    broker = SilentBroker((), ConnectionError("gone"))
-    world = World(broker=broker)
-    world.bar(100)
-    world.order("buy", 1)
-    world.command("order_cancel", client_order_id=ID)
-    assert world.of(OrderUnknown)[0].reason == "cancel: ConnectionError: gone"
-    world.command("order_cancel", client_order_id=ID)
-    assert broker.sent == [ID, f"cancel {ID}", f"cancel {ID}"]
-
-
 def test_nothing_is_done_when_the_journal_refuses() -> None:
     class Refusing(MemoryJournal):
         async def append(self, entries: Sequence[Entry]) -> int:
@@ -216,7 +206,8 @@ def slice_of(world: World) -> SliceClosed:
 
 def test_an_approved_order_is_sent_after_a_short_outage() -> None:
     world = interrupted(submitted=False)
-    finish(world.driver.recover(world.now + MINUTE))
+    world.driver.linked(is_up=True)
+    asyncio.run(on_the_wire(world.driver, world.driver.recover(world.now + MINUTE)))
     assert len(world.broker.sent) == 1
 
 
