@@ -104,6 +104,11 @@ class Driver:
         if self.wire is not None:
             self.wire.linked(is_up=is_up)
 
+    def ready(self, *, is_ready: bool) -> None:
+        """Our books were held against the broker's since it is connected: orders may be sent."""
+        if self.wire is not None:
+            self.wire.ready(is_ready=is_ready)
+
     async def step(self, item: Item) -> None:
         """One item of the feed, one command or one report, with everything that follows from it."""
         if self.wire is None:

@@ -92,7 +92,9 @@ class Wire:
 
     def __init__(self, driver: Drives, pace: Pace) -> None:
         self.is_up = False
-        "Whether the broker is connected, as its own reports say."
+        "Whether the broker is connected, as its own reports say: cancels are sent."
+        self.is_ready = False
+        "Whether our books were held against its since: orders are sent, and changes of them."
         self._driver, self._pace = driver, pace
         self._wake: asyncio.Event | None = None
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -106,10 +108,18 @@ class Wire:
     def linked(self, *, is_up: bool) -> None:
         """The connection came or went; what waits is asked for at once when it is back."""
         self.is_up = is_up
+        self.is_ready = self.is_ready and is_up
         if is_up:
             self._held_until, self._refused = 0.0, 0
             for tries in self._tries.values():
                 tries.due = 0.0
+        self.wake()
+
+    def ready(self, *, is_ready: bool) -> None:
+        """Our books agree with the broker's, or must be compared again before anything is sent."""
+        if is_ready and not self.is_up:
+            self.linked(is_up=True)
+        self.is_ready = is_ready
         self.wake()
 
     def wake(self) -> None:
@@ -178,9 +188,9 @@ class Wire:
             return True
         if act.kind == "replace" and order.is_held:
             return True
-        if not self.is_up:
-            return False
-        return act.kind != "replace" or order.status in HEARD
+        if act.kind == "cancel":
+            return self.is_up
+        return self.is_ready and (act.kind == "submit" or order.status in HEARD)
 
     def _due(self, act: Act, order: Order) -> float:
         if act.kind == "submit":
@@ -241,7 +251,7 @@ class Wire:
         if reason is not None:
             await self._withdraw(order, reason)
             return None
-        if not self.is_up:
+        if not self.is_ready:
             await self._unsent(identity, "the connection was lost")
             return None
         return driver.engine.book.open[identity]

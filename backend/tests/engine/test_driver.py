@@ -206,7 +206,7 @@ def slice_of(world: World) -> SliceClosed:
 
 def test_an_approved_order_is_sent_after_a_short_outage() -> None:
     world = interrupted(submitted=False)
-    world.driver.linked(is_up=True)
+    world.driver.ready(is_ready=True)
     asyncio.run(on_the_wire(world.driver, world.driver.recover(world.now + MINUTE)))
     assert len(world.broker.sent) == 1
 
