@@ -26,6 +26,7 @@ from app.domain.matching import FREE, FillModel
 from app.domain.orders import Leg, Order, Side
 from app.domain.portfolio import Position
 from app.domain.ports import Broker, BrokerAbilities, BrokerBook, BrokerLink, BrokerOrder
+from app.engine.desk import EVERYTHING
 from app.engine.driver import Driver
 from app.engine.engine import AccountSetup, Engine
 from app.engine.history import Windows
@@ -178,6 +179,7 @@ class World:
         model: FillModel = FREE,
         instruments: Mapping[str, Instrument] | None = None,
         broker: Broker | None = None,
+        abilities: BrokerAbilities = EVERYTHING,
         sessions: bool = True,
         **driven: Any,
     ) -> None:
@@ -187,6 +189,7 @@ class World:
             strategies=make_lean,
             histories=self.windows,
             instruments=instruments,
+            abilities=abilities,
         )
         self.broker: Any = broker or PaperBroker(model, instruments)
         self.journal = MemoryJournal(keeps_time=True)

@@ -6,11 +6,11 @@ from typing import Final
 
 from app.domain.deployments import TradingState, deployment_of
 from app.domain.events import TradingHalted, TradingResumed
-from app.domain.orders import Leg
+from app.domain.orders import Leg, Order, OrderStatus, OrderType
 from app.domain.portfolio import Position
 from app.domain.signals import Signal
 from app.engine.desk import Desk
-from app.engine.protection import protect
+from app.engine.protection import is_wanted, protect
 from app.engine.pursuit import pursue
 from app.engine.state import Standing
 
@@ -28,8 +28,21 @@ def halt(desk: Desk, reason: str, actor: str, at: datetime) -> None:
     desk.emit(TradingHalted(state=TradingState.HALTED, reason=reason, actor=actor, at=at))
     for order in list(desk.book.open.values()):
         is_its_flatten = was_halted and order.leg is Leg.FLATTEN
-        if not order.leg.is_protective and not is_its_flatten:
+        if not order.leg.is_protective and not is_its_flatten and not _covers(desk, order):
             desk.cancel(order, reason, at)
+
+
+def _covers(desk: Desk, order: Order) -> bool:
+    """An exit at the broker whose stop had to make way for it: without it the position is bare.
+
+    Where the broker links orders no stop ever has to.
+    """
+    is_at_market = order.leg is Leg.EXIT and order.type is OrderType.MARKET
+    standing = desk.standings.get((order.ledger, order.symbol))
+    if desk.abilities.links_orders or not is_at_market or standing is None:
+        return False
+    is_there = order.status is not OrderStatus.APPROVED
+    return is_there and is_wanted(desk, standing) and not desk.legs(order.ledger, order.symbol)
 
 
 def restrict(desk: Desk, reason: str, actor: str, at: datetime) -> None:

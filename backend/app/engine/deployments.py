@@ -251,7 +251,7 @@ class Deployments:
         price = book.price(bar.symbol) or instrument.price(bar.close)
         limits = book.limits_of(runtime.ledger, bar.symbol)
         budget = budget_of(deployment.capital, runtime.shares, book.equity, limits)
-        stop, profit = wanted.stop_loss, wanted.take_profit
+        stop, profit, trail = wanted.stop_loss, wanted.take_profit, wanted.stop_trail
         signal = Signal(
             signal_id=f"{runtime.ledger}-{bar.symbol}-{stamp(at)}",
             ledger=runtime.ledger,
@@ -263,6 +263,7 @@ class Deployments:
             valid_until=at + runtime.patience if wanted.exposure else None,
             stop_loss=None if stop is None else instrument.price(stop),
             take_profit=None if profit is None else instrument.price(profit),
+            stop_trail=None if trail is None else max(instrument.price(trail), instrument.tick),
             reasons=wanted.reasons
             or (
                 f"{deployment.strategy} turned from {stance(before)} to {stance(wanted.exposure)}.",

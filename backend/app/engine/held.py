@@ -18,6 +18,7 @@ from app.domain.orders import STOPS, Leg, Order, OrderTerms, OrderType, PendingC
 from app.domain.orders import TimeInForce as Life
 from app.domain.trailing import followed
 from app.engine.desk import RELEASED_AS, Desk
+from app.engine.groups import partners
 from app.engine.pursuit import pursue
 from app.engine.state import Act
 
@@ -93,7 +94,8 @@ def _reach(desk: Desk, order: Order, price: Decimal, at: datetime) -> None:
     terms = None
     if sent_as is OrderType.LIMIT:
         terms = OrderTerms(type=sent_as, limit_price=order.limit_price, time_in_force=Life.DAY)
-    desk.cancel(order, f"{reason}: an exit is sent in its place", at)
+    for one in (order, *partners(desk, order)):
+        desk.cancel(one, f"{reason}: an exit is sent in its place", at)
     desk.expire(standing, at)
     standing.target = msgspec.structs.replace(standing.target, terms=terms, oco=None)
     standing.is_live, standing.is_once = True, False

@@ -47,7 +47,7 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
     standing = desk.standings.get((ledger, symbol))
     if not held or standing is None:
         return
-    if not legs and not _is_wanted(desk, standing):
+    if not legs and not is_wanted(desk, standing):
         return
     wanted = abs(held) - _leaving(desk, standing, held)
     is_halted = desk.book.trading_state is TradingState.HALTED
@@ -64,7 +64,8 @@ def _side(quantity: Decimal) -> Side:
     return Side.BUY if quantity > 0 else Side.SELL
 
 
-def _is_wanted(desk: Desk, standing: Standing) -> bool:
+def is_wanted(desk: Desk, standing: Standing) -> bool:
+    """Whether a leg should rest while anything is held."""
     target = standing.target
     named = (target.stop_loss, target.stop_trail, target.take_profit)
     limits = desk.book.limits_of(target.ledger, target.symbol)
@@ -132,15 +133,18 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
 
 
 def _shape(desk: Desk, standing: Standing, position: Position, kind: Leg) -> Shape | None:
-    """What the leg is to be; None: there is to be none."""
+    """What the leg is to be; None: nobody says that there is to be one."""
     target = standing.target
+    if _is_meant(standing, position):
+        stop, trail, profit = target.stop_loss, target.stop_trail, target.take_profit
+    else:
+        stop = trail = profit = None
     if kind is Leg.TAKE_PROFIT:
-        price = target.take_profit
-        return None if price is None else Shape(OrderType.LIMIT, limit_price=price)
-    if target.stop_trail is not None:
-        return Shape(OrderType.TRAILING_STOP, stop_price=target.stop_loss, trail=target.stop_trail)
-    if target.stop_loss is not None:
-        return Shape(OrderType.STOP, stop_price=target.stop_loss)
+        return None if profit is None else Shape(OrderType.LIMIT, limit_price=profit)
+    if trail is not None:
+        return Shape(OrderType.TRAILING_STOP, stop_price=stop, trail=trail)
+    if stop is not None:
+        return Shape(OrderType.STOP, stop_price=stop)
     distance = desk.book.limits_of(target.ledger, target.symbol).default_stop_loss
     if distance is None:
         return None
@@ -148,6 +152,15 @@ def _shape(desk: Desk, standing: Standing, position: Position, kind: Leg) -> Sha
     price = position.average_price * (1 + away)
     price = desk.book.instrument(position.symbol).round_price(price)
     return Shape(OrderType.STOP, stop_price=price, is_named=False)
+
+
+def _is_meant(standing: Standing, position: Position) -> bool:
+    """Whether the prices that a signal names are for what is held: not while it is being left.
+
+    What a person named holds until the position is closed.
+    """
+    sides = standing.target.quantity * position.quantity
+    return sides > 0 or (not sides and standing.is_once)
 
 
 def _fit(

@@ -166,11 +166,10 @@ def on_replaced(desk: Desk, event: OrderReplaced) -> None:
         changed = changed.to(S.ACCEPTED)
     desk.book.put(changed)
     standing = desk.standings.get((order.ledger, order.symbol))
-    if standing is not None and not order.leg.is_protective:
-        if standing.waits:
-            pursue(desk, standing, event.at)
-        else:
-            settle(desk, standing, event.at)
+    if standing is not None and standing.waits:
+        pursue(desk, standing, event.at)
+    elif standing is not None and not order.leg.is_protective:
+        settle(desk, standing, event.at)
     _fit_again(desk, changed, event.at)
 
 

@@ -25,6 +25,7 @@ class Wanted(msgspec.Struct, frozen=True, gc=False):
     exposure: float
     stop_loss: float | None = None
     take_profit: float | None = None
+    stop_trail: float | None = None
     reasons: tuple[str, ...] = ()
     values: dict[str, float] = {}
 
@@ -114,10 +115,11 @@ def wanted_of(answer: Any, row: Row) -> Wanted:  # noqa: ANN401 - whatever user 
     """The answer with the row's prices and values. Raises ValueError outside -1 .. +1."""
     if isinstance(answer, Opinion):
         exposure, stop, profit = float(answer.exposure), answer.stop_loss, answer.take_profit
-        reasons = answer.reasons
+        trail, reasons = answer.stop_trail, answer.reasons
     else:
         exposure, reasons = float(answer), ()
         stop, profit = _optional(row, "stop_loss"), _optional(row, "take_profit")
+        trail = _optional(row, "stop_trail")
     if not -1.0 <= exposure <= 1.0:
         raise ValueError(f"exposure must be between -1 and 1, not {exposure}")
     at = row.index
@@ -126,7 +128,7 @@ def wanted_of(answer: Any, row: Row) -> Wanted:  # noqa: ANN401 - whatever user 
         for name, column in row.columns.items()
         if name not in _BARS and math.isfinite(value := float(column[at]))
     }
-    return Wanted(exposure, stop, profit, reasons, finite)
+    return Wanted(exposure, stop, profit, trail, reasons, finite)
 
 
 def _optional(row: Row, name: str) -> float | None:

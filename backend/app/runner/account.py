@@ -1,7 +1,7 @@
 """One account at work: recover, reconcile, then drive its engine until told to stop."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ import msgspec
 
 from app.bootstrap import Parts
 from app.core import clock
-from app.core.errors import InvalidInput, JournalError, NotFound
+from app.core.errors import InvalidInput, JournalError, NotFound, TradewrightError
 from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.domain.commands import CommandKind
@@ -31,11 +31,12 @@ from app.domain.ports import Entry
 from app.engine.commands import DeploymentStart, parse
 from app.engine.driver import Driver, Item
 from app.engine.engine import AccountSetup, Engine
+from app.engine.findings import outcome_of
 from app.engine.reconciliation import differences
 from app.engine.state import EngineState
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.slices import Moment
-from app.repositories import commands, config, instruments, journal, revisions
+from app.repositories import commands, instruments, journal, revisions
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION, PostgresJournal, stream_of
 from app.repositories.paging import Row
@@ -43,11 +44,13 @@ from app.repositories.projection import Projection
 from app.repositories.stock_data import StockData
 from app.runner import recovery
 from app.runner.actions import Actions
+from app.runner.brokerage import Brokerage
 from app.runner.gate import HaltedOutside, WireGate
 from app.runner.histories import Histories
 from app.runner.inbox import Ended, Inbox, Position
 from app.runner.live import LiveData
 from app.runner.pulse import PulseKeeper
+from app.runner.surroundings import Surroundings
 from app.services.ingestion import FRESH, Ingestion, Untold
 
 CHECKPOINT_EVENTS: Final = 1_000
@@ -79,9 +82,15 @@ class AccountRunner:
         self._saved_seq = 0
         self._saving: asyncio.Task[None] | None = None
         self._inbox = Inbox(self._open_feed)
+        self._surroundings = Surroundings(parts.pool, account.id)
         self._live: LiveData | None = None
         self._fed: Fed = frozenset(), False
         self._pulse = PulseKeeper(parts.pool, parts.settings.home, account)
+        self._brokerage: Brokerage | None = None
+        "Of a real broker."
+        self._is_settled = False
+        "Our books were held against the broker's in this run: the feed may begin."
+        self._asides: list[asyncio.Task[None]] = []
         self._broken: BaseException | None = None
         "What ended a task that must not end."
         self._journal = PostgresJournal(
@@ -100,35 +109,41 @@ class AccountRunner:
 
     async def run(self) -> None:
         """Until `stop`. Raises Fenced when another process took over, and whatever breaks."""
-        beating = asyncio.create_task(self._pulse.beat(), name="pulse")
-        beating.add_done_callback(self._on_aside_done)
+        self._begin(self._pulse.beat())
         try:
             if self.account.dataset == LIVE_DATASET:
                 self._live = LiveData(self._parts, self.account)
             await self._start()
             self._pulse.ready(self._engine)
-            asides = [self._flush_indicators(), self._poll()]
+            self._begin(self._flush_indicators(), self._poll())
             if self._live is not None:
-                asides += [self._live.report(), self._live.backfill()]
-                asides.append(self._live.follow_options())
-            tasks = [asyncio.create_task(aside) for aside in asides]
-            for task in tasks:
-                task.add_done_callback(self._on_aside_done)
-            try:
-                await self._work()
-            finally:
-                await end(tasks)
+                live = self._live
+                self._begin(live.report(), live.backfill(), live.follow_options())
+            await self._work()
+            await self._end_asides()
             await self._save()
             await self._store_indicators()
             await self._pulse.say(is_stopped=True)
         finally:
-            await end([beating])
+            await self._end_asides()
             await self._inbox.stop()
             if self._saving is not None:
                 await asyncio.gather(self._saving, return_exceptions=True)
             if self._live is not None:
                 await self._live.close()
+            if self._brokerage is not None:
+                await self._brokerage.close()
             await self._journal.close()
+
+    def _begin(self, *asides: Coroutine[Any, Any, None]) -> None:
+        for aside in asides:
+            task = asyncio.create_task(aside)
+            task.add_done_callback(self._on_aside_done)
+            self._asides.append(task)
+
+    async def _end_asides(self) -> None:
+        asides, self._asides = self._asides, []
+        await end(asides)
 
     def _on_aside_done(self, task: "asyncio.Task[None]") -> None:
         """Without its asides an account would seem well and not be: it begins anew instead."""
@@ -152,13 +167,20 @@ class AccountRunner:
         await self._journal.open()
         await self._read_latch()
         known = await instruments.load(self._parts.pool)
+        broker, book = self._parts.broker(self.account, known)
+        is_new = self._journal.seq == 0
+        if book is None:
+            self._brokerage = Brokerage(self._parts, self.account, broker, self._inbox)
+            self._begin(self._brokerage.listen(), self._brokerage.report())
+            if is_new:
+                self.account = await self._brokerage.begin_books()
         self._engine = Engine(
             AccountSetup(account_id=self.account.id, cash=self.account.starting_cash),
             strategies=self._parts.catalogue.make,
             histories=self._histories,
             instruments=known,
+            abilities=broker.abilities,
         )
-        broker, book = self._parts.broker(self.account, known)
         with timing("recovery", account_id=self.account.id):
             found = await recovery.Recovery(
                 self._parts.pool, self.account.id, self._engine, book, self._prepare, self._warm
@@ -170,9 +192,11 @@ class AccountRunner:
             broker,
             self._journal,
             gate=self.gate,
+            fence=self.gate.fence,
             clock=clock.now if self.account.dataset == LIVE_DATASET else None,
             before=self._prepare,
             resumed=self._read_latch,
+            alarm=self._alarm,
         )
         log.info(
             "recovered",
@@ -182,15 +206,34 @@ class AccountRunner:
             seq=self._journal.seq,
             differences=found.differences,
         )
-        await self._reconcile(found.differences)
-        await self._settle_halt()
+        if self._brokerage is not None:
+            self._attach(self._brokerage, found.differences, is_new=is_new)
+        else:
+            await self._reconcile(found.differences)
+            await self._settle()
         await self._driver.recover(self._now())
         await self._remember_received()
         await self._adopt_limits()
         await self._follow()
 
+    def _attach(self, brokerage: Brokerage, unexplained: list[str], *, is_new: bool) -> None:
+        """From here on the wire is at work, and orders wait until our books were compared."""
+        wire = self._driver.wire
+        if wire is None:
+            raise RuntimeError(f"{brokerage.name} is simulated, and its book is not ours")
+        brokerage.attach(self._driver, is_new=is_new, ours=unexplained, ready=self.ask)
+        self._begin(wire.run(), brokerage.keep())
+
+    async def _alarm(self, title: str, detail: str) -> None:
+        with suppress(*LOST_CONNECTION):
+            await self._parts.alarm("order_path", title, detail, self.account.id)
+
+    async def _settle(self) -> None:
+        self._is_settled = True
+        await self._settle_halt()
+
     async def _reconcile(self, unexplained: list[str]) -> None:
-        """Nothing trades before our books were held against the broker's."""
+        """A simulated broker's book is a fold of our own: it is compared once, at the start."""
         book = await self._driver.broker.book()
         found = (*unexplained, *differences(self._engine.open_orders, book))
         held = sum(1 for ledger in self._engine.ledgers.values() for _ in ledger.positions.values())
@@ -221,20 +264,23 @@ class AccountRunner:
 
     async def _adopt_limits(self) -> None:
         """The stored limits, as a command: the stream alone must explain every decision."""
-        wanted = await config.limits(self._parts.pool, self.account.id)
-        engine = msgspec.to_builtins(self._engine.limits)
-        changed = {
-            key: value for key, value in msgspec.to_builtins(wanted).items() if engine[key] != value
-        }
-        if changed:
+        pool, account_id = self._parts.pool, self.account.id
+        for payload in await self._surroundings.limits(self._engine.book):
             command_id = await commands.submit(
-                self._parts.pool,
-                self.account.id,
-                CommandKind.LIMITS_CHANGE,
-                {"limits": changed},
-                SYSTEM_ACTOR,
+                pool, account_id, CommandKind.LIMITS_CHANGE, payload, SYSTEM_ACTOR
             )
-            await self._receive(await commands.get(self._parts.pool, command_id))
+            await self._receive(await commands.get(pool, command_id))
+
+    async def _look_around(self) -> None:
+        """What changed in other accounts, or is known of symbols, becomes inputs."""
+        book, symbols = self._engine.book, self._inbox.symbols
+        try:
+            news = await self._surroundings.news(book, symbols, self._now())
+        except LOST_CONNECTION as error:
+            log.warning("surroundings_not_read", account_id=self.account.id, error=str(error))
+            return  # the poll asks again
+        for event in news:
+            await self._driver.step(event)
 
     # ------------------------------------------------------------------------------------ work
 
@@ -243,6 +289,8 @@ class AccountRunner:
             self._check()
             if self._asked:
                 self._asked = False
+                if not self._is_settled and self._brokerage and self._brokerage.is_ready:
+                    await self._settle()
                 await self._take_commands()
                 continue
             item = await self._inbox.next()
@@ -261,7 +309,7 @@ class AccountRunner:
     def _check(self) -> None:
         if self._broken is not None:
             raise self._broken
-        if self.gate.is_halted_outside:
+        if self.gate.is_halted_outside and self._is_settled:
             raise HaltedOutside("The guardian halted the account; its engine begins anew.")
 
     async def _take_effect(self, opened: SessionOpened) -> None:
@@ -271,7 +319,7 @@ class AccountRunner:
             await self._driver.step(action)
             self._asked = True  # the feed may have to follow another symbol
 
-    async def _after(self, item: Moment) -> None:
+    async def _after(self, item: Item) -> None:
         is_due = self._journal.seq - self._saved_seq >= CHECKPOINT_EVENTS
         if is_due or isinstance(item, SessionClosed):
             await self._save_aside()
@@ -300,13 +348,47 @@ class AccountRunner:
             if row["id"] not in self._received:
                 await self._receive(row)
         await self._follow()
+        await self._look_around()
 
     async def _receive(self, row: Row) -> None:
         self._received.add(row["id"])
+        if row["kind"] != CommandKind.RECONCILE:
+            await self._learn(row, row["payload"])
+        elif self._brokerage is None:
+            await self._learn(row, {"outcome": await self._compared()})
+        else:
+            self._begin(self._reconciled(row, self._brokerage))  # the broker takes its time
+
+    async def _reconciled(self, row: Row, brokerage: Brokerage) -> None:
+        """Somebody asked to hold the books against each other."""
+        is_dry, is_asked = bool(row["payload"].get("dry_run")), bool(row["payload"].get("adopt"))
+        try:
+            found = await brokerage.reconcile(is_dry=is_dry, is_asked=is_asked)
+            outcome = outcome_of(found, is_dry=is_dry)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a broker may fail in any way
+            code = error.code if isinstance(error, TradewrightError) else "broker_unavailable"
+            outcome = {"code": code, "detail": str(error) or type(error).__name__}
+        await self._learn(row, {"dry_run": is_dry, "adopt": is_asked, "outcome": outcome})
+
+    async def _compared(self) -> dict[str, Any]:
+        """Of a simulated broker, whose book is a fold of our own: there is nothing to change."""
+        book = await self._driver.broker.book()
+        found = differences(self._engine.open_orders, book)
+        return {
+            "dry_run": True,
+            "reports": [],
+            "differences": [{"kind": "order", "detail": one} for one in found],
+            "open_orders": len(book.open_orders),
+            "positions": sum(1 for _ in self._engine.book.positions()),
+        }
+
+    async def _learn(self, row: Row, payload: dict[str, Any]) -> None:
         event = CommandReceived(
             command_id=row["id"],
             kind=row["kind"],
-            payload=row["payload"],
+            payload=payload,
             actor=row["actor"],
             at=self._now(),
         )
@@ -330,6 +412,8 @@ class AccountRunner:
 
     async def _follow(self) -> None:
         """Feed what is watched, decided by, held or ordered; start anew when that changed."""
+        if not self._is_settled:
+            return  # nothing is decided before our books were held against the broker's
         wanted = set(self.account.settings.symbols)
         wanted |= {symbol for symbol, _ in self._engine.subscriptions}
         wanted |= {order.symbol for order in self._engine.open_orders}
@@ -403,6 +487,8 @@ class AccountRunner:
 
     async def _prepare(self, item: Item) -> None:
         """Load what strategies that start, or whose bars were corrected, will look back on."""
+        if self._brokerage is not None:
+            await self._brokerage.know(item)
         if isinstance(item, BarsCorrected):
             for deployment, state in self._engine.deployments.values():
                 if state is DeploymentState.RUNNING and item.symbol in deployment.symbols:

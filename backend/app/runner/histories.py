@@ -26,7 +26,7 @@ from app.runner.actions import Actions
 from app.strategies.base import BaseStrategy, Row, Strategy
 from app.strategies.panel import PanelRow, PanelStrategy
 
-_DECISIONS: Final = frozenset({*NAMES, "exposure", "stop_loss", "take_profit"})
+_DECISIONS: Final = frozenset({*NAMES, "exposure", "stop_loss", "take_profit", "stop_trail"})
 _KEPT: Final = 100_000
 _AT_ONCE: Final = 5_000
 _FIRST_LOOK: Final = 1_000

@@ -64,6 +64,8 @@ class Opinion:
     stop_loss: float | None = None
     take_profit: float | None = None
     reasons: tuple[str, ...] = ()
+    stop_trail: float | None = None
+    "How far behind the best price the stop stays, in money; it begins at `stop_loss` where given."
 
 
 def snake_case(name: str) -> str:
@@ -152,7 +154,7 @@ class Strategy(BaseStrategy):
 
     `prepare` is vectorised: row i uses rows <= i only. When bars alone decide, it returns an
     `exposure` column (NaN: no opinion), and optionally `stop_loss` and `take_profit` columns of
-    absolute prices. Override `decide` only when the strategy's own past matters; its memory is then
+    absolute prices, and `stop_trail` of distances in money. Override `decide` only when the strategy's own past matters; its memory is then
     a dataclass in `memory`, which the engine checkpoints. Every symbol of a deployment has an
     instance of its own.
     """

@@ -13,7 +13,7 @@ ROWS: Final = 400
 "Bars tried beyond the lookback."
 CUTS: Final = (1, 7, 101, 250)
 "Bars cut off at the end to see whether earlier rows stay as they were."
-PRICES: Final = ("stop_loss", "take_profit")
+PRICES: Final = ("stop_loss", "take_profit", "stop_trail")
 
 
 class Problem(Exception):
@@ -42,7 +42,7 @@ def check_exposure(columns: Columns) -> None:
         raise Problem(f"exposure must be from -1 to 1, not {outside[:1].tolist() or 'infinite'}.")
     for name in PRICES:
         if name in columns and (columns[name] <= 0).any():
-            raise Problem(f"{name} must be a price above 0, or NaN for none.")
+            raise Problem(f"{name} must be above 0, or NaN for none.")
 
 
 def descriptions_missing(kind: type[BaseStrategy], columns: Columns) -> Iterator[str]:

@@ -99,9 +99,9 @@ class PanelStrategy(BaseStrategy):
 
     `prepare` is vectorised: it returns columns by symbol, as long as the panel; row i uses what had
     closed by the end of row i only. When bars alone decide, each symbol has an `exposure` column
-    (NaN: no opinion), and optionally `stop_loss` and `take_profit`. Override `decide` only when the
-    strategy's own past matters; its memory is then a dataclass in `memory`, which the engine
-    checkpoints. A deployment has one instance for all its symbols.
+    (NaN: no opinion), and optionally `stop_loss`, `take_profit` and `stop_trail`. Override `decide`
+    only when the strategy's own past matters; its memory is then a dataclass in `memory`, which the
+    engine checkpoints. A deployment has one instance for all its symbols.
     """
 
     timeframes: ClassVar[tuple[str, ...]] = ()

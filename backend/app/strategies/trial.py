@@ -30,7 +30,8 @@ def as_opinion(said: object) -> Opinion | None:
     exposure: object = opinion.exposure
     if not isinstance(exposure, int | float) or not -1 <= exposure <= 1:
         raise ValueError(f"an exposure must be from -1 to 1, or None, not {exposure!r}")
-    for price in (opinion.stop_loss, opinion.take_profit):
+    for name in ("stop_loss", "take_profit", "stop_trail"):
+        price = getattr(opinion, name)
         if price is not None and not price > 0:
-            raise ValueError(f"stop_loss and take_profit must be above 0, or None, not {price!r}")
+            raise ValueError(f"{name} must be above 0, or None, not {price!r}")
     return opinion

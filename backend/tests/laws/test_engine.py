@@ -18,6 +18,7 @@ from app.domain.events import (
     OrderCanceled,
     OrderDenied,
     OrderFilled,
+    OrderReplaced,
     OrderSubmitted,
     PositionChanged,
     SignalExpired,
@@ -211,6 +212,8 @@ def test_orders_have_one_id_each_and_move_along_the_edges(case: Case) -> None:
             assert identity not in status
             status[identity] = OrderStatus.APPROVED
             wanted[identity], filled[identity] = event.order.quantity, Decimal(0)
+        elif isinstance(event, OrderReplaced):
+            wanted[event.client_order_id] = event.quantity
         elif isinstance(event, OrderFilled):
             one = event.execution
             assert one.execution_id not in executions

@@ -61,7 +61,7 @@ WRONG = [
     (COLUMNS, '{"average": average,', '{"average": average.astype(str),', "must hold numbers"),
     (COLUMNS, "1.0, 0.0)", "2.0, 0.0)", "exposure must be from -1 to 1"),
     (COLUMNS, "1.0, 0.0)", "np.inf, 0.0)", "exposure must be from -1 to 1"),
-    (COLUMNS, '{"average": average,', '{"stop_loss": average * 0,', "must be a price above 0"),
+    (COLUMNS, '{"average": average,', '{"stop_loss": average * 0,', "must be above 0"),
     (COLUMNS, '"exposure": np.where(', '"other": np.where(', "must return a column `exposure`"),
     (COLUMNS, 'return {"average"', 'return [] and {"average"', "must return columns by name"),
     (MEMORY, "1.0 if self.memory.on", "3 if self.memory.on", "exposure must be from -1 to 1"),
