@@ -57,6 +57,8 @@ class Orders:
     "Client ids that hear of all orders (the Master API client id)."
     keeps_news: bool = True
     "Off: news of orders are lost although the connection stays, as when IBKR's servers are away."
+    tells_orders: bool = True
+    "Off: only fills and ends are told, as it happens to market orders that fill at once."
     commissions_at_once: bool = True
     placed: int = 0
     "Messages that placed or changed an order, taken or not."
@@ -71,7 +73,7 @@ class Orders:
         self.exchange = Exchange(now=lambda: self.server.now())
         self.exchange.filled = self._on_fill
         self.exchange.ended = self._on_end
-        self.exchange.changed = self._tell
+        self.exchange.changed = self.tell
 
     def handlers(self) -> "dict[int, Callable[[Caller, Fields], None]]":
         """By message id of the request."""
@@ -177,9 +179,10 @@ class Orders:
         if self._rejections:
             code, said = self._rejections.popleft()
             ticket.state, ticket.reason, note.status = "rejected", said, "Inactive"
+            ticket.at = self.server.now()
             self.exchange.tickets.append(ticket)
             self._say(ticket, lambda to: to.error(order_id, code, said, is_news=True))
-            self._tell(ticket)
+            self.tell(ticket)
             return
         if self._silent:
             self._silent -= 1
@@ -190,7 +193,7 @@ class Orders:
         self.exchange.place(ticket)
         is_waiting = ticket.kind not in ("market", "limit")
         ticket.tag.status = "PreSubmitted" if is_waiting else "Submitted"
-        self._tell(ticket)
+        self.tell(ticket)
         self.exchange.settle(ticket)
         self._quiet.discard(ticket)
 
@@ -211,7 +214,7 @@ class Orders:
             self._quiet.add(ticket)
         ticket.tag.wish = wish
         self.exchange.change(ticket, Decimal(wish.quantity), wish.limit, wish.stop, wish.trail)
-        self._tell(ticket)
+        self.tell(ticket)
         self.exchange.settle(ticket)
         self._quiet.discard(ticket)
 
@@ -280,18 +283,24 @@ class Orders:
     def _on_fill(self, ticket: Ticket, fill: Fill) -> None:
         ticket.tag.status = "Filled" if ticket.state == "filled" else "Submitted"
         self._tell_fill(fill)
-        self._tell(ticket)
+        self.tell(ticket)
 
     def _on_end(self, ticket: Ticket) -> None:
         ticket.tag.status = _status(ticket)
+        order_id, code = ticket.tag.order_id, 202
+        said = f"Order Canceled - reason:{ticket.reason}"
+        if ticket.state == "expired":
+            said = "Order Canceled - reason:Order expired"
+        elif ticket.state == "rejected":
+            code, said = 201, f"Order rejected - reason:{ticket.reason}"
         if ticket.state != "filled":
-            order_id, said = ticket.tag.order_id, f"Order Canceled - reason:{ticket.reason}"
-            if ticket.state == "expired":
-                said = "Order Canceled - reason:Order expired"
-            self._say(ticket, lambda caller: caller.error(order_id, 202, said, is_news=True))
+            self._say(ticket, lambda caller: caller.error(order_id, code, said, is_news=True))
         self._say(ticket, lambda caller: caller.say(*self._status(ticket)))
 
-    def _tell(self, ticket: Ticket) -> None:
+    def tell(self, ticket: Ticket) -> None:
+        """The order and its status, as they are, to who may hear of it."""
+        if not self.tells_orders:
+            return
         status = self._status(ticket)
         self._say(ticket, lambda caller: caller.say(*self._order(caller, ticket)))
         self._say(ticket, lambda caller: caller.say(*status))

@@ -68,7 +68,9 @@ async def test_an_order_is_placed_changed_and_filled(
     await until(lambda: trade.orderStatus.status == "Filled")
     assert [(f.execution.shares, f.execution.price) for f in trade.fills] == [(5, 170.5), (7, 170)]
     assert trade.fills[0].execution.orderRef == "ours-1"
-    assert trade.fills[0].execution.time == ticket.at.replace(microsecond=0)  # type: ignore[union-attr]  # placed
+    assert trade.fills[0].execution.time == server.orders.exchange.fills[0].at.replace(
+        microsecond=0
+    )
     assert trade.orderStatus.avgFillPrice == pytest.approx(170.2083, abs=1e-4)
 
 

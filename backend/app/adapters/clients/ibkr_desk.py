@@ -186,7 +186,7 @@ class Desk:
             symbol=fills[0].symbol,
             side=Side(fills[0].side),
             quantity=wanted,
-            status=OrderStatus.FILLED if quantity >= wanted else OrderStatus.CANCELED,
+            status=OrderStatus.FILLED if quantity >= wanted else OrderStatus.PARTIALLY_FILLED,
             filled_quantity=quantity,
             average_price=sum((fill.quantity * fill.price for fill in fills), ZERO) / quantity,
         )
@@ -257,6 +257,7 @@ class Desk:
         one.said = (code, text)
         no = BrokerRejected(text, api_name=NAME, code=code)
         if verdict is not Verdict.UNCLEAR and _fail(one, "replace", no):
+            one.said = None  # the order itself may be as it was
             return
         if verdict is Verdict.TOO_LATE:
             _fail(one, "cancel", no)
