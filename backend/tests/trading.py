@@ -137,11 +137,12 @@ def make_execution(quantity: float, price: float, **given: Any) -> Execution:
 class Lean(Strategy):
     """Wants (close - 100) / 10: 110 is +1, 95 is -0.5; above 120 it has no opinion.
 
-    Raises at 66; stops and profits are fractions of the close.
+    Raises at 66; stops and profits are fractions of the close, a trail is money.
     """
 
     stop: float = 0.0
     profit: float = 0.0
+    trail: float = 0.0
     columns = {}  # noqa: RUF012 - a ClassVar of the base
 
     @property
@@ -154,7 +155,8 @@ class Lean(Strategy):
         side = np.sign(exposure)
         stop = close * (1 - side * self.stop) if self.stop else np.full(len(close), np.nan)
         profit = close * (1 + side * self.profit) if self.profit else np.full(len(close), np.nan)
-        return {"exposure": exposure, "stop_loss": stop, "take_profit": profit}
+        columns = {"exposure": exposure, "stop_loss": stop, "take_profit": profit}
+        return columns | ({"stop_trail": np.full(len(close), self.trail)} if self.trail else {})
 
     def decide(self, row: Row, held: float) -> Any:
         if row["close"] == 66:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.errors import InvalidInput
-from app.domain.deployments import MANUAL
+from app.domain.deployments import MANUAL, TradingState
 from app.domain.events import (
     CommandReceived,
     OrderApproved,
@@ -260,6 +260,8 @@ class ByHand:
             )
         self._check_change(order, asked)
         if order.leg.is_protective:
+            if self.desk.book.trading_state is TradingState.HALTED:
+                raise Refused("trading_halted", "Trading is halted; resume it first.")
             return self._move_leg(order, asked, event.at)
         if not order.is_held and not self.desk.abilities.can_replace:
             raise Refused(

@@ -49,14 +49,24 @@ RELEASED_AS: Final = {
 def on_their_way(orders: Iterable[Order]) -> Decimal:
     """Signed shares that these orders may still bring; of an OCO pair only one of the two."""
     total = ZERO
-    pairs: dict[tuple[str, Leg], list[Decimal]] = {}
+    pairs: dict[tuple[str, Leg], dict[str, Decimal]] = {}
     for order in orders:
         if order.group_id is None:
             total += order.signed_remaining
         else:
-            both = pairs.setdefault((order.signal_id, order.leg), [ZERO, ZERO])
-            both[order.type in STOPS] += order.signed_remaining
-    return sum((max(both, key=abs) for both in pairs.values()), total) if pairs else total
+            both = pairs.setdefault((order.signal_id, order.leg), {})
+            place = place_in_pair(order)
+            both[place] = both.get(place, ZERO) + order.signed_remaining
+    return sum((max(both.values(), key=abs) for both in pairs.values()), total)
+
+
+def place_in_pair(order: Order) -> str:
+    """What tells the two orders of a pair apart.
+
+    All ways out beside the protection are in its group; of those of one signal a pair is a stop and
+    a limit. Ways in have a group only as a pair, and a stop that we held is one no more when sent.
+    """
+    return order.client_order_id if order.leg is Leg.ENTRY else str(order.type in STOPS)
 
 
 class Desk:

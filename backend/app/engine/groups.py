@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from app.domain.executions import Execution
-from app.domain.orders import STOPS, Leg, Order
-from app.engine.desk import Desk
+from app.domain.orders import Leg, Order
+from app.engine.desk import Desk, place_in_pair
 from app.engine.pursuit import pursue, resize
 from app.engine.state import Standing
 
@@ -30,7 +30,7 @@ def _pair(desk: Desk, order: Order) -> list[Order]:
         if one.order.signal_id == order.signal_id
         and one.order.leg is order.leg
         and one.order.group_id == order.group_id
-        and (one.order.type in STOPS) != (order.type in STOPS)
+        and place_in_pair(one.order) != place_in_pair(order)
     ]
 
 

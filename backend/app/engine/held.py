@@ -104,6 +104,8 @@ def _reach(desk: Desk, order: Order, price: Decimal, at: datetime) -> None:
 
 
 def _release(desk: Desk, order: Order, sent_as: OrderType, reason: str, at: datetime) -> None:
+    for one in partners(desk, order):
+        desk.cancel(one, f"the other order of the pair was {reason}", at)
     limit = order.limit_price if sent_as is OrderType.LIMIT else None
     desk.book.put(
         msgspec.structs.replace(

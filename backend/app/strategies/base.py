@@ -85,6 +85,8 @@ class BaseStrategy(ABC):
     "One sentence; by default the first line of the docstring."
     columns: ClassVar[Mapping[str, str]] = {}
     "What `prepare` returns (for each symbol): column names and what they mean."
+    answers_ahead: ClassVar[bool] = False
+    "Whether it lives in another process, so that live trading asks it before it must know."
     memory: Any = None
     "A dataclass (or msgspec.Struct) with all that `decide` remembers."
 
@@ -154,9 +156,9 @@ class Strategy(BaseStrategy):
 
     `prepare` is vectorised: row i uses rows <= i only. When bars alone decide, it returns an
     `exposure` column (NaN: no opinion), and optionally `stop_loss` and `take_profit` columns of
-    absolute prices, and `stop_trail` of distances in money. Override `decide` only when the strategy's own past matters; its memory is then
-    a dataclass in `memory`, which the engine checkpoints. Every symbol of a deployment has an
-    instance of its own.
+    absolute prices, and `stop_trail` of distances in money. Override `decide` only when the
+    strategy's own past matters; its memory is then a dataclass in `memory`, which the engine
+    checkpoints. Every symbol of a deployment has an instance of its own.
     """
 
     @abstractmethod

@@ -27,6 +27,11 @@ class View:
         self._rows, self._ends = rows, ends
         self._newest = np.searchsorted(ends, rows, side="right") - 1
 
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """When each of its own bars closed, ns UTC."""
+        return self._ends
+
     def __getitem__(self, name: str) -> Array:
         """A column of the newest bar closed at or before each row; NaN before the first."""
         return self.aligned(self.bars[name])
@@ -84,6 +89,11 @@ class Panel:
             known = ", ".join(f"{symbol} {timeframe}" for symbol, timeframe in self._views)
             raise KeyError(f"the panel has no {symbol} {timeframe}, only {known}")
         return found
+
+    @property
+    def views(self) -> Mapping[tuple[str, Timeframe], View]:
+        """Every series of it, by symbol and timeframe."""
+        return self._views
 
     def with_bars(self, made: Mapping[str, Columns]) -> dict[str, Columns]:
         """By symbol the columns of its bars as of each row, and those `made` of them."""

@@ -20,12 +20,18 @@ from app.domain.events import (
 )
 from app.domain.limits import UNLIMITED, Limits
 from app.domain.matching import FREE, FillModel
-from app.domain.orders import Leg
+from app.domain.orders import Leg, Order, OrderType
+from app.domain.ports import BrokerAbilities
+from app.engine.desk import EVERYTHING, on_their_way
 from app.engine.paper import PaperBroker
 from app.engine.state import EngineState
 from tests.trading import World
 
 D = Decimal
+UNLINKED = BrokerAbilities(links_orders=False)
+PLAIN = BrokerAbilities(
+    types=frozenset({OrderType.MARKET, OrderType.LIMIT}), links_orders=False, can_replace=False
+)
 SYMBOLS = ("AAPL", "MSFT")
 Step = tuple[str, dict[str, Any]]
 
@@ -40,6 +46,12 @@ bars = st.tuples(
     ),
 )
 symbols = st.sampled_from(SYMBOLS)
+PAIR: Any = {
+    "type": "limit",
+    "limit_price": "101",
+    "oco": {"type": "stop", "stop_price": "96"},
+    "time_in_force": "gtc",
+}
 orders = st.tuples(
     st.just("order_place"),
     st.fixed_dictionaries(
@@ -55,7 +67,11 @@ orders = st.tuples(
                 given,
                 given | {"type": "limit", "limit_price": "99", "time_in_force": "gtc"},
                 given | {"type": "stop", "stop_price": "103"},
+                given | {"type": "trailing_stop", "trail": "2", "time_in_force": "gtc"},
                 given | {"time_in_force": "ioc"},
+                given | {"time_in_force": "fok"},
+                given | {"stop_trail": "3"},
+                given | PAIR,
             ]
         )
     ),
@@ -71,6 +87,18 @@ commands = st.one_of(
     st.tuples(st.just("trading_resume"), st.just({})),
     st.tuples(st.just("cancel_newest"), st.just({})),
     st.tuples(
+        st.just("replace_some"),
+        st.fixed_dictionaries(
+            {"which": st.integers(0, 5)},
+            optional={
+                "quantity": st.integers(1, 80).map(str),
+                "limit_price": st.integers(90, 110).map(str),
+                "stop_price": st.integers(90, 110).map(str),
+                "trail": st.integers(1, 5).map(str),
+            },
+        ),
+    ),
+    st.tuples(
         st.just("deployment_stop"),
         st.fixed_dictionaries({"deployment_id": st.just(2), "flatten": st.booleans()}),
     ),
@@ -83,6 +111,7 @@ worlds = st.fixed_dictionaries(
     {
         "limits": st.sampled_from([UNLIMITED, Limits(allow_short=True)]),
         "model": st.sampled_from([FREE, FillModel(volume_cap=D("0.005"))]),
+        "abilities": st.sampled_from([EVERYTHING, UNLINKED, PLAIN]),
     }
 )
 law = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -108,6 +137,11 @@ def go(world: World, step: Step) -> None:
     elif kind == "cancel_newest":
         newest = [order.client_order_id for order in world.engine.open_orders][-1:]
         world.command("order_cancel", client_order_id=newest[0] if newest else "nobody")
+    elif kind == "replace_some":
+        working = [order.client_order_id for order in world.engine.open_orders]
+        which, asked = given["which"], {k: v for k, v in given.items() if k != "which"}
+        identity = working[which % len(working)] if working else "nobody"
+        world.command("order_replace", client_order_id=identity, **asked)
     else:
         world.command(kind, **given)
 
@@ -135,14 +169,15 @@ def _books_are_true(world: World) -> None:
         for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
             covered = sum((o.remaining_quantity for o in legs if o.leg is kind), D(0))
             assert covered <= abs(position.quantity), "a leg must never turn a position around"
-    going: dict[tuple[str, str], Decimal] = {}
+    going: dict[tuple[str, str], list[Order]] = {}
     for order in world.engine.open_orders:
         if order.leg is Leg.EXIT:
-            key = order.ledger, order.symbol
-            going[key] = going.get(key, D(0)) + order.remaining_quantity
-    assert all(q <= abs(book.held(*key)) for key, q in going.items()), "an exit only exits"
+            going.setdefault((order.ledger, order.symbol), []).append(order)
+    for key, exits in going.items():
+        assert abs(on_their_way(exits)) <= abs(book.held(*key)), "an exit only exits"
     resting = world.broker.matcher.resting
-    assert {o.client_order_id for o in world.engine.open_orders} == set(resting)
+    held_here = {o.client_order_id for o in world.engine.open_orders if o.is_held}
+    assert {o.client_order_id for o in world.engine.open_orders} == set(resting) | held_here
     assert not world.engine.outbox
 
 
