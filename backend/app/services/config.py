@@ -11,15 +11,17 @@ from app.core.errors import InvalidInput, NotFound
 from app.core.registry import suggestion
 from app.domain.commands import CommandKind
 from app.domain.events import ConfigChanged
-from app.domain.limits import BOUNDS, Limits, out_of_bounds
+from app.domain.limits import BOUNDS, EXPLANATIONS, Limits, out_of_bounds
 from app.domain.ports import Entry
+from app.domain.scopes import ALL, typed
+from app.domain.scopes import checked as checked_scope
 from app.domain.users import Caller
-from app.repositories import account_reports, audit, config
+from app.repositories import account_reports, audit, config, deployment_reports
 from app.repositories.audit import Act
 from app.repositories.journal import SharedJournal
 from app.repositories.paging import Row
 
-SCOPE: Final = "all"
+SCOPE: Final = ALL
 _FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Limits)}
 _SCHEMA: Final = msgspec.json.schema(Limits)["$defs"]["Limits"]["properties"]
 
@@ -59,32 +61,80 @@ class Config:
         known(key)
         return entry(key, (await config.values(self._pool, SCOPE)).get(key))
 
+    async def scoped(self) -> list[Row]:
+        """What accounts, deployments and symbols are limited to beyond `all`."""
+        return await config.stored_scopes(self._pool)
+
     async def change(
         self,
         caller: Caller,
         key: str,
         value: object,
         reason: str | None,
+        scope: str = SCOPE,
     ) -> Row:
-        """Store a value and tell every engine. Raises NotFound, or InvalidInput with the bounds."""
+        """Store a value and tell every engine it concerns. Raises NotFound, or InvalidInput.
+
+        In a scope that is not `all` None takes the limit away. Nothing loosens: of all values that
+        apply to an order the tightest holds.
+        """
         known(key)
-        plain = checked(key, value)
+        accounts = await self._accounts(scope)
+        plain = None if value is None and scope != SCOPE else checked(key, value)
+        if plain is not None:
+            typed(key, plain, scope)
         now = self._clock.now()
         async with self._pool.acquire() as db, db.transaction():
-            before = await config.change(db, SCOPE, key, plain, caller.actor, reason or "")
+            before = await config.change(db, scope, key, plain, caller.actor, reason or "")
             if before != plain:
+                name = key if scope == SCOPE else f"{scope}/{key}"
                 event = ConfigChanged(
-                    key=key, before=before, after=plain, actor=caller.actor, at=now
+                    key=name, before=before, after=plain, actor=caller.actor, at=now
                 )
                 await self._journal.append_within(db, [Entry(event)])
-                await audit.append(
-                    db, self._audit_key, _act(caller, key, before, plain, reason), now
-                )
+                act = _act(caller, name, before, plain, reason)
+                await audit.append(db, self._audit_key, act, now)
         if before != plain:
-            for account in await account_reports.ids(self._pool):
-                payload = {"limits": {key: plain}}
-                await self._desk.submit(account, CommandKind.LIMITS_CHANGE, payload, caller.actor)
-        return await self.entry(key)
+            for account in accounts:
+                await self._tell(account, scope, key, plain, caller.actor)
+        stored = (await config.values(self._pool, scope)).get(key)
+        return entry(key, stored, scope)
+
+    async def rollback(self, caller: Caller, change_id: int, reason: str | None) -> Row:
+        """Set what a change had changed back to what it was. Raises NotFound."""
+        past = await config.past(self._pool, change_id)
+        if past is None:
+            raise NotFound(
+                f"There is no change {change_id}.", remedy="See `tradewright config history`."
+            )
+        known(past["key"])
+        value = past["before"]
+        if past["is_first"] and past["scope"] == SCOPE:
+            value = msgspec.to_builtins(_FIELDS[past["key"]].default)
+        why = reason or f"change {change_id} rolled back"
+        return await self.change(caller, past["key"], value, why, past["scope"])
+
+    async def _accounts(self, scope: str) -> list[int]:
+        """The accounts whose engines a scope concerns. Raises InvalidInput, or NotFound."""
+        kind, _, number = checked_scope(scope).partition(":")
+        every = await account_reports.ids(self._pool)
+        if kind == "deployment":
+            row = await deployment_reports.get(self._pool, int(number), None)
+            return [row["account_id"]]
+        if kind != "account":
+            return every
+        if not number or int(number) not in every:
+            remedy = f"There are {', '.join(f'account:{one}' for one in every) or 'none yet'}."
+            raise NotFound(f"There is no account for the scope {scope}.", remedy=remedy)
+        return [int(number)]
+
+    async def _tell(self, account: int, scope: str, key: str, plain: object, actor: str) -> None:
+        if scope.startswith(("deployment:", "symbol:")):
+            payload: dict[str, Any] = {"limits": {key: plain}, "scope": scope}
+        else:
+            limits = await config.limits(self._pool, account)
+            payload = {"limits": {key: msgspec.to_builtins(getattr(limits, key))}}
+        await self._desk.submit(account, CommandKind.LIMITS_CHANGE, payload, actor)
 
 
 def known(key: str) -> None:
@@ -110,14 +160,15 @@ def checked(key: str, value: object) -> object:
     return msgspec.to_builtins(found)
 
 
-def entry(key: str, stored: Row | None) -> Row:
+def entry(key: str, stored: Row | None, scope: str = SCOPE) -> Row:
     """A setting as the API shows it."""
     default = msgspec.to_builtins(_FIELDS[key].default)
     return {
         "key": key,
-        "value": stored["value"] if stored else default,
+        "scope": scope,
+        "value": stored["value"] if stored else default if scope == SCOPE else None,
         "default": default,
-        "description": stored["description"] if stored else "",
+        "description": EXPLANATIONS[key],
         "value_schema": schema(key),
         "updated_at": stored["updated_at"] if stored else None,
         "updated_by": stored["updated_by"] if stored else None,
