@@ -58,6 +58,11 @@ class Fills:
                 return one
         return None
 
+    def of_order(self, client_order_id: str) -> list[Execution]:
+        """What was filled of one order of late, as it counts now."""
+        found = (one.execution for one in self._fills)
+        return [one for one in found if one.client_order_id == client_order_id]
+
     def snapshot(self) -> list[BookedFill]:
         """All of them, for a checkpoint."""
         return [msgspec.structs.replace(one) for one in self._fills]

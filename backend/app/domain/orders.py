@@ -1,5 +1,6 @@
 """What we ask of a broker, and the only ways an order may change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -255,8 +256,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             average_price=average,
         )
 
-    def corrected(self, before: Execution, after: Execution | None) -> "Order":
-        """This order with fill `before` taken back, or replaced by `after`.
+    def corrected(
+        self, before: Execution, after: Execution | None, fills: Sequence[Execution] = ()
+    ) -> "Order":
+        """This order with fill `before` taken back, or replaced by `after`; `fills` are those left.
 
         One that is not full any more is open again for what it lacks, unless it was ended.
         """
@@ -264,6 +267,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         spent = (self.average_price or ZERO) * self.filled_quantity - before.price * before.quantity
         if after is not None:
             filled, spent = filled + after.quantity, spent + after.price * after.quantity
+        if filled == sum((one.quantity for one in fills), ZERO):
+            # All of them are known: their average is exact.
+            spent = sum((one.quantity * one.price for one in fills), ZERO)
         average = (spent / filled).quantize(_PRECISION) if filled else None
         order = msgspec.structs.replace(self, filled_quantity=filled, average_price=average)
         if order.status is S.FILLED and filled < order.quantity:
@@ -317,7 +323,6 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             stop_price=self.stop_price,
             trail=self.trail,
         )
-
 
     def adopted(self, ledger: str, held: Decimal, at: datetime) -> Order:
         """What is left of it as an order of `ledger`, which holds `held` of the symbol.

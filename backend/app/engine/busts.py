@@ -80,7 +80,8 @@ def _rebook(
     record = book.records.get(before.client_order_id)
     if record is None:
         return
-    order = record.order.corrected(before, instead)
+    left = desk.fills.of_order(before.client_order_id)
+    order = record.order.corrected(before, instead, left)
     book.put(order)
     what = "taken back" if instead is None else "corrected"
     message = f"A fill of {before.quantity} {symbol} at {before.price} was {what}: {reason}"

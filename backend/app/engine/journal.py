@@ -18,6 +18,7 @@ from app.domain.events import (
     SessionOpened,
     SliceClosed,
     TradeClosed,
+    TradeVoided,
     encode_all,
 )
 from app.domain.executions import Execution
@@ -26,7 +27,15 @@ from app.domain.ports import Entry
 
 _BATCH: Final = 1000
 _TOLD: Final = frozenset(
-    {OrderFilled, TradeClosed, OrderDenied, DeploymentFailed, PositionAdjusted, CashMoved}
+    {
+        OrderFilled,
+        TradeClosed,
+        TradeVoided,
+        OrderDenied,
+        DeploymentFailed,
+        PositionAdjusted,
+        CashMoved,
+    }
 )
 TIME: Final = frozenset({SliceClosed, ClockTicked, SessionOpened, SessionClosed, BarLate})
 """Inputs that only say that time went on. A backtest skips those that change nothing."""
@@ -75,6 +84,8 @@ class MemoryJournal:
             self.executions.append(event.execution)
         elif isinstance(event, TradeClosed):
             self.trades.append(event.trade)
+        elif isinstance(event, TradeVoided):
+            self.trades = [one for one in self.trades if one.trade_id != event.trade_id]
         elif isinstance(event, OrderDenied):
             self.denials[event.code] += 1
         elif isinstance(event, PositionAdjusted | CashMoved):
