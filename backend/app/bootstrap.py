@@ -22,7 +22,7 @@ from app.core.options import Options, where_of
 from app.core.security import master_key, subkey
 from app.db.address import database_url, redis_url
 from app.db.session import APPLICATION_NAME, opened_pool
-from app.domain.deployments import AccountMode
+from app.domain.deployments import LIVE_DATASET, AccountMode
 from app.domain.events import Severity
 from app.domain.instruments import Instrument
 from app.domain.market import Timeframe
@@ -109,29 +109,36 @@ class Parts:
     def broker(
         self, account: Account, instruments: Mapping[str, Instrument]
     ) -> tuple[Broker, PaperBroker | None]:
-        """The account's broker; the second is the same one where its book is ours to rebuild."""
-        if account.broker != PAPER or account.mode is not AccountMode.PAPER:
-            raise ConfigurationError(
-                f"Account {account.name} is {account.mode} at the broker {account.broker!r};"
-                " this version trades on paper only.",
-                remedy="Use a paper account.",
-            )
-        paper: PaperBroker = registry.load("brokers", PAPER)(
+        """The account's broker; the second is the same one where its book is ours to rebuild.
+
+        Raises NotFound for an unknown broker, ConfigurationError with the variable of a key.
+        """
+        settings = account.settings
+        made: Broker = make_broker(
+            account.broker,
             BrokerSetup(
                 account_id=account.id,
                 mode=account.mode,
                 instruments=instruments,
-                settings=account.settings.fill_model,
-            )
+                settings=settings.fill_model if account.broker == PAPER else settings.broker,
+            ),
+            account.dataset,
         )
-        return paper, paper
+        return made, made if isinstance(made, PaperBroker) else None
 
-    async def alarm(self, key: str, title: str, detail: str, account_id: int | None = None) -> None:
-        """A critical alert that a person must see, journaled in the system stream."""
+    async def alarm(
+        self,
+        key: str,
+        title: str,
+        detail: str,
+        account_id: int | None = None,
+        severity: Severity = Severity.CRITICAL,
+    ) -> None:
+        """An alert that a person must see, journaled in the system stream."""
         alert = NewAlert(
             key=f"{key}:{account_id}",
             category="trading",
-            severity=Severity.CRITICAL,
+            severity=severity,
             title=title,
             detail=detail,
             account_id=account_id,
@@ -139,10 +146,36 @@ class Parts:
         async with self.pool.acquire() as db, db.transaction():
             await alerts.raise_alert(db, self.system, alert, clock.now())
 
+    async def all_clear(self, key: str, account_id: int | None = None) -> None:
+        """What `alarm` told of is over by itself."""
+        async with self.pool.acquire() as db, db.transaction():
+            await alerts.clear(db, self.system, f"{key}:{account_id}", clock.now())
+
     @property
     def holder(self) -> str:
         """Who we are, as a lease says it."""
         return _holder()
+
+
+def make_broker(name: str, setup: BrokerSetup, dataset: str = LIVE_DATASET) -> Broker:
+    """An adapter by its name. Real ones trade at the market's own time, on its own prices.
+
+    Raises NotFound for an unknown name, ConfigurationError with the remedy for what cannot be.
+    """
+    adapter = registry.load("brokers", name)
+    if name == PAPER and setup.mode is not AccountMode.PAPER:
+        raise ConfigurationError(
+            "The paper broker has no live mode.", remedy="Use mode paper, or a real broker."
+        )
+    if name != PAPER and dataset != LIVE_DATASET:
+        raise ConfigurationError(
+            f"The broker {name} trades real time, and the account's data is {dataset}.",
+            remedy="Give the account live data.",
+        )
+    if name != PAPER:
+        require_key(name)
+    made: Broker = adapter(setup)
+    return made
 
 
 def chain(

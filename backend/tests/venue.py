@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from app.core.clock import Clock
 from app.core.errors import BrokerRejected, BrokerUnavailable
@@ -325,6 +328,26 @@ class VenueBroker:
     def _ticket(self, identity: str) -> Ticket | None:
         found = [t for t in self.venue.exchange.tickets if identity_of(t) == identity]
         return found[0] if found else None
+
+
+VENUES: dict[str, Venue] = {}
+"Venues that `Adapter` finds by the account's setting `venue`."
+
+
+class Adapter(VenueBroker):
+    """As the registry makes it, by an entry point of another package."""
+
+    def __init__(self, setup: BrokerSetup) -> None:
+        super().__init__(VENUES[setup.settings["venue"]], setup)
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `venue` a broker like any that a package brings."""
+    info = folder / "venue-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: venue\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tradewright.brokers]\nvenue = tests.venue:Adapter\n")
+    monkeypatch.syspath_prepend(str(folder))
 
 
 # ------------------------------------------------------------------------------- translation

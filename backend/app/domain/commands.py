@@ -19,6 +19,7 @@ class CommandKind(StrEnum):
     TRADING_REDUCE = "trading_reduce"
     TRADING_RESUME = "trading_resume"
     LIMITS_CHANGE = "limits_change"
+    RECONCILE = "reconcile"
 
 
 Payload = Mapping[str, Any] | Callable[[Any], Awaitable[Mapping[str, Any]]]

@@ -164,6 +164,17 @@ class LimitsChange(msgspec.Struct, frozen=True):
     scope: str = "account"
 
 
+class Reconcile(msgspec.Struct, frozen=True):
+    """Our books were held against the broker's; `outcome` is put in by whoever did it.
+
+    `adopt`: what the broker has is right, says a person. `dry_run`: say what would be done.
+    """
+
+    dry_run: bool = False
+    adopt: bool = False
+    outcome: dict[str, Any] = {}
+
+
 Payload = (
     DeploymentStart
     | DeploymentPause
@@ -176,6 +187,7 @@ Payload = (
     | TradingReduce
     | TradingResume
     | LimitsChange
+    | Reconcile
 )
 PAYLOADS: Final[dict[CommandKind, type[Payload]]] = {
     CommandKind.DEPLOYMENT_START: DeploymentStart,
@@ -189,6 +201,7 @@ PAYLOADS: Final[dict[CommandKind, type[Payload]]] = {
     CommandKind.TRADING_REDUCE: TradingReduce,
     CommandKind.TRADING_RESUME: TradingResume,
     CommandKind.LIMITS_CHANGE: LimitsChange,
+    CommandKind.RECONCILE: Reconcile,
 }
 
 

@@ -6,7 +6,7 @@ the simulation too: no database, and no clock but the given one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final, Protocol
@@ -121,6 +121,8 @@ class Reconciler:
         self._currency, self._told = currency, told
         self._since, self._begins = since, begins
         self._suspicions = Suspicions(self._doubts)
+        self._is_ours = False
+        "A restart found something of our own: trading goes on only when a person says so."
         self._misses: dict[str, Misses] = {}
         self._lock = asyncio.Lock()
         self._due = dict.fromkeys(Scope, 0.0)
@@ -132,32 +134,33 @@ class Reconciler:
 
     # -------------------------------------------------------------------------------- looking
 
-    async def settle(self, policy: Policy | None = None, *, is_asked: bool = False) -> Outcome:
+    async def settle(self, *, is_asked: bool = False, ours: Sequence[str] = ()) -> Outcome:
         """Look until nothing is left to wait for; then say that we are reconciled.
 
-        `is_asked`: a person says that what the broker has is right. Raises what the broker raises:
-        without its books nothing is reconciled.
+        `is_asked`: a person says that what the broker has is right. `ours`: what a restart found
+        unexplained of our own; a person has to look at that. Raises what the broker raises: without
+        its books nothing is reconciled.
         """
         found: list[Input] = []
         while True:
-            outcome = await self.look(Scope.WHOLE, policy, is_asked=is_asked)
+            outcome = await self.look(Scope.WHOLE, is_asked=is_asked)
             found += outcome.reports
             if outcome.is_settled:
                 break
             if not outcome.reports:
                 await asyncio.sleep(self._doubts.settle)
-        await self._say(outcome)
+        self._is_ours = self._is_ours or bool(ours)
+        await self._say(outcome, ours)
         outcome = msgspec.structs.replace(outcome, reports=tuple(found))
         await self._told(outcome)
         return outcome
 
-    async def dry_run(self, policy: Policy | None = None, *, is_asked: bool = False) -> Outcome:
+    async def dry_run(self, *, is_asked: bool = False) -> Outcome:
         """What a look would do if it were certain at once; nothing is told, nothing changes."""
-        policy = policy or self.policy
         async with self._lock:
             at, before = self._clock.now(), Before.of(self._desk.book)
             theirs = await self._broker.book(self._from())
-            seen = see(self._desk, theirs, before, policy, at)
+            seen = see(self._desk, theirs, before, self.policy, at)
             reports: list[Input] = [one for order in seen.reports for one in order]
             found = [*seen.suspects, *map(missing_order, seen.absent)]
             excused = seen.excused | {
@@ -166,26 +169,23 @@ class Reconciler:
             found += holdings(self._desk.book, theirs, before, excused, self._currency)
         left = []
         for one in found:
-            inputs = taken(self._desk, self._case(one, theirs, policy, at, is_asked=is_asked))
+            inputs = taken(self._desk, self._case(one, theirs, at, is_asked=is_asked))
             reports += inputs
             left += [] if inputs else [one]
         return _outcome(Scope.WHOLE, at, theirs, reports, left, [])
 
-    async def look(
-        self, scope: Scope, policy: Policy | None = None, *, is_asked: bool = False
-    ) -> Outcome:
+    async def look(self, scope: Scope, *, is_asked: bool = False) -> Outcome:
         """Read the broker's books once, and tell the engine what it missed. One at a time."""
-        policy = policy or self.policy
         async with self._lock:
             at, before = self._clock.now(), Before.of(self._desk.book)
             theirs = await self._broker.book(self._from())
-            seen = see(self._desk, theirs, before, policy, at)
+            seen = see(self._desk, theirs, before, self.policy, at)
             told = await self._tell(one for order in seen.reports for one in order)
             suspects = [*seen.suspects, *await self._ask(seen.absent, told)]
             if scope is Scope.WHOLE:
                 excused = seen.excused | {order.symbol for order in seen.absent}
                 suspects += holdings(self._desk.book, theirs, before, excused, self._currency)
-            doubtful = await self._judge(suspects, scope, theirs, policy, told, is_asked=is_asked)
+            doubtful = await self._judge(suspects, scope, theirs, told, is_asked=is_asked)
             self._move_on(scope, at, bool(doubtful or told))
         return _outcome(scope, at, theirs, told, self.differences, doubtful)
 
@@ -223,7 +223,6 @@ class Reconciler:
         suspects: list[Difference],
         scope: Scope,
         theirs: BrokerBook,
-        policy: Policy,
         told: list[Input],
         *,
         is_asked: bool,
@@ -236,7 +235,7 @@ class Reconciler:
             suspects, now, is_whole=is_whole, patience=patience
         )
         for one in certain:
-            inputs = taken(self._desk, self._case(one, theirs, policy, at, is_asked=is_asked))
+            inputs = taken(self._desk, self._case(one, theirs, at, is_asked=is_asked))
             told += await self._tell(inputs)
             if inputs:
                 self._suspicions.drop(one)
@@ -246,34 +245,26 @@ class Reconciler:
             self._suspicions.believe(one)
         return doubtful
 
-    def _case(
-        self,
-        one: Difference,
-        theirs: BrokerBook,
-        policy: Policy,
-        at: datetime,
-        *,
-        is_asked: bool,
-    ) -> Case:
+    def _case(self, one: Difference, theirs: BrokerBook, at: datetime, *, is_asked: bool) -> Case:
         return Case(
             one=one,
             theirs=theirs,
-            policy=policy.adopting if is_asked else policy,
+            policy=self.policy.adopting if is_asked else self.policy,
             is_asked=is_asked,
             currency=self._currency,
             at=at,
         )
 
-    async def _say(self, outcome: Outcome) -> None:
+    async def _say(self, outcome: Outcome, ours: Sequence[str] = ()) -> None:
         """Journal what the comparison came to."""
         await self._driver.step(
             Reconciled(
                 at=self._clock.now(),
                 open_orders=outcome.open_orders,
                 positions=outcome.positions,
-                differences=sentences(outcome.differences),
+                differences=(*ours, *sentences(outcome.differences)),
                 found=outcome.differences,
-                may_resume=self.policy.resume,
+                may_resume=self.policy.resume and not self._is_ours,
             )
         )
 

@@ -51,6 +51,8 @@ class Requests:
                 return self._change_limits(event, asked)
             case commands.TradingHalt() | commands.TradingReduce() | commands.TradingResume():
                 return self._control(event, asked)
+            case commands.Reconcile():
+                return "code" not in asked.outcome, asked.outcome
             case _:
                 assert_never(asked)
 

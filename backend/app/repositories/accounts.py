@@ -10,6 +10,7 @@ import msgspec
 
 from app.domain.deployments import AccountMode
 from app.domain.market import Timeframe
+from app.engine.reconciliation import Policy
 from app.marketdata.option_choice import OptionLimits
 from app.repositories.paging import Db
 
@@ -35,6 +36,11 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     base: Timeframe = Timeframe.M1
     exchange: str = "XNYS"
     fill_model: dict[str, Any] = {}
+    "Of the paper broker."
+    broker: dict[str, Any] = {}
+    "What a real broker's adapter has to know of this account, e.g. its number there."
+    reconciliation: Policy = Policy()
+    "What is done about orders, holdings and cash that came to a real account without us."
     start: datetime | None = None
     "Where the account's clock began: the feed goes on after it."
 
@@ -125,6 +131,32 @@ async def add(
         )
     await db.execute("SELECT pg_notify('accounts', $1::text)", str(account_id))
     return account_id
+
+
+async def begin(db: asyncpg.Connection, account_id: int, cash: Decimal, at: datetime) -> None:
+    """A real account becomes ours with the cash that its broker counts; in a transaction.
+
+    Only while its journal is empty: afterwards it would be another account.
+    """
+    await db.execute(
+        """
+        UPDATE accounts SET starting_cash = $2, cash = $2, clock_at = $3,
+          settings = settings || jsonb_build_object('start', $4::text)
+        WHERE id = $1
+        """,
+        account_id,
+        cash,
+        at,
+        at.isoformat(),
+    )
+    if cash:
+        await db.execute(
+            "INSERT INTO cash_movements (account_id, ledger, kind, amount, reason, at)"
+            " VALUES ($1, 'external', 'deposit', $2, 'cash at the broker', $3)",
+            account_id,
+            cash,
+            at,
+        )
 
 
 async def change_settings(db: Db, account_id: int, changed: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ async def _folded(pool: asyncpg.Pool, account_id: int) -> Book:
         nothing = dict.fromkeys(("reason", "started_at", "stopped_at"))
         book.rows.remember(DEPLOYMENTS, created | nothing)
     async for record in journal.scan(pool, journal.stream_of(account_id)):
-        if record.event_type == "order_approved":
+        if record.event_type in ("order_approved", "order_seen"):
             book.order_ids.append(record.seq)
         apply(book, record, decode(record.payload))
     return book

@@ -26,6 +26,7 @@ from app.domain.events import (
     SessionClosed,
     SessionOpened,
 )
+from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
 from app.domain.ports import Entry
 from app.engine.commands import DeploymentStart, parse
@@ -419,6 +420,9 @@ class AccountRunner:
         wanted |= {order.symbol for order in self._engine.open_orders}
         for ledger in self._engine.ledgers.values():
             wanted |= {p.symbol for p in ledger.positions.values() if p.quantity}
+        book = self._engine.book
+        # Contracts have quotes, not bars: they are followed by the settings of the account.
+        wanted = {s for s in wanted if book.instrument(s).kind is not InstrumentKind.OPTION}
         fed = self._timeframes, self._engine.limits.trade_extended_hours
         grew = wanted - set(self._inbox.symbols)
         if grew or ((fed[0] - self._fed[0] or fed[1] != self._fed[1]) and self._inbox.symbols):

@@ -37,29 +37,18 @@ class WireGate:
         self._latches: dict[str, Latch] = {}
         self._file = None if home is None else HaltFile(home, account_id)
         self._owned_until = 0.0
-        self._holds: dict[str, str] = {}
-
-    def holds(self) -> str | None:
-        """Why nothing may be written to the wire for now; what waits is sent when this is over.
-
-        Read synchronously right before the wire: after a pause, however long, its first answer is
-        that the lease may have run out.
-        """
-        if clock.elapsed() >= self._owned_until:
-            return "the lease may have run out"
-        return next(iter(self._holds.values()), None)
 
     def own(self, until: float) -> None:
         """The lease is good until this instant of `clock.elapsed`."""
         self._owned_until = until
 
-    def hold(self, key: str, reason: str) -> None:
-        """Nothing is sent until `release(key)`."""
-        self._holds[key] = reason
+    def fence(self) -> str | None:
+        """Why nothing at all may be written to the wire, cancels included; None when it may.
 
-    def release(self, key: str) -> None:
-        """This reason to wait is over."""
-        self._holds.pop(key, None)
+        Read synchronously right before the wire: after a pause, however long, its first answer is
+        that the lease may have run out.
+        """
+        return None if clock.elapsed() < self._owned_until else "the lease may have run out"
 
     @property
     def is_halted_outside(self) -> bool:

@@ -1,6 +1,7 @@
-"""What the engine is to see next: moments of the feed, one by one, or word that somebody asks."""
+"""What the engine is to see next: reports of the broker, moments of the feed, or word of others."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import date, datetime
@@ -10,9 +11,12 @@ import msgspec
 
 from app.core.logging import get_logger
 from app.core.tasks import end
+from app.domain.events import BrokerReport
 from app.marketdata.slices import Moment
 
 _AHEAD: Final = 64
+_REPORTS: Final = 1_000
+"So many reports of the broker wait at most; then its connection does."
 _RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 log = get_logger("trading")
 
@@ -34,7 +38,7 @@ Open = Callable[[tuple[str, ...], Position], AsyncGenerator[Moment]]
 
 
 class Inbox:
-    """One queue for the feed and for wake-ups. The feed is never more than a few moments ahead."""
+    """The broker's reports, before all else; then the feed, never more than a few moments ahead."""
 
     def __init__(self, open_feed: Open) -> None:
         self.symbols: tuple[str, ...] = ()
@@ -42,6 +46,8 @@ class Inbox:
         self._open = open_feed
         self._queue: asyncio.Queue[Moment | Ended | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_AHEAD)
+        self._reports: deque[BrokerReport] = deque()
+        self._report_room = asyncio.Semaphore(_REPORTS)
         self._task: asyncio.Task[None] | None = None
         self.failures = 0
         "Attempts that failed since the last moment came."
@@ -50,13 +56,27 @@ class Inbox:
         """Let `next` return without a moment."""
         self._queue.put_nowait(None)
 
-    async def next(self) -> Moment | Ended | None:
-        """The next moment; None when somebody woke us."""
+    async def report(self, report: BrokerReport) -> None:
+        """What the broker says, in order; waits while too much of it waits."""
+        await self._report_room.acquire()
+        self._reports.append(report)
+        self.wake()
+
+    async def next(self) -> Moment | BrokerReport | Ended | None:
+        """The next report, else the next moment; None when somebody woke us."""
+        if self._reports:
+            return self._reported()
         item = await self._queue.get()
+        if item is None and self._reports:
+            return self._reported()
         if item is not None and not isinstance(item, Ended):
             self._room.release()
             self.failures = 0
         return item
+
+    def _reported(self) -> BrokerReport:
+        self._report_room.release()
+        return self._reports.popleft()
 
     async def follow(self, symbols: tuple[str, ...], position: Position) -> None:
         """Feed these symbols from here on. What waits of an earlier feed comes again."""

@@ -631,6 +631,14 @@ async def test_trading_goes_on_by_itself_only_where_the_policy_says_so() -> None
     assert books.of(TradingResumed)[0].actor == "reconciliation"
 
 
+async def test_what_a_restart_found_of_our_own_waits_for_a_person() -> None:
+    books = Books(Policy(resume=True))
+    await books.settle(ours=["input 7 of the journal led to another order"])
+    assert books.state is TradingState.REDUCING
+    await books.settle()
+    assert books.state is TradingState.REDUCING
+
+
 async def test_what_a_person_restricted_is_not_resumed() -> None:
     books = Books(Policy(resume=True))
     books.venue.hold("MSFT", 7)
@@ -682,12 +690,10 @@ async def test_a_dry_run_says_what_would_be_done_and_changes_nothing() -> None:
     before = len(books.journal.events)
     outcome = await books.reconciler.dry_run()
     assert names(outcome) == ["OrderFilled", "HoldingSeen"]
-    strict = await books.reconciler.dry_run(Policy())
-    assert kinds(strict) == [Kind.POSITION]
-    assert names(await books.reconciler.dry_run(Policy(), is_asked=True)) == [
-        "OrderFilled",
-        "HoldingSeen",
-    ]
+    books.reconciler.policy = Policy()
+    assert kinds(await books.reconciler.dry_run()) == [Kind.POSITION]
+    asked = await books.reconciler.dry_run(is_asked=True)
+    assert names(asked) == ["OrderFilled", "HoldingSeen"]
     assert (len(books.journal.events), books.held()) == (before, 0)
 
 
