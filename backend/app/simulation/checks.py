@@ -1,0 +1,179 @@
+"""The invariants, asked after every commit, wire write and recovery, and at the end of a run."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from app.domain.deployments import TradingState
+from app.domain.events import (
+    Event,
+    OrderCanceled,
+    OrderExpired,
+    OrderRejected,
+    SliceClosed,
+)
+from app.domain.orders import OPEN, Leg, OrderStatus
+from app.engine import invariants
+from app.engine.engine import Engine
+from app.engine.invariants import Truth
+from app.engine.witness import Violation, Witness
+from app.repositories import chain
+from app.repositories.chain import Record
+from app.simulation.loop import LIFE
+from app.simulation.store import KEY, MemoryStore
+
+if TYPE_CHECKING:
+    from app.simulation.world import SimWorld
+
+OURS: Final = "1-"
+"Ids of orders that account 1 makes begin so."
+MOST: Final = 5
+"Violations that one run tells of: the others follow from them."
+
+_ENDS: Final = (OrderCanceled, OrderExpired, OrderRejected)
+
+
+class Follower:
+    """Who reads the journal: told that there is something new, it takes what it has not had."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.taken: dict[int, int] = {}
+        "How often the event of each number took effect."
+        self._store, self._last = store, 0
+        store.told_early = self.take
+
+    def hear(self) -> None:
+        """A notification, perhaps one of many, perhaps after some that were lost."""
+        for record in self._store.records[self._last :]:
+            self.take(record.seq)
+        self._last = self._store.seq
+
+    def take(self, seq: int) -> None:
+        self.taken[seq] = self.taken.get(seq, 0) + 1
+
+
+class Checker:
+    """Sees everything: the stream, the engines, and the venue's truth."""
+
+    def __init__(self, world: "SimWorld") -> None:
+        self._world = world
+        self.found: list[Violation] = []
+        self.witness = Witness(world.store.starting_cash, {})
+        self.follower = Follower(world.store)
+        self._statuses: dict[str, OrderStatus] = {}
+
+    def say(self, code: str, detail: str) -> None:
+        self._take([Violation(code, detail)])
+
+    def _take(self, found: list[Violation]) -> None:
+        for one in found[: MOST - len(self.found)]:
+            self._world.note(f"VIOLATION {one}")
+            self.found.append(one)
+        # What follows from a violation tells nobody anything new.
+        self._world.loop.is_stopped |= bool(self.found)
+
+    # ------------------------------------------------------------------------------ all along
+
+    def on_commit(self, records: list[Record], events: list[Event]) -> None:
+        """In the very moment of a commit; the engine is already what follows from it."""
+        witness = self.witness
+        for record, event in zip(records, events, strict=True):
+            witness.learn(record.seq, event)
+            if isinstance(event, SliceClosed):
+                self._bars_are_true(event)
+            elif isinstance(event, _ENDS):
+                self._is_over_there(event)
+        names = " ".join(record.event_type for record in records if record.caused_by is None)
+        self._world.note(f"commit {records[-1].seq} {names}")
+        self._world.in_world(self._world.commit_delay(), self.follower.hear)
+        engine = self._engine()
+        if engine is not None:
+            self._take(invariants.engine_holds(witness, engine.book))
+            self._moves(engine)
+        if witness.found:
+            self._take(witness.found)
+            witness.found.clear()
+
+    def _engine(self) -> Engine | None:
+        """The engine of the process that commits."""
+        life = LIFE.get()
+        for process in self._world.processes:
+            if process.life is life:
+                return process.engine
+        return None
+
+    def _moves(self, engine: Engine) -> None:
+        before, now = self._statuses, engine.book.records
+        after = {i: now[i].order.status for i in before if i in now}
+        self._take(invariants.moves_hold(before, after))
+        self._statuses = {i: order.status for i, order in engine.book.open.items()}
+
+    def _bars_are_true(self, event: SliceClosed) -> None:
+        closes = self._world.market.closes
+        for bar in event.bars:
+            if closes.get((bar.symbol, bar.end)) != bar.close:
+                self.say("I14", f"a bad tick of {bar.symbol} came through: {bar.close}")
+
+    def _is_over_there(self, event: OrderCanceled | OrderExpired | OrderRejected) -> None:
+        """I17 in the small: no order ends here while it lives at the broker."""
+        for order in self._world.venue.by_id.get(event.client_order_id, ()):
+            if order.status in OPEN:
+                self.say("I17", f"{event.client_order_id} ends here and lives at the broker")
+
+    def on_wire(self, kind: str, identity: str) -> None:
+        """Something leaves a process, right now."""
+        if kind != "submit":
+            return
+        latch = self._world.store.latch
+        known = self.witness.orders.get(identity)
+        if known is None:
+            self.say("I4", f"{identity} is sent without an intent")
+            return
+        is_halted = latch.state is TradingState.HALTED and latch.confirmed_epoch >= latch.epoch
+        if is_halted and known.order.leg is not Leg.FLATTEN:
+            self.say("I9", f"{identity} is sent after the halt was acknowledged")
+
+    def on_recovered(self, differences: list[str]) -> None:
+        """P11: the same journal gives the same decisions."""
+        for difference in differences[:1]:
+            self.say("I13", f"handled again the journal says otherwise: {difference}")
+
+    def on_errors(self, errors: list[dict[str, Any]]) -> None:
+        for error in errors[:1]:
+            self.say("I0", f"nobody caught {error.get('exception')!r}: {error.get('message')}")
+
+    # ---------------------------------------------------------------------------- at the end
+
+    def truth(self) -> Truth:
+        """What the broker really has."""
+        venue = self._world.venue
+        return Truth(
+            orders=tuple(order.shown() for order in venue.orders),
+            executions=tuple(fill.execution for fill in venue.fills.values()),
+            undone=tuple(venue.undone.values()),
+            positions=venue.positions,
+            cash=venue.cash,
+        )
+
+    def at_the_end(self) -> None:
+        """Once everything has had its time to find itself."""
+        world, witness, truth = self._world, self.witness, self.truth()
+        self._take(invariants.broker_is_ours(witness, truth, OURS))
+        self._take(invariants.broker_agrees(witness, truth))
+        self._take(invariants.tables_hold(world.store.tables(), witness))
+        self.follower.hear()
+        self._take(invariants.delivery_holds(world.store.seq, self.follower.taken))
+        self._take(invariants.chain_holds(lambda: chain.check(KEY, world.store.records)))
+        trading = [p for p in world.processes if p.is_trading and p.engine is not None]
+        if not trading:
+            self.say("I17", "nobody trades the account at the end")
+            return
+        engine = trading[-1].engine
+        assert engine is not None
+        self._take(invariants.open_orders_agree(engine.book, truth))
+        self._take(invariants.rows_hold(world.store.tables(), engine.book))
+        self._take(invariants.signals_came_to_something(witness, world.truth_now()))
+        self._all_commands_answered()
+
+    def _all_commands_answered(self) -> None:
+        for command in self._world.store.commands:
+            if self.witness.commands.get(command.id) != 1:
+                self.say("I16", f"command {command.id} ({command.kind}) has no outcome")

@@ -1,0 +1,270 @@
+"""The database in memory: what was committed survives every process, and nothing else does.
+
+It numbers, chains and folds with the production code, so that the same operations leave the same
+events, hashes and rows as in PostgreSQL (a state machine of tests/simulation proves it).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from app.core.errors import Fenced, JournalError
+from app.domain.deployments import DeploymentState, TradingState
+from app.domain.events import Event, TradingHalted, TradingResumed
+from app.domain.orders import CLOSED
+from app.domain.ports import Entry
+from app.engine.invariants import OrderRow, Tables
+from app.repositories.chain import GENESIS, Record
+from app.repositories.folds.book import Book, InstrumentIds
+from app.repositories.folds.rows import Row
+from app.repositories.folds.tables import ACCOUNTS, DEPLOYMENTS, LEDGERS, ORDERS, POSITIONS
+from app.repositories.journal import stream_of
+from app.repositories.journal_batch import Batch
+from app.repositories.leases import SECONDS as LEASE_SECONDS
+from app.repositories.projection import apply
+
+KEY: Final = b"simulation" * 4
+_ORDER_IDS: Final = 10_000
+_STRICTNESS: Final = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+
+
+class Latch(msgspec.Struct):
+    """The trading state as people latched it: a row of `trading_state`."""
+
+    state: TradingState = TradingState.ACTIVE
+    epoch: int = 1
+    confirmed_epoch: int = 1
+    latched_at: float = -1.0
+
+
+class Command(msgspec.Struct):
+    """A row of `commands`."""
+
+    id: int
+    kind: str
+    payload: dict[str, Any]
+    created_at: float
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """State after event `seq`, encoded."""
+
+    seq: int
+    state: bytes
+
+
+Committed = Callable[[list[Record], list[Event]], None]
+
+
+class MemoryStore:
+    """One account's stream, tables, lease, latch and commands."""
+
+    def __init__(
+        self,
+        account_id: int,
+        cash: Decimal,
+        symbols: Sequence[str],
+        deployments: Sequence[int] = (),
+    ) -> None:
+        self.account_id = account_id
+        self.starting_cash = cash
+        self.stream = stream_of(account_id)
+        self.records: list[Record] = []
+        self.events: list[Event] = []
+        self.seq = 0
+        self.hash = GENESIS
+        self.epoch = 0
+        "The fencing epoch that every append is held against."
+        self.holder: str | None = None
+        self.expires_at = 0.0
+        self.latch = Latch()
+        self.commands: list[Command] = []
+        self.checkpoint: Checkpoint | None = None
+        self.is_away = False
+        "PostgreSQL does not answer; whoever asks waits."
+        self.back = asyncio.Event()
+        self.told: list[Committed] = []
+        "Who is told of each commit, in its very moment."
+        self.told_early: Callable[[int], None] = _nobody
+        "Who is told of the numbers of what is not committed yet: nobody but by mistake."
+        self._symbols, self._deployments = symbols, deployments
+        self.book = self.new_book()
+
+    def new_book(self) -> Book:
+        """The tables before the first event."""
+        book = Book(self.account_id)
+        for number, symbol in enumerate(self._symbols, 1):
+            book.instruments[symbol] = InstrumentIds(number, number)
+        book.order_ids.extend(range(1, _ORDER_IDS))
+        cash = self.starting_cash
+        account = {"id": self.account_id, "cash": cash, "clock_at": None, "reconciled_at": None}
+        book.rows.remember(ACCOUNTS, account)
+        nothing = dict.fromkeys(("reason", "started_at", "stopped_at"))
+        for number in self._deployments:
+            book.strategies[number] = 1
+            row = {"id": number, "state": DeploymentState.CREATED}
+            book.rows.remember(DEPLOYMENTS, row | nothing)
+        return book
+
+    # ------------------------------------------------------------------------------- appends
+
+    def commit(self, entries: Sequence[Entry], epoch: int | None, at: datetime) -> int:
+        """Append all of it or nothing, in one moment. Raises Fenced for an old epoch."""
+        if epoch is not None and epoch != self.epoch:
+            raise fenced(self.stream)
+        if not entries:
+            return self.seq
+        batch = Batch(self.stream, self.seq, self.hash, at)
+        for entry in entries:
+            record = batch.add(KEY, entry, self.origin(entry.event))
+            apply(self.book, record, entry.event)
+        chained = [
+            msgspec.structs.replace(record, hash=link)
+            for record, link in zip(batch.records, batch.hashes, strict=True)
+        ]
+        events = [entry.event for entry in entries]
+        self.records += chained
+        self.events += events
+        self.seq, self.hash = chained[-1].seq, batch.hashes[-1]
+        for event in events:
+            self._latch(event)
+        self.book.commands.clear()
+        self.book.notices.clear()
+        for tell in self.told:
+            tell(chained, events)
+        return self.seq
+
+    def origin(self, event: Event) -> tuple[int, str] | None:
+        """Where the order that `event` answers was approved."""
+        identity = getattr(event, "client_order_id", None)
+        execution = getattr(event, "execution", None)
+        if execution is not None:
+            identity = execution.client_order_id
+        return self.book.origins.get(identity) if identity else None
+
+    def _latch(self, event: Event) -> None:
+        """The engine's own halts tighten; a resume loosens what was latched before it was asked."""
+        if isinstance(event, TradingHalted):
+            if _STRICTNESS.index(event.state) > _STRICTNESS.index(self.latch.state):
+                self._set(event.state, self.latch.latched_at)
+        elif isinstance(event, TradingResumed):
+            asked = [c.created_at for c in self.commands if c.kind == "trading_resume"]
+            if asked and self.latch.latched_at <= max(asked):
+                self._set(TradingState.ACTIVE, self.latch.latched_at)
+
+    def _set(self, state: TradingState, at: float) -> None:
+        if state is not self.latch.state:
+            epoch = self.latch.epoch + 1
+            self.latch = Latch(state, epoch, epoch, at)
+
+    # -------------------------------------------------------------------------------- people
+
+    def halt(self, at: float) -> None:
+        """The emergency stop's latch, written by the API itself."""
+        latch = self.latch
+        self.latch = Latch(TradingState.HALTED, latch.epoch + 1, latch.confirmed_epoch, at)
+
+    def ask(self, kind: str, payload: Mapping[str, Any], at: float) -> Command:
+        """A command waits for the engine."""
+        command = Command(len(self.commands) + 1, kind, dict(payload), at)
+        self.commands.append(command)
+        return command
+
+    # --------------------------------------------------------------------------------- lease
+
+    def take_lease(self, holder: str, now: float) -> int | None:
+        """The new epoch, or None while another's lease is good."""
+        if self.holder is not None and self.expires_at > now:
+            return None
+        self.holder, self.expires_at = holder, now + LEASE_SECONDS
+        self.epoch += 1
+        return self.epoch
+
+    def renew_lease(self, epoch: int, now: float) -> bool:
+        """The heartbeat; False when another came after `epoch`."""
+        if epoch != self.epoch:
+            return False
+        self.expires_at = now + LEASE_SECONDS
+        return True
+
+    def free_lease(self, holder: str) -> None:
+        """The holder's connection is gone with its process."""
+        if self.holder == holder:
+            self.holder = None
+
+    # -------------------------------------------------------------------------------- tables
+
+    def tables(self) -> Tables:
+        """What the tables say now."""
+        rows = self.book.rows
+        symbols = {ids.instrument_id: symbol for symbol, ids in self.book.instruments.items()}
+        account = rows.find(ACCOUNTS, self.account_id)
+        return Tables(
+            cash=account["cash"] if account else self.starting_cash,
+            positions={
+                (row["ledger"], symbols[row["instrument_id"]]): row["quantity"]
+                for row in rows.of(POSITIONS)
+                if row["quantity"]
+            },
+            ledgers={row["ledger"]: row["cash"] for row in rows.of(LEDGERS)},
+            orders={
+                row["client_order_id"]: order_row(row)
+                for row in rows.of(ORDERS)
+                if row["status"] not in CLOSED
+            },
+        )
+
+
+def order_row(row: Row) -> OrderRow:
+    return OrderRow(str(row["status"]), row["quantity"], row["filled_quantity"])
+
+
+def fenced(stream: str) -> Fenced:
+    return Fenced(f"Stream {stream} belongs to another engine now.", stream=stream)
+
+
+class MemoryStream:
+    """The stream as one process appends to it: with latency, while its lease is good."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        epoch: int,
+        now: Callable[[], datetime],
+        delay: Callable[[], float],
+        failpoint: Callable[[str], None],
+    ) -> None:
+        """`failpoint` may end the process, before a commit and after it."""
+        self.seq = store.seq
+        self._store, self._epoch = store, epoch
+        self._now, self._delay, self._failpoint = now, delay, failpoint
+        self._broken: str | None = None
+
+    async def append(self, entries: Sequence[Entry]) -> int:
+        """As the durable journal: waits while the database is away, then commits once."""
+        if self._broken:
+            raise JournalError(f"Stream {self._store.stream} {self._broken}.")
+        await self.reach()
+        self._failpoint("before commit")
+        try:
+            self.seq = self._store.commit(entries, self._epoch, self._now())
+        except Fenced:
+            self._broken = "was taken over by another engine"
+            raise
+        self._failpoint("after commit")
+        await asyncio.sleep(self._delay())
+        return self.seq
+
+    async def reach(self) -> None:
+        """The way to the database, however long it takes."""
+        await asyncio.sleep(self._delay())
+        while self._store.is_away:
+            await self._store.back.wait()
+
+
+def _nobody(seq: int) -> None:
+    """Nobody is told."""
