@@ -9,6 +9,7 @@ TradewrightError
 ├── Conflict                the state does not allow it (409)
 ├── TooManyRequests         slow down (429)
 ├── Unavailable             a part that is needed is not running (503)
+├── StrategyLost            the process that evaluates a strategy is gone, or silent
 ├── TradingError            the order path
 │   ├── InvalidTransition   an order cannot change that way
 │   └── JournalError        the journal refused or is damaged
@@ -105,6 +106,13 @@ class Unavailable(TradewrightError):
 
     status_code = 503
     code = "unavailable"
+
+
+class StrategyLost(TradewrightError):
+    """The process that evaluates a strategy crashed, was silent, or cannot be had."""
+
+    status_code = 503
+    code = "strategy_lost"
 
 
 class TradingError(TradewrightError):

@@ -49,6 +49,7 @@ Alarm = Callable[[str, str], Awaitable[None]]
 """Title and detail of what a person must hear of."""
 _SEEN_BY_BROKERS: Final = (SliceOpened, SliceClosed, SessionClosed, CorporateActionDue)
 Hook = Callable[[Item], Awaitable[None]]
+Ahead = Callable[[SliceClosed], Awaitable[Sequence[Input]]]
 
 
 def unfenced() -> str | None:
@@ -78,6 +79,7 @@ class Driver:
         fence: Fence = unfenced,
         clock: Callable[[], datetime] | None = None,
         before: Hook | None = None,
+        ahead: Ahead | None = None,
         resumed: Callable[[], Awaitable[None]] | None = None,
         alarm: Alarm | None = None,
         pace: Pace = PACE,
@@ -85,12 +87,14 @@ class Driver:
         """`clock` stamps what we do ourselves; without one, event time does.
 
         `before` is awaited before each item, to load what the engine will need (histories).
+        `ahead` is awaited right before a slice is handled, after what it filled was learned: so
+        strategies of other processes have their answers ready. The inputs it returns come first.
         `resumed` is awaited when a resume is journaled, so that the gate knows before we act on it.
         `fence` says why even cancels must not be sent: the account may not be ours any more.
         """
         self.engine, self.broker, self.journal = engine, broker, journal
         self.gate, self.fence, self._clock, self._before = gate, fence, clock, before
-        self._resumed, self._alarm = resumed, alarm
+        self._ahead, self._resumed, self._alarm = ahead, resumed, alarm
         self.lock = asyncio.Lock()
         "Held by whoever journals; a simulated broker's driver has no need of it."
         self.wire = None if broker.is_simulated else Wire(self, pace)
@@ -132,7 +136,13 @@ class Driver:
             if reports:
                 await self.learn(reports)
         if not isinstance(item, SliceOpened):
+            await self._look_ahead(item)
             await self.learn((item,))
+
+    async def _look_ahead(self, item: Input) -> None:
+        if isinstance(item, SliceClosed) and self._ahead is not None:
+            for first in await self._ahead(item):
+                await self.learn((first,))
 
     async def tick(self, at: datetime) -> None:
         """Let the clock strike where an order timed out before `at`."""

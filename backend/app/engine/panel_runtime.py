@@ -8,6 +8,7 @@ from app.domain.deployments import Deployment
 from app.domain.market import Bar
 from app.engine.panels import PanelHistory
 from app.engine.runtime import Runtime, Wanted, wanted_of
+from app.strategies.base import BaseStrategy
 from app.strategies.panel import PanelRow, PanelStrategy
 
 ALL: Final = "*"
@@ -30,6 +31,10 @@ class PanelRuntime(Runtime):
     def answer(self, row: PanelRow | None, held: Mapping[str, float]) -> Any:  # noqa: ANN401 - user code's
         """The strategy's bare answer; None without a row."""
         return None if row is None else self.strategy.decide(row, held)
+
+    @property
+    def every_strategy(self) -> Sequence[BaseStrategy]:
+        return (self.strategy,)
 
     def looks(
         self, bars: Sequence[Bar], session: date, held: Mapping[str, float], *, news_only: bool

@@ -2,7 +2,7 @@
 
 import math
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Final
@@ -13,10 +13,10 @@ from app.domain.deployments import Deployment, DeploymentState
 from app.domain.market import Bar
 from app.engine.history import NAMES, History
 from app.engine.state import Missed, RuntimeState
-from app.strategies.base import Opinion, Row, Strategy
+from app.strategies.base import BaseStrategy, Opinion, Row, Strategy
 
 _BARS: Final = frozenset(NAMES)
-_OWN_CODE: Final = ("app.engine", "app.research")
+_OWN_CODE: Final = ("app.engine", "app.research", "app.hosting")
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False):
@@ -78,6 +78,16 @@ class Runtime:
             return None
         return wanted_of(answer, row)
 
+    @property
+    def every_strategy(self) -> Sequence[BaseStrategy]:
+        """All instances that decide for it."""
+        return tuple(self.strategies.values())
+
+    @property
+    def answers_ahead(self) -> bool:
+        """Whether its strategies live in another process."""
+        return any(one.answers_ahead for one in self.every_strategy)
+
     def miss(self, symbol: str, wanted: Wanted | None, at: datetime) -> None:
         """Remember an opinion that came while nothing may be done about it."""
         if wanted is not None:
@@ -137,7 +147,13 @@ def _optional(row: Row, name: str) -> float | None:
 
 
 def described(error: Exception) -> str:
-    """The traceback without our own frames, so that a backtest and a live run tell the same."""
+    """The traceback without our own frames, so that a backtest and a live run tell the same.
+
+    Of an error that came from another process it is the one that ended there.
+    """
+    told = getattr(error, "told", "")
+    if told:
+        return str(told)
     frames: TracebackType | None = error.__traceback__
     while frames is not None and _is_ours(frames):
         frames = frames.tb_next
