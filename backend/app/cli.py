@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "accounts": Entry("accounts", "List the accounts, or add one on live data."),
     "deployments": Entry("trading", "List the deployments."),
     "signals": Entry("trading", "List the signals."),
+    "order": Entry("order", "Orders by hand: buy, sell, replace, cancel."),
     "orders": Entry("trading", "List the orders."),
     "positions": Entry("trading", "List the positions."),
     "trades": Entry("trading", "List the round trips."),

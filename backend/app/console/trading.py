@@ -139,10 +139,21 @@ def orders(
             symbol=upper(symbol),
             status=[status_of(status)] if status else (),
         )
-        return (await stored_orders.listing(at.pool, wanted)(limit, None)).items
+        found = (await stored_orders.listing(at.pool, wanted)(limit, None)).items
+        return [{**row, "rests": _rests(row)} for row in found]
 
-    columns = ("at", "client_order_id", "symbol", "side", "quantity", "type", "leg", "status")
+    columns = (
+        "at", "client_order_id", "symbol", "side", "quantity", "type", "leg", "status", "pending",
+        "rests",
+    )  # fmt: skip
     show_list("orders", run(work), columns, as_json=as_json)
+
+
+def _rests(row: Row) -> str:
+    """Where an open order waits for its price."""
+    if not row["is_open"]:
+        return ""
+    return "here, only while running" if row["is_held"] else "at the broker"
 
 
 def positions(account: Account = None, symbol: Symbol = None, as_json: Json = False) -> None:
@@ -150,10 +161,21 @@ def positions(account: Account = None, symbol: Symbol = None, as_json: Json = Fa
 
     async def work(at: Connected) -> Sequence[Row]:
         wanted = PositionFilter(account_id=account, symbol=upper(symbol))
-        return (await stored_positions.listing(at.pool, wanted)(1000, None)).items
+        found = (await stored_positions.listing(at.pool, wanted)(1000, None)).items
+        return [{**row, "protection": _protection(row)} for row in found]
 
-    columns = ("account_id", "ledger", "symbol", "quantity", "average_price", "unrealized_pnl")
+    columns = (
+        "account_id", "ledger", "symbol", "quantity", "average_price", "unrealized_pnl",
+        "protection",
+    )  # fmt: skip
     show_list("positions", run(work), columns, as_json=as_json)
+
+
+def _protection(row: Row) -> str:
+    """Whether a working order ends the position when the price turns against it, or for it."""
+    if row["is_protected_here"]:
+        return "only while running"
+    return "none" if row["stop_loss"] is row["take_profit"] is None else "at the broker"
 
 
 def trades(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -69,13 +70,30 @@ def timeframe_of(text: str) -> Timeframe:
 
 
 def money_of(text: str) -> Decimal:
+    return positive_of(text, "capital")
+
+
+def positive_of(text: str, field: str) -> Decimal:
+    """A number above zero, exact. Raises InvalidInput with the field."""
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal(0)
     if not value.is_finite() or value <= 0:
-        raise InvalidInput(f"capital must be above zero, not {text!r}.", field="capital")
+        raise InvalidInput(
+            f"{field} must be above zero, not {text!r}.", field=field, remedy="As in 12.50."
+        )
     return value
+
+
+def choice_of(text: str, known: type[StrEnum], field: str) -> str:
+    """One of the names of `known`. Raises InvalidInput with the nearest."""
+    names = [one.value for one in known]
+    if text not in names:
+        raise InvalidInput(
+            f"There is no {field} {text!r}.", field=field, remedy=suggestion(text, names)
+        )
+    return text
 
 
 def names_in(text: str) -> list[str]:

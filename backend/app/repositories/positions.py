@@ -14,11 +14,14 @@ _LISTING: Final = Listing(
     source=f"""(
       WITH marked AS ({MARKED}), worth AS ({EQUITY})
       SELECT m.*, round(m.market_value / nullif(w.equity, 0), 8) AS weight,
-        legs.stop_loss, legs.take_profit
+        legs.stop_loss, legs.stop_trail, legs.take_profit, legs.is_protected_here
       FROM marked m JOIN worth w USING (account_id)
       LEFT JOIN LATERAL (
         SELECT max(o.stop_price) FILTER (WHERE o.leg = 'stop_loss') AS stop_loss,
-          max(o.limit_price) FILTER (WHERE o.leg = 'take_profit') AS take_profit
+          max(o.trail) FILTER (WHERE o.leg = 'stop_loss') AS stop_trail,
+          max(o.limit_price) FILTER (WHERE o.leg = 'take_profit') AS take_profit,
+          coalesce(bool_or(o.is_held) FILTER (WHERE o.leg IN ('stop_loss', 'take_profit')), false)
+            AS is_protected_here
         FROM orders o
         WHERE o.account_id = m.account_id AND o.ledger = m.ledger AND m.quantity <> 0
           AND o.instrument_id = m.instrument_id AND o.status IN ({_OPEN})

@@ -9,13 +9,12 @@ import asyncpg
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.domain.commands import CommandKind, Desk, Once
 from app.domain.instruments import Instrument
-from app.domain.orders import OPEN, OrderType
+from app.domain.orders import AT_ONCE, OPEN, PRICES, STOPS, OrderType, TimeInForce
 from app.domain.users import Caller
 from app.repositories import account_reports, instruments, orders, stocks
 from app.repositories.paging import Row
 
-_LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_STOPPED: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_ON_TICKS: Final = (*PRICES, "stop_loss", "stop_trail", "take_profit")
 
 
 class OrderDesk:
@@ -33,6 +32,8 @@ class OrderDesk:
         instrument = await self._instrument(wish["symbol"])
         check_prices(OrderType(wish["type"]), wish)
         check_grid(instrument, wish)
+        check_pair(instrument, wish)
+        check_life(wish)
         payload = {**given(wish), "symbol": instrument.symbol}
         return await self._desk.ask(account, CommandKind.ORDER_PLACE, payload, caller.actor, once)
 
@@ -46,14 +47,37 @@ class OrderDesk:
         payload = {**given(wish), "symbol": instrument.symbol}
         return await self._desk.ask(account, CommandKind.SIGNAL_RAISE, payload, caller.actor, once)
 
-    async def cancel(self, caller: Caller, client_order_id: str) -> Row:
-        """The command's row. Raises NotFound, or Conflict for an order that is closed."""
+    async def replace(self, caller: Caller, client_order_id: str, change: Mapping[str, Any]) -> Row:
+        """The command's row for other prices or another quantity of an open order.
+
+        Raises NotFound, Conflict for an order that is closed, and InvalidInput with the field.
+        """
+        order = await self._open(caller, client_order_id, "changed")
+        if not any(change.get(name) is not None for name in ("quantity", *PRICES)):
+            raise InvalidInput(
+                "Nothing is to be changed.",
+                field="quantity",
+                remedy="Send quantity, limit_price, stop_price or trail.",
+            )
+        check_prices(OrderType(order["type"]), change, needed=False)
+        check_grid(await self._instrument(order["symbol"]), change)
+        payload = {**given(change), "client_order_id": client_order_id}
+        return await self._desk.ask(
+            order["account_id"], CommandKind.ORDER_REPLACE, payload, caller.actor
+        )
+
+    async def _open(self, caller: Caller, client_order_id: str, what: str) -> Row:
         order = await orders.get(self._pool, client_order_id, caller.visible)
         if order["status"] not in OPEN:
             raise Conflict(
-                f"Order {client_order_id} is {order['status']}; only open orders can be canceled.",
+                f"Order {client_order_id} is {order['status']}; only open orders can be {what}.",
                 remedy="See GET /api/orders?status=open.",
             )
+        return order
+
+    async def cancel(self, caller: Caller, client_order_id: str) -> Row:
+        """The command's row. Raises NotFound, or Conflict for an order that is closed."""
+        order = await self._open(caller, client_order_id, "canceled")
         payload = {"client_order_id": client_order_id}
         return await self._desk.ask(
             order["account_id"], CommandKind.ORDER_CANCEL, payload, caller.actor
@@ -99,24 +123,55 @@ async def account_for(pool: asyncpg.Pool, caller: Caller, account_id: int | None
     return int(rows[0]["id"])
 
 
-def check_prices(kind: OrderType, wish: Mapping[str, Any]) -> None:
-    """Each type of order has just its own prices. Raises InvalidInput."""
-    for field, types in (("limit_price", _LIMITED), ("stop_price", _STOPPED)):
+def check_prices(
+    kind: OrderType, wish: Mapping[str, Any], *, within: str = "", needed: bool = True
+) -> None:
+    """Each type of order has just its own prices. Raises InvalidInput.
+
+    `within` names the part of the request; `needed` is false for a change of some of them.
+    """
+    for field, types in PRICES.items():
         given = wish.get(field) is not None
-        if given != (kind in types):
-            raise InvalidInput(
-                f"A {kind} order {'has no' if given else 'needs a'} {field}.",
-                field=field,
-                remedy="Leave it out." if given else f"Send {field}.",
-            )
+        if given == (kind in types) or (kind in types and not needed):
+            continue
+        raise InvalidInput(
+            f"A {kind} order {'has no' if given else 'needs a'} {field}.",
+            field=f"{within}{field}",
+            remedy="Leave it out." if given else f"Send {field}.",
+        )
 
 
-def check_grid(instrument: Instrument, wish: Mapping[str, Any]) -> None:
+def check_pair(instrument: Instrument, wish: Mapping[str, Any]) -> None:
+    """The second order of an OCO pair: a stop beside a limit, or a limit beside a stop."""
+    other = wish.get("oco")
+    if other is None:
+        return
+    kinds = {OrderType(wish["type"]), OrderType(other["type"])}
+    if len(kinds & STOPS) != 1 or OrderType.LIMIT not in kinds:
+        raise InvalidInput(
+            "An OCO is a limit beside a stop, of which one cancels the other.",
+            field="oco.type",
+            remedy="Make one of the two a limit order and the other stop or trailing_stop.",
+        )
+    check_prices(OrderType(other["type"]), other, within="oco.")
+    check_grid(instrument, other, within="oco.")
+
+
+def check_life(wish: Mapping[str, Any]) -> None:
+    """What waits for a price cannot be filled at once."""
+    life = TimeInForce(wish["time_in_force"])
+    waits = OrderType(wish["type"]) in STOPS or wish.get("oco") is not None
+    if waits and life in AT_ONCE:
+        raise InvalidInput(
+            f"time_in_force {life} is for one market or limit order; this one waits for a price.",
+            field="time_in_force",
+            remedy="Use day or gtc.",
+        )
+
+
+def check_grid(instrument: Instrument, wish: Mapping[str, Any], *, within: str = "") -> None:
     """Quantities on lots, prices on ticks. Raises InvalidInput with the nearest right value."""
-    grids = {
-        "quantity": instrument.lot,
-        **dict.fromkeys(("limit_price", "stop_price", "stop_loss", "take_profit"), instrument.tick),
-    }
+    grids = {"quantity": instrument.lot, **dict.fromkeys(_ON_TICKS, instrument.tick)}
     for field, step in grids.items():
         text = wish.get(field)
         if text is None:
@@ -126,6 +181,6 @@ def check_grid(instrument: Instrument, wish: Mapping[str, Any]) -> None:
             nearest = max((value / step).to_integral_value() * step, step)
             raise InvalidInput(
                 f"{field} {value} is not a multiple of {step}, the grid of {instrument.symbol}.",
-                field=field,
+                field=f"{within}{field}",
                 remedy=f"The nearest is {nearest}.",
             )

@@ -9,11 +9,13 @@ import pytest
 from fastapi import FastAPI
 
 from app.api.parts import Parts
-from app.domain.orders import Side
-from app.engine.commands import OrderPlace, parse
-from tests.api.world import World, engine
+from app.domain.orders import OrderType, Side
+from app.engine.commands import OrderPlace, OrderReplace, Terms, parse
+from tests.api.world import World, client_of, engine, key_of
 from tests.factories import utc
 
+LIMIT = {"type": "limit", "limit_price": "10"}
+PAIR = {"oco": {"type": "stop", "stop_price": "9"}}
 BUY = {"symbol": "aapl", "side": "buy", "quantity": "10"}
 DENIED = {"code": "position_limit", "detail": "Too much.", "limit": "0.05", "value": "0.072"}
 
@@ -39,7 +41,9 @@ async def test_an_approved_order_is_201_with_its_id(
         "type": "market",
         "time_in_force": "day",
     }
-    assert parse("order_place", payload) == OrderPlace("AAPL", Side.BUY, Decimal(10))
+    assert parse("order_place", payload) == OrderPlace(
+        symbol="AAPL", side=Side.BUY, quantity=Decimal(10)
+    )
     assert running.seen[0]["actor"].startswith("ada@example.com (")
 
 
@@ -113,6 +117,17 @@ async def test_without_an_engine_nothing_is_asked(
         ({"stop_loss": "-1"}, "stop_loss", ""),
         ({"side": "long"}, "side", ""),
         ({"time_in_force": "ever"}, "time_in_force", ""),
+        ({"type": "trailing_stop"}, "trail", "Send trail"),
+        ({"trail": "2"}, "trail", "Leave it out"),
+        ({"type": "trailing_stop", "trail": "2.001"}, "trail", "2.00"),
+        ({"stop_trail": "0"}, "stop_trail", ""),
+        ({"type": "stop", "stop_price": "10", "time_in_force": "fok"}, "time_in_force", "gtc"),
+        ({"oco": {"type": "stop", "stop_price": "9"}}, "oco.type", "limit order"),
+        (LIMIT | {"oco": {"type": "limit", "limit_price": "9"}}, "oco.type", "stop"),
+        (LIMIT | {"oco": {"type": "stop"}}, "oco.stop_price", "Send stop_price"),
+        (LIMIT | {"oco": {"type": "stop", "stop_price": "9.001"}}, "oco.stop_price", "9.00"),
+        (LIMIT | PAIR | {"time_in_force": "ioc"}, "time_in_force", "day"),
+        (LIMIT | {"oco": {"type": "stop", "stop_price": "9", "quantity": "1"}}, "oco.quantity", ""),
         ({"account_id": 99}, "account_id", ""),
         ({"symbol": "A; DROP TABLE orders"}, "symbol", ""),
         ({"reason": "x" * 501}, "reason", ""),
@@ -234,9 +249,121 @@ async def test_an_open_order_can_be_canceled(
     assert running.seen[0]["payload"] == {"client_order_id": name}
 
 
+async def test_all_of_a_bracket_and_a_pair_reaches_the_engine(
+    admin: httpx.AsyncClient, world: World, database_url: str
+) -> None:
+    account = await world.account()
+    wish = BUY | LIMIT | PAIR | {"stop_trail": "2.5", "take_profit": "12", "time_in_force": "gtc"}
+    async with engine(database_url, account, approve) as running:
+        assert (await admin.post("/api/orders", json=wish)).status_code == 201
+    asked = parse("order_place", running.seen[0]["payload"])
+    assert isinstance(asked, OrderPlace)
+    assert asked.oco == Terms(type=OrderType.STOP, stop_price=Decimal(9))
+    assert (asked.stop_trail, asked.take_profit) == (Decimal("2.5"), Decimal(12))
+
+
+async def resting(world: World, parts: Parts) -> tuple[int, str]:
+    """An account with an open limit order on SPY."""
+    account = await world.account()
+    name = await world.fill(account, utc("2024-03-01 15:00"), 10, "100")
+    await parts.pool.execute(
+        "UPDATE orders SET status = 'accepted', closed_at = NULL, type = 'limit', limit_price = 99"
+    )
+    return account, name
+
+
+async def test_an_open_order_can_be_changed(
+    admin: httpx.AsyncClient, world: World, database_url: str, parts: Parts
+) -> None:
+    account, name = await resting(world, parts)
+    change = {"limit_price": "98.50", "quantity": "12"}
+    async with engine(database_url, account, lambda _: {"client_order_id": name}) as running:
+        answer = await admin.patch(f"/api/orders/{name}", json=change)
+    assert answer.status_code == 200, answer.text
+    assert running.seen[0]["kind"] == "order_replace"
+    assert running.seen[0]["payload"] == {
+        "client_order_id": name,
+        "limit_price": "98.5",
+        "quantity": "12",
+    }
+    assert isinstance(parse("order_replace", running.seen[0]["payload"]), OrderReplace)
+
+
+async def test_a_change_that_a_limit_denies_says_which(
+    admin: httpx.AsyncClient, world: World, database_url: str, parts: Parts
+) -> None:
+    account, name = await resting(world, parts)
+    async with engine(database_url, account, lambda _: DENIED):
+        answer = await admin.patch(f"/api/orders/{name}", json={"quantity": "1000"})
+    assert (answer.status_code, answer.json()["denial"]) == (200, DENIED)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "remedy"),
+    [
+        ({}, "quantity", "limit_price"),
+        ({"stop_price": "9"}, "stop_price", "Leave it out"),
+        ({"trail": "1"}, "trail", "Leave it out"),
+        ({"limit_price": "9.001"}, "limit_price", "9.00"),
+        ({"quantity": "-1"}, "quantity", ""),
+        ({"side": "sell"}, "side", ""),
+    ],
+)
+async def test_what_is_wrong_with_a_change_is_named(
+    admin: httpx.AsyncClient,
+    world: World,
+    parts: Parts,
+    change: dict[str, Any],
+    field: str,
+    remedy: str,
+) -> None:
+    _, name = await resting(world, parts)
+    answer = await admin.patch(f"/api/orders/{name}", json=change)
+    assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
+    assert remedy in answer.json()["remedy"]
+
+
+async def test_a_closed_order_cannot_be_changed(admin: httpx.AsyncClient, world: World) -> None:
+    name = await world.fill(await world.account(), utc("2024-03-01 15:00"), 10, "100")
+    answer = await admin.patch(f"/api/orders/{name}", json={"quantity": "5"})
+    assert answer.status_code == 409
+
+
+async def test_who_may_only_look_changes_nothing(world: World, parts: Parts, app: FastAPI) -> None:
+    _, name = await resting(world, parts)
+    key = await key_of(parts, await world.person("v@example.com", "viewer"), "viewer", "read")
+    async with client_of(app, key) as viewer:
+        answer = await viewer.patch(f"/api/orders/{name}", json={"quantity": "5"})
+    assert answer.status_code == 403
+
+
+async def test_what_is_held_and_what_is_under_way_are_shown(
+    admin: httpx.AsyncClient, world: World, parts: Parts
+) -> None:
+    _, name = await resting(world, parts)
+    wanted = '{"quantity": "12", "limit_price": "98", "stop_price": null, "trail": null}'
+    await parts.pool.execute(
+        "UPDATE orders SET is_held = true, pending = 'replace', wanted = $1::jsonb", wanted
+    )
+    shown = (await admin.get(f"/api/orders/{name}")).json()
+    assert (shown["is_held"], shown["pending"]) == (True, "replace")
+    assert (shown["wanted"]["quantity"], shown["wanted"]["limit_price"]) == ("12", "98")
+
+
+async def test_key_repeat_burst(admin: httpx.AsyncClient, world: World, database_url: str) -> None:
+    """A held key fires the ticket's button again and again; a ticket has one key: one order."""
+    account = await world.account()
+    headers = {"idempotency-key": "ticket-1"}
+    async with engine(database_url, account, approve) as running:
+        answers = [await admin.post("/api/orders", json=BUY, headers=headers) for _ in range(8)]
+    assert len(running.seen) == 1
+    assert len({one.json()["client_order_id"] for one in answers if one.status_code == 201}) == 1
+
+
 async def test_an_unknown_order_is_404(calm_admin: httpx.AsyncClient) -> None:
-    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/timeline")):
-        answer = await calm_admin.request(method, f"/api/orders/none{path}")
+    for method, path in (("GET", ""), ("DELETE", ""), ("PATCH", ""), ("GET", "/timeline")):
+        body = {"quantity": "1"} if method == "PATCH" else None
+        answer = await calm_admin.request(method, f"/api/orders/none{path}", json=body)
         assert answer.status_code == 404
 
 

@@ -124,6 +124,38 @@ def test_a_strategy_is_deployed_and_its_deployment_can_be_explained(run: Run) ->
     assert run("explain", "1", "--symbol", "TSLA")[0] == 2
 
 
+def test_orders_are_placed_changed_and_cancelled(run: Run) -> None:
+    placed = answer(
+        run, "order", "buy", "spy", "2", "--limit", "390", "--tif", "gtc",
+        "--stop-trail", "5", "--take-profit", "450", "--reason", "by hand",
+    )  # fmt: skip
+    assert placed["status"] == "completed", placed
+    name = placed["result"]["client_order_id"]
+    (order,) = answer(run, "orders", "--status", "open", "--symbol", "SPY")["orders"]
+    assert (order["client_order_id"], order["type"], order["rests"]) == (
+        name,
+        "limit",
+        "at the broker",
+    )
+    assert answer(run, "order", "replace", name, "--limit", "385", "--quantity", "3")
+    (order,) = answer(run, "orders", "--status", "open", "--symbol", "SPY")["orders"]
+    assert (float(order["limit_price"]), float(order["quantity"])) == (385, 3)
+    code, said, _ = run("order", "cancel", name)
+    assert (code, f"The cancel of {name}" in said) == (0, True)
+    assert answer(run, "orders", "--status", "open", "--symbol", "SPY")["orders"] == []
+
+
+def test_a_pair_of_orders_is_placed_and_a_denial_is_exit_code_1(run: Run) -> None:
+    placed = answer(run, "order", "buy", "SPY", "1", "--limit", "390", "--oco-stop", "420")
+    name = placed["result"]["client_order_id"]
+    both = answer(run, "orders", "--status", "open", "--symbol", "SPY")["orders"]
+    assert sorted(one["type"] for one in both) == ["limit", "stop"]
+    assert answer(run, "order", "cancel", name)
+    assert answer(run, "orders", "--status", "open", "--symbol", "SPY")["orders"] == []
+    code, said, _ = run("order", "sell", "SPY", "1", "--trail", "3000")
+    assert (code, "Refused: trail must be less" in said) == (1, True)
+
+
 @pytest.mark.usefixtures("run")
 def test_a_reader_that_has_gone_is_not_blamed_on_the_database() -> None:
     async def written(_: Connected) -> None:
@@ -183,6 +215,15 @@ def test_events_are_followed_until_ctrl_c(run: Run, traded: tuple[str, Path]) ->
         (("deploy", "sma_cross", "--symbols", "SPY", "--timeframe", "2m"), "no timeframe"),
         (("deploy", "sma_cross", "--symbols", "SPY", "--capital", "-1"), "above zero"),
         (("orders", "--status", "opne"), "Did you mean open?"),
+        (("order", "buy", "SPX", "1"), "Did you mean SPY?"),
+        (("order", "buy", "SPY", "none"), "quantity must be above zero"),
+        (("order", "buy", "SPY", "1", "--limit", "9", "--trail", "1"), "Give --trail alone"),
+        (("order", "buy", "SPY", "1", "--type", "limti"), "Did you mean limit?"),
+        (("order", "buy", "SPY", "1", "--type", "stop"), "Send stop_price"),
+        (("order", "buy", "SPY", "1", "--stop", "9", "--tif", "ioc"), "Use day or gtc"),
+        (("order", "sell", "SPY", "1", "--oco-stop", "9"), "limit order"),
+        (("order", "cancel", "nobody"), "no order"),
+        (("order", "replace", "nobody", "--limit", "9"), "no order"),
         (("events", "--type", "order_fild"), "Did you mean order_filled?"),
         (("explain", "1", "--symbol", "SPY", "--at", "noon"), "no instant"),
     ],

@@ -1,4 +1,4 @@
-"""Orders: list, ask for one, cancel, and read how each came to be."""
+"""Orders: list, ask for one, change, cancel, and read how each came to be."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,13 @@ from app.api.idempotency import Once
 from app.api.outcomes import PENDING, answer
 from app.api.schemas.base import Page
 from app.api.schemas.commands import CommandOut
-from app.api.schemas.orders import OrderOut, OrderQuery, OrderWish, TimelineOut
+from app.api.schemas.orders import (
+    OrderChangeIn,
+    OrderOut,
+    OrderQuery,
+    OrderWish,
+    TimelineOut,
+)
 from app.api.timelines import timeline_out
 from app.domain.users import Scope
 from app.repositories import orders as rows
@@ -51,6 +57,25 @@ async def place_order(
 async def get_order(client_order_id: OrderId, caller: CurrentCaller, db: Db) -> OrderOut:
     """One order."""
     return OrderOut.model_validate(await rows.get(db, client_order_id, caller.visible))
+
+
+@router.patch(
+    "/{client_order_id}", dependencies=[guard(Scope.TRADE, "orders")], responses=PENDING
+)
+async def change_order(
+    client_order_id: OrderId,
+    body: OrderChangeIn,
+    caller: CurrentCaller,
+    response: Response,
+    orders: Orders,
+) -> CommandOut:
+    """Other prices or another quantity; what it adds is checked by the limits.
+
+    Denied or refused, the order stays as it is. Whether the broker followed is told by the order:
+    `pending` is replace until it has answered.
+    """
+    change = body.model_dump(mode="json")
+    return answer(response, await orders.replace(caller, client_order_id, change))
 
 
 @router.delete(

@@ -23,6 +23,15 @@ from app.domain.market import Timeframe
 from app.domain.orders import Leg, OrderStatus, OrderType, PendingChange, Side, TimeInForce
 
 
+class OrderChangeOut(Out):
+    """Quantity (fills before count) and prices, whole."""
+
+    quantity: Quantity
+    limit_price: Price | None = None
+    stop_price: Price | None = None
+    trail: Price | None = None
+
+
 class OrderOut(Out):
     """A request to a broker."""
 
@@ -41,14 +50,29 @@ class OrderOut(Out):
     filled_quantity: Quantity
     remaining_quantity: Quantity
     limit_price: Price | None = None
-    stop_price: Price | None = None
+    stop_price: Price | None = Field(
+        default=None, description="Of a trailing stop: where it stood at first."
+    )
+    trail: Price | None = Field(
+        default=None, description="How far behind the best price a trailing stop stays, in money."
+    )
+    is_held: bool = Field(
+        default=False,
+        description="Not at the broker, who cannot have it: we watch the price, and only while"
+        " Tradewright runs.",
+    )
     average_price: Price | None = None
     time_in_force: TimeInForce
     status: OrderStatus
     pending: PendingChange = PendingChange.NONE
+    wanted: OrderChangeOut | None = Field(
+        default=None, description="What a change under way would make of it (`pending` replace)."
+    )
     is_open: bool
     attempt: int = Field(default=1, examples=[1])
-    group_id: str | None = None
+    group_id: str | None = Field(
+        default=None, description="Orders of one group: of two kinds of them one may fill."
+    )
     reason: str | None = Field(
         default=None, description="Why it was rejected, canceled or expired."
     )
@@ -63,16 +87,19 @@ class _Wish(In):
     )
     symbol: SymbolIn
     stop_loss: PriceIn | None = Field(default=None, description="Protective stop, absolute price.")
+    stop_trail: PriceIn | None = Field(
+        default=None,
+        description="The protective stop follows the best price at this distance in money, from"
+        " `stop_loss` on where that is given.",
+        examples=["2.50"],
+    )
     take_profit: PriceIn | None = Field(default=None, description="Absolute price.")
     reason: str | None = Field(default=None, max_length=500, examples=["earnings tonight"])
 
 
-class OrderIn(_Wish):
-    """An explicit order, checked by the same limits as every other."""
+class TermsIn(In):
+    """How an order meets the market; each type has just its own prices."""
 
-    kind: Literal["order"] = "order"
-    side: Side
-    quantity: QuantityIn
     type: OrderType = OrderType.MARKET
     limit_price: PriceIn | None = Field(
         default=None, description="Needed for limit and stop_limit, refused otherwise."
@@ -80,7 +107,41 @@ class OrderIn(_Wish):
     stop_price: PriceIn | None = Field(
         default=None, description="Needed for stop and stop_limit, refused otherwise."
     )
-    time_in_force: TimeInForce = TimeInForce.DAY
+    trail: PriceIn | None = Field(
+        default=None,
+        description="Needed for trailing_stop, refused otherwise: the distance in money at which"
+        " the stop follows the best price since the order.",
+        examples=["2.50"],
+    )
+
+
+class OrderIn(_Wish, TermsIn):
+    """An explicit order, checked by the same limits as every other."""
+
+    kind: Literal["order"] = "order"
+    side: Side
+    quantity: QuantityIn
+    time_in_force: TimeInForce = Field(
+        default=TimeInForce.DAY,
+        description="ioc and fok are for market and limit orders alone.",
+    )
+    oco: TermsIn | None = Field(
+        default=None,
+        description="A second order for the same shares, of which one cancels the other: a stop"
+        " beside a limit, or a limit beside a stop.",
+    )
+
+
+class OrderChangeIn(In):
+    """What is to be changed of an open order; what is left out stays."""
+
+    quantity: QuantityIn | None = Field(
+        default=None, description="The whole order's, with what is filled of it."
+    )
+    limit_price: PriceIn | None = None
+    stop_price: PriceIn | None = None
+    trail: PriceIn | None = None
+    reason: str | None = Field(default=None, max_length=500, examples=["earnings tonight"])
 
 
 class SignalIn(_Wish):

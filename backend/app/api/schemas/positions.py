@@ -23,7 +23,15 @@ class PositionOut(Out):
         default=None, description="Market value as a fraction of the account's equity."
     )
     stop_loss: Price | None = Field(default=None, description="Working protective stop.")
+    stop_trail: Price | None = Field(
+        default=None, description="Distance of a stop that trails; `stop_loss` is where it began."
+    )
     take_profit: Price | None = None
+    is_protected_here: bool = Field(
+        default=False,
+        description="Protected only while running: a leg is held here, since the broker cannot"
+        " have it.",
+    )
     opened_at: Instant | None = None
     updated_at: Instant | None = None
 
