@@ -34,6 +34,7 @@ from app.domain.events import (
     TradingResumed,
     occurred_at,
 )
+from app.domain.flattening import ledger_of
 from app.domain.market import SliceOpened
 from app.domain.orders import Order, OrderStatus
 from app.domain.ports import Broker, Entry, Journal
@@ -250,9 +251,10 @@ class Driver:
             return event
         execution = event.execution
         record = self.engine.book.records.get(execution.client_order_id)
-        if record is None or record.order.ledger == execution.ledger:
+        known = record.order.ledger if record else ledger_of(execution.client_order_id)
+        if known is None or known == execution.ledger:
             return event
-        owned = msgspec.structs.replace(execution, ledger=record.order.ledger)
+        owned = msgspec.structs.replace(execution, ledger=known)
         return msgspec.structs.replace(event, execution=owned)
 
     def _adjust(self, entries: Iterable[Entry]) -> None:

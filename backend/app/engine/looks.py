@@ -16,6 +16,7 @@ from app.domain.events import (
     OrderSeen,
 )
 from app.domain.executions import Execution
+from app.domain.flattening import ledger_of
 from app.domain.orders import CLOSED, BrokerOrder, Order, OrderStatus
 from app.domain.ports import BrokerBook
 from app.engine.desk import Desk
@@ -141,7 +142,8 @@ class _Look:
         told = sum((one.quantity for one in fills), ZERO)
         before = max(theirs.filled_quantity - told, ZERO)
         rest = msgspec.structs.replace(theirs, filled_quantity=before)
-        return (OrderSeen(order=rest, ledger=EXTERNAL, at=self._at), *filled)
+        ledger = ledger_of(theirs.client_order_id or "") or EXTERNAL
+        return (OrderSeen(order=rest, ledger=ledger, at=self._at), *filled)
 
 
 def _unheard(desk: Desk, executions: Iterable[Execution]) -> dict[str, list[Execution]]:

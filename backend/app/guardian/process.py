@@ -18,7 +18,6 @@ from app.guardian.records import Records
 from app.repositories.accounts import Account
 
 PAPER: Final = "paper"
-ROLE: Final = "guardian"
 log = get_logger("trading")
 
 
@@ -33,7 +32,7 @@ def broker_of(account: Account, instruments: dict[str, Instrument]) -> Broker | 
         account_id=account.id,
         mode=account.mode,
         instruments=instruments,
-        settings={"role": ROLE},
+        settings=account.settings.broker,
     )
     broker: Broker = registry.load("brokers", account.broker)(setup)
     return None if broker.is_simulated else broker
