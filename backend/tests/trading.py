@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -207,7 +208,10 @@ class World:
         if self.driver.wire is None:
             finish(self.driver.step(item))
         else:
-            asyncio.run(on_the_wire(self.driver, self.driver.step(item)))
+            # In a thread: tests that are coroutines themselves use this too.
+            with ThreadPoolExecutor(1) as thread:
+                work = on_the_wire(self.driver, self.driver.step(item))
+                thread.submit(asyncio.run, work).result()
 
     def bar(
         self,

@@ -61,8 +61,13 @@ SELECT id, client_order_id, broker_order_id, signal_id, instrument_id, quantity,
 FROM orders WHERE account_id = $1 AND client_order_id = ANY($2)
 """
 _FILLS: Final = """
-SELECT client_order_id, broker, execution_id, quantity, price, busted_at
+SELECT client_order_id, broker, execution_id, quantity, price, busted_at, corrects
 FROM executions WHERE order_id = ANY($1)
+"""
+_EXECUTIONS: Final = """
+SELECT e.broker, e.execution_id, e.busted_at, e.bust_reason
+FROM executions e JOIN unnest($1::text[], $2::text[]) AS w(broker, execution_id)
+  USING (broker, execution_id)
 """
 _ORIGINS: Final = """
 SELECT DISTINCT c.client_order_id, c.seq, e.correlation_id
@@ -88,6 +93,8 @@ class Wants(msgspec.Struct):
     signals: set[str] = msgspec.field(default_factory=set)
     raised: set[str] = msgspec.field(default_factory=set)
     "Signals that the batch itself brings."
+    executions: set[tuple[str, str]] = msgspec.field(default_factory=set)
+    "Those that are taken back, by broker and id."
     order_ids: int = 0
 
     def add(self, event: Event) -> None:
@@ -112,6 +119,13 @@ class Wants(msgspec.Struct):
                 self.orders.add(event.execution.client_order_id)
             case _:
                 self._add_rest(event)
+
+    def add_undone(self, event: Event) -> None:
+        """Note which fill `event` takes back."""
+        if isinstance(event, ev.ExecutionBusted):
+            self.executions.add((event.broker, event.execution_id))
+        elif isinstance(event, ev.ExecutionCorrected):
+            self.executions.add((event.execution.broker, event.corrects))
 
     def _add_rest(self, event: Event) -> None:
         match event:
@@ -242,8 +256,11 @@ class Projection:
         wants = Wants()
         for event in events:
             wants.add(event)
+            wants.add_undone(event)
         await self._load_names(connection, wants)
         await self._load_orders(connection, wants)
+        if wants.executions:
+            await self._load_executions(connection, wants)
         await self._load_signals(connection, wants)
 
     async def _open(self, connection: asyncpg.Connection) -> None:
@@ -296,6 +313,8 @@ class Projection:
             wants.signals.add(row["signal_id"])
         for row in await connection.fetch(_FILLS, [row["id"] for row in found]):
             identity = (row["broker"], row["execution_id"])
+            if row["corrects"] is not None:  # which may be told only after its correction
+                book.voided.add((row["broker"], row["corrects"]))
             if row["busted_at"] is not None:
                 book.voided.add(identity)
                 continue
@@ -305,6 +324,13 @@ class Projection:
             _ORIGINS, book.account_id, self._stream, signal_ids, list(wants.orders)
         ):
             book.origins[row["client_order_id"]] = (row["seq"], row["correlation_id"])
+
+    async def _load_executions(self, connection: asyncpg.Connection, wants: Wants) -> None:
+        brokers, identities = zip(*wants.executions, strict=True)
+        for row in await connection.fetch(_EXECUTIONS, list(brokers), list(identities)):
+            self.book.rows.remember(EXECUTIONS, row)
+            if row["busted_at"] is not None:
+                self.book.voided.add((row["broker"], row["execution_id"]))
 
     async def _load_signals(self, connection: asyncpg.Connection, wants: Wants) -> None:
         rows, account_id = self.book.rows, self.book.account_id

@@ -255,11 +255,9 @@ def _bust(
     if identity in book.voided:
         return True
     book.voided.add(identity)
-    broker, execution_id = identity
-    stored = book.rows.find(EXECUTIONS, *identity) or book.rows.remember(
-        EXECUTIONS, {"broker": broker, "execution_id": execution_id}
-    )
-    book.rows.change(EXECUTIONS, stored, busted_at=at, bust_reason=reason)
+    stored = book.rows.find(EXECUTIONS, *identity)
+    if stored is not None:
+        book.rows.change(EXECUTIONS, stored, busted_at=at, bust_reason=reason)
     row, fills = book.rows.find(ORDERS, client_order_id), book.fills.get(client_order_id, {})
     was_heard = fills.pop(identity, None) is not None
     if was_heard and row is not None:
