@@ -1,5 +1,6 @@
 """Composition root: settings in, wired parts out. The only module that picks adapters."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,8 +19,10 @@ from app.core.config import Settings, get_settings
 from app.core.environment import strategy_folders
 from app.core.errors import ConfigurationError, FeedRefused, TradewrightError
 from app.core.live import FEED_ORDER, LiveOptions
+from app.core.logging import get_logger
 from app.core.options import Options, where_of
 from app.core.security import master_key, subkey
+from app.core.strategies import StrategyOptions
 from app.db.address import database_url, redis_url
 from app.db.session import APPLICATION_NAME, opened_pool
 from app.domain.deployments import LIVE_DATASET, AccountMode
@@ -28,6 +31,7 @@ from app.domain.instruments import Instrument
 from app.domain.market import Timeframe
 from app.domain.ports import Broker, BrokerSetup
 from app.engine.paper import PaperBroker
+from app.hosting.catalogue import HostedCatalogue
 from app.ingest.cache_keeper import CacheKeeper
 from app.ingest.link import MakePrints
 from app.ingest.option_feed import MakeIngest
@@ -43,6 +47,7 @@ from app.repositories.stock_data import StockData
 from app.strategies.catalog import Catalogue
 
 PAPER: Final = "paper"
+log = get_logger("agents")
 _FEEDS: Final = {"simulated": "simulator", "replay": "replay", "import": "replay"}
 "Which adapter feeds a data set, by the word before its colon, where the account names none."
 
@@ -234,16 +239,37 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
     settings = settings or get_settings()
     url = database_url()
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
-    async with opened_pool(url) as pool, _publishing(settings, pool) as publisher:
+    async with (
+        opened_pool(url) as pool,
+        _publishing(settings, pool) as publisher,
+        _strategies() as catalogue,
+    ):
         yield Parts(
             settings=settings,
             url=url,
             pool=pool,
             journal_key=key,
             system=SharedJournal(pool, key),
-            catalogue=Catalogue(strategy_folders()),
+            catalogue=catalogue,
             publisher=publisher,
         )
+
+
+@asynccontextmanager
+async def _strategies() -> AsyncIterator[Catalogue]:
+    """Users' files run in processes of their own, unless they are told not to."""
+    options = StrategyOptions()
+    if options.host == "in_process":
+        yield Catalogue(strategy_folders())
+        return
+    catalogue = HostedCatalogue(strategy_folders(), options)
+    await asyncio.to_thread(catalogue.look)
+    for place, problem in catalogue.problems.items():
+        log.warning("strategy_not_usable", place=place, problem=problem)
+    try:
+        yield catalogue
+    finally:
+        await asyncio.to_thread(catalogue.close)
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from app.core.options import Options, variable_of, where_of
 from app.core.pricing import PricingOptions
 from app.core.quality import QualityOptions
 from app.core.retention import RetentionOptions
+from app.core.strategies import StrategyOptions
 
 HEADER: Final = """\
 # Every setting of Tradewright, with its default. Copy to .env and fill in what you use:
@@ -45,6 +46,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     LiveOptions,
     QualityOptions,
     RetentionOptions,
+    StrategyOptions,
     LogOptions,
     PricingOptions,
 )

@@ -27,6 +27,11 @@ class Deployed:
         self._ready: dict[bytes, list[BaseStrategy]] = {}
         self._sessions: list[Session] = []
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it has processes."""
+        return bool(self._sessions)
+
     def make(self, name: str, parameters: Mapping[str, Any]) -> BaseStrategy:
         """The engine's factory: what was prepared, else made now. Raises as `Catalogue.make`."""
         waiting = self._ready.get(_key(name, parameters))

@@ -12,7 +12,13 @@ import msgspec
 
 from app.bootstrap import Parts
 from app.core import clock
-from app.core.errors import InvalidInput, JournalError, NotFound, TradewrightError
+from app.core.errors import (
+    InvalidInput,
+    JournalError,
+    NotFound,
+    StrategyLost,
+    TradewrightError,
+)
 from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.domain.commands import CommandKind
@@ -22,9 +28,11 @@ from app.domain.events import (
     CommandReceived,
     FeedConnected,
     FeedDisconnected,
+    Input,
     Reconciled,
     SessionClosed,
     SessionOpened,
+    SliceClosed,
 )
 from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
@@ -51,12 +59,16 @@ from app.runner.histories import Histories
 from app.runner.inbox import Ended, Inbox, Position
 from app.runner.live import LiveData
 from app.runner.pulse import PulseKeeper
+from app.runner.strategists import Lost, Strategists
 from app.runner.surroundings import Surroundings
 from app.services.ingestion import FRESH, Ingestion, Untold
+from app.strategies.base import BaseStrategy
 
 CHECKPOINT_EVENTS: Final = 1_000
 FLUSH_SECONDS: Final = 1.0
 POLL_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 0.1
+"How long a command waits at most while strategies of other processes are asked."
 SYSTEM_ACTOR: Final = "system"
 Fed = tuple[frozenset[Timeframe], bool]
 "What a feed is opened for beside symbols: timeframes, and whether extended hours are wanted."
@@ -86,6 +98,7 @@ class AccountRunner:
         self._surroundings = Surroundings(parts.pool, account.id)
         self._live: LiveData | None = None
         self._fed: Fed = frozenset(), False
+        self._strategists = Strategists(parts.catalogue)
         self._pulse = PulseKeeper(parts.pool, parts.settings.home, account)
         self._brokerage: Brokerage | None = None
         "Of a real broker."
@@ -134,6 +147,7 @@ class AccountRunner:
                 await self._live.close()
             if self._brokerage is not None:
                 await self._brokerage.close()
+            await self._strategists.close()
             await self._journal.close()
 
     def _begin(self, *asides: Coroutine[Any, Any, None]) -> None:
@@ -177,14 +191,14 @@ class AccountRunner:
                 self.account = await self._brokerage.begin_books()
         self._engine = Engine(
             AccountSetup(account_id=self.account.id, cash=self.account.starting_cash),
-            strategies=self._parts.catalogue.make,
+            strategies=self._strategists.make,
             histories=self._histories,
             instruments=known,
             abilities=broker.abilities,
         )
         with timing("recovery", account_id=self.account.id):
             found = await recovery.Recovery(
-                self._parts.pool, self.account.id, self._engine, book, self._prepare, self._warm
+                self._parts.pool, self.account.id, self._engine, book, self._repeat, self._warm
             ).run()
         self._saved_seq = found.seq
         self._book = book
@@ -196,6 +210,7 @@ class AccountRunner:
             fence=self.gate.fence,
             clock=clock.now if self.account.dataset == LIVE_DATASET else None,
             before=self._prepare,
+            ahead=self._ahead,
             resumed=self._read_latch,
             alarm=self._alarm,
         )
@@ -300,12 +315,49 @@ class AccountRunner:
             elif item is not None:
                 if isinstance(item, SessionOpened):
                     await self._take_effect(item)
-                self._pulse.begins()
-                await self._driver.step(item)
-                self._pulse.ends()
+                await self._step(item)
                 await self._after(item)
             elif self.account.dataset == LIVE_DATASET:
                 await self._driver.tick(clock.now())  # time-outs do not wait for the next bar
+
+    async def _step(self, item: Item) -> None:
+        self._pulse.begins()
+        if isinstance(item, SliceClosed) and self._strategists.has_to_ask(self._engine, item):
+            await self._look()
+        await self._driver.step(item)
+        self._pulse.ends()
+
+    async def _look(self) -> None:
+        """While strategies of other processes think, what people ask is done all the same."""
+        looking = asyncio.create_task(self._strategists.look())
+        try:
+            while not looking.done():
+                await asyncio.wait({looking}, timeout=LOOK_SECONDS)
+                if self._asked and not looking.done():
+                    self._asked = False
+                    await self._take_commands()
+            looking.result()
+        finally:
+            await end([looking])
+
+    async def _ahead(self, event: SliceClosed) -> list[Input]:
+        """Answers of other processes, right before the engine needs them; who is lost pauses."""
+        lost = await self._strategists.settle(self._engine, event)
+        return [await self._paused(one) for one in lost]
+
+    async def _paused(self, lost: Lost) -> CommandReceived:
+        """An input like a person's: what a process did by chance must not be decided twice."""
+        pool, deployment = self._parts.pool, lost.runtime.deployment
+        kind, reason = CommandKind.DEPLOYMENT_PAUSE, f"strategy host: {lost.reason}"
+        payload = {"deployment_id": deployment.deployment_id, "reason": reason}
+        command_id = await commands.submit(pool, self.account.id, kind, payload, SYSTEM_ACTOR)
+        self._received.add(command_id)
+        title = f"Deployment {deployment.deployment_id} ({deployment.strategy}) is paused"
+        key = f"strategy_host:{deployment.deployment_id}"
+        await self._parts.alarm(key, title, reason, self.account.id)
+        return CommandReceived(
+            command_id=command_id, kind=kind, payload=payload, actor=SYSTEM_ACTOR, at=self._now()
+        )
 
     def _check(self) -> None:
         if self._broken is not None:
@@ -350,6 +402,7 @@ class AccountRunner:
                 await self._receive(row)
         await self._follow()
         await self._look_around()
+        await self._strategists.sweep(self._engine.runtimes.values())
 
     async def _receive(self, row: Row) -> None:
         self._received.add(row["id"])
@@ -496,7 +549,8 @@ class AccountRunner:
         if isinstance(item, BarsCorrected):
             for deployment, state in self._engine.deployments.values():
                 if state is DeploymentState.RUNNING and item.symbol in deployment.symbols:
-                    await self._load(deployment, self._engine.slice_end)
+                    runtime = self._engine.runtimes[deployment.deployment_id]
+                    await self._load(deployment, self._engine.slice_end, runtime.every_strategy[0])
             return
         if isinstance(item, CommandReceived) and item.kind == CommandKind.DEPLOYMENT_START:
             with suppress(InvalidInput):
@@ -509,10 +563,21 @@ class AccountRunner:
         for deployment in recovery.running(state):
             await self._load(deployment, state.slice_end or self.account.settings.start)
 
-    async def _load(self, wish: Any, until: datetime | None) -> None:  # noqa: ANN401 - a start or a deployment
+    async def _repeat(self, item: Item) -> None:
+        """What an input needs that is handled again, after a restart."""
+        await self._prepare(item)
+        if isinstance(item, SliceClosed):
+            await self._strategists.repeat(self._engine, item)
+
+    async def _load(
+        self,
+        wish: Any,  # noqa: ANN401 - a start or a deployment
+        until: datetime | None,
+        strategy: BaseStrategy | None = None,
+    ) -> None:
         try:
-            strategy = self._parts.catalogue.make(wish.strategy, wish.parameters)
-        except (InvalidInput, NotFound):
+            strategy = strategy or await self._strategists.prepare(wish)
+        except (InvalidInput, NotFound, StrategyLost):
             return  # the engine says so
         await self._histories.load(strategy, wish.symbols, wish.timeframe, until)
         agents.info(

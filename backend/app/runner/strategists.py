@@ -45,19 +45,33 @@ class Strategists:
         given = wish.strategy, wish.parameters, wish.symbols, wish.timeframe
         return await loop.run_in_executor(self._threads, self._deployed.prepare, *given)
 
-    async def look(self, engine: Engine, event: SliceClosed) -> None:
-        """Ask all about a slice that comes next; the engine may handle other things meanwhile."""
+    def has_to_ask(self, engine: Engine, event: SliceClosed) -> bool:
+        """Whether somebody of another process has a say about this slice, which comes next."""
         self._slice, self._lost = event, {}
         self._asked = questions(engine, event)
+        return bool(self._asked)
+
+    async def look(self) -> None:
+        """Ask them; the engine may handle other things meanwhile."""
         await self._each(self._asked, Question.ask)
 
     async def settle(self, engine: Engine, event: SliceClosed) -> list[Lost]:
         """Right before it is handled: everything asked, with what is held now; who was lost."""
-        if self._slice is not event:
-            await self.look(engine, event)
+        if self._slice is not event and self.has_to_ask(engine, event):
+            await self.look()
         await self._each([one for one in self._asked if one.is_outdated], Question.ask_again)
         self._slice, self._asked = None, []
         return [one for one in self._lost.values() if _is_running(one.runtime)]
+
+    async def repeat(self, engine: Engine, event: SliceClosed) -> None:
+        """As `settle`, of a slice that was handled before: who is lost now has failed on it."""
+        if self.has_to_ask(engine, event):
+            asked = self._asked
+            await self.look()
+            for lost in await self.settle(engine, event):
+                for question in asked:
+                    if question.runtime is lost.runtime:
+                        lost.runtime.ready[question.key] = None, StrategyLost(lost.reason)
 
     async def _each(self, asked: list[Question], how: Any) -> None:  # noqa: ANN401 - a method
         """Deployments side by side, the symbols of one in turn."""
@@ -79,7 +93,9 @@ class Strategists:
         return None
 
     async def sweep(self, runtimes: Iterable[Runtime]) -> None:
-        """End the processes of deployments that do not run any more."""
+        """Between two steps: end the processes of deployments that do not run any more."""
+        if not self._deployed.is_used:
+            return
         running = [one for one in runtimes if _is_running(one)]
         await asyncio.get_running_loop().run_in_executor(
             self._threads, self._deployed.sweep, running
