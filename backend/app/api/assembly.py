@@ -43,15 +43,18 @@ from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
 from app.services.deployments import Deployments
+from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
 from app.services.keys import Keys
 from app.services.market import Market
 from app.services.orders import OrderDesk
 from app.services.performance import Performance
+from app.services.reconciliations import Reconciliations
 from app.services.tickets import Tickets
 from app.services.timeline import Timeline
 from app.services.trading import Trading
 from app.services.users import Users
+from app.services.what_if import WhatIfs
 from app.strategies.catalog import Catalogue
 
 _REDIS_SECONDS: Final = 2.0
@@ -148,16 +151,19 @@ def make(
         alerts=Alerts(pool, journal, audit_key, clock),
         config=Config(pool, desk, journal, audit_key, clock),
         deployments=Deployments(pool, desk, catalogue),
+        explanations=Explanations(pool),
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
         imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
         orders=OrderDesk(pool, desk),
         performance=Performance(pool),
+        reconciliations=Reconciliations(pool, desk, audit_key, clock),
         strategies=catalogue,
         timeline=Timeline(pool),
         trading=Trading(pool, desk, changes, journal, audit_key, clock),
         users=Users(pool, audit_key, clock),
+        what_ifs=WhatIfs(),
     )
 
 

@@ -17,14 +17,17 @@ from app.services.auth import Auth as AuthPart
 from app.services.auth import Visit
 from app.services.config import Config as ConfigPart
 from app.services.deployments import Deployments as DeploymentsPart
+from app.services.explanations import Explanations as ExplanationsPart
 from app.services.keys import Keys as KeysPart
 from app.services.market import Market as MarketPart
 from app.services.orders import OrderDesk
 from app.services.performance import Performance as PerformancePart
+from app.services.reconciliations import Reconciliations as ReconciliationsPart
 from app.services.tickets import Tickets as TicketsPart
 from app.services.timeline import Timeline as TimelinePart
 from app.services.trading import Trading as TradingPart
 from app.services.users import Users as UsersPart
+from app.services.what_if import WhatIfs as WhatIfsPart
 from app.strategies.catalog import Catalogue
 
 
@@ -88,14 +91,17 @@ Alerts = Annotated[AlertsPart, part("alerts")]
 Auth = Annotated[AuthPart, part("auth")]
 Config = Annotated[ConfigPart, part("config")]
 Deployments = Annotated[DeploymentsPart, part("deployments")]
+Explanations = Annotated[ExplanationsPart, part("explanations")]
 Health = Annotated[HealthChecker, part("health")]
 Keys = Annotated[KeysPart, part("keys")]
 Market = Annotated[MarketPart, part("market")]
 Metrics = Annotated[MetricsPart, part("metrics")]
 Orders = Annotated[OrderDesk, part("orders")]
 Performance = Annotated[PerformancePart, part("performance")]
+Reconciliations = Annotated[ReconciliationsPart, part("reconciliations")]
 Strategies = Annotated[Catalogue, part("strategies")]
 Tickets = Annotated[TicketsPart, part("tickets")]
 Timeline = Annotated[TimelinePart, part("timeline")]
 Trading = Annotated[TradingPart, part("trading")]
 Users = Annotated[UsersPart, part("users")]
+WhatIfs = Annotated[WhatIfsPart, part("what_ifs")]

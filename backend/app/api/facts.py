@@ -5,9 +5,9 @@ from typing import Final
 
 from app.api.parts import Parts
 from app.core.quality import QualityOptions
-from app.monitoring import feeds, resources, targets
+from app.monitoring import brokers, feeds, resources, targets
 from app.monitoring.metrics import TITLES
-from app.repositories import feed_states, metrics
+from app.repositories import broker_states, feed_states, metrics
 
 _FRESH: Final = timedelta(seconds=30)
 "What a process noted of itself before that is no longer so."
@@ -23,6 +23,7 @@ async def gathered(parts: Parts) -> dict[str, float]:
         **found,
         **noted,
         **feeds.figures(await feed_states.listed(parts.pool)),
+        **brokers.figures(await broker_states.listed(parts.pool)),
         **targets.figures(targets.held(measured, QualityOptions())),
         **{name: value for name, value in remembered.items() if name in TITLES},
         "quotes_conflated_total": float(parts.prices.conflated),

@@ -28,15 +28,18 @@ from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
 from app.services.deployments import Deployments
+from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
 from app.services.keys import Keys
 from app.services.market import Market
 from app.services.orders import OrderDesk
 from app.services.performance import Performance
+from app.services.reconciliations import Reconciliations
 from app.services.tickets import Tickets
 from app.services.timeline import Timeline
 from app.services.trading import Trading
 from app.services.users import Users
+from app.services.what_if import WhatIfs
 from app.strategies.catalog import Catalogue
 
 
@@ -80,13 +83,16 @@ class Parts:
     alerts: Alerts
     config: Config
     deployments: Deployments
+    explanations: Explanations
     health: HealthChecker
     imports: ImportJobs
     keys: Keys
     market: Market
     orders: OrderDesk
     performance: Performance
+    reconciliations: Reconciliations
     strategies: Catalogue
     timeline: Timeline
     trading: Trading
     users: Users
+    what_ifs: WhatIfs

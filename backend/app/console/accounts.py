@@ -1,4 +1,4 @@
-"""`tradewright accounts`: list them, or open one on live data."""
+"""`tradewright accounts`: list them, or open one on live data, paper or at a broker."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -8,10 +8,12 @@ import typer
 
 from app.console.connection import Connected, run
 from app.console.output import Json, show
-from app.console.words import money_of, names_in, show_list
+from app.console.words import money_of, names_in, parameter_of, show_list
 from app.core.clock import system
 from app.core.errors import InvalidInput
 from app.core.live import FEED_ORDER
+from app.core.registry import suggestion
+from app.domain.deployments import AccountMode
 from app.marketdata.option_choice import OptionLimits
 
 if TYPE_CHECKING:
@@ -37,10 +39,21 @@ def listing(context: typer.Context, as_json: Json = False) -> None:
 
         return (await account_reports.listing(at.pool)(1000, None)).items
 
-    columns = ("id", "name", "dataset", "equity", "cash", "trading_state", "is_running")
+    columns = (
+        "id",
+        "name",
+        "broker",
+        "mode",
+        "dataset",
+        "equity",
+        "cash",
+        "trading_state",
+        "is_running",
+    )
     show_list("accounts", run(work), columns, as_json=as_json)
 
 
+@app.command("create", help="The same as add.", hidden=True)
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What you call it.")],
@@ -48,7 +61,17 @@ def add(
         str, typer.Option(help="Comma-separated providers, the best first: alpaca,twelve_data.")
     ],
     symbols: Annotated[str, typer.Option(help="Comma-separated, such as AAPL,SPY.")],
-    cash: Annotated[str, typer.Option(help="Money to begin with.")] = "100000",
+    cash: Annotated[
+        str, typer.Option(help="Money to begin with; at a real broker it is what is there.")
+    ] = "100000",
+    broker: Annotated[str, typer.Option(help="Who trades: paper, alpaca or ibkr.")] = "paper",
+    mode: Annotated[
+        str, typer.Option(help="paper: the broker's own demonstration account; live: real money.")
+    ] = "paper",
+    broker_setting: Annotated[
+        list[str] | None,
+        typer.Option(help="What the broker has to know, as name=value; repeat it."),
+    ] = None,
     options: Annotated[
         str, typer.Option(help="Comma-separated stocks whose option chains are followed.")
     ] = "",
@@ -57,7 +80,7 @@ def add(
     option_contracts: Contracts = _LIMITS.contracts,
     as_json: Json = False,
 ) -> None:
-    """Open a paper account on live data. Each provider but the first steps in for those before."""
+    """Open an account on live data. Each provider but the first steps in for those before."""
     from app.services.live_accounts import LiveAccounts
 
     chain = [one.lower() for one in feeds.replace(" ", "").split(",") if one]
@@ -65,6 +88,8 @@ def add(
     underlyings = _some(options)
     limits = OptionLimits(days=option_days, percent=option_strikes, contracts=option_contracts)
     check_feeds(chain, with_options=bool(underlyings))
+    trading_mode, known = mode_of(mode), dict(map(parameter_of, broker_setting or []))
+    check_broker(broker, trading_mode, known)
 
     async def work(at: Connected) -> dict[str, Any]:
         service = LiveAccounts(at.pool, at.audit_key, system)
@@ -76,11 +101,16 @@ def add(
             cash=money,
             options=underlyings,
             option_limits=limits,
+            broker=broker,
+            mode=trading_mode,
+            broker_settings=known,
         )
         return _shown(account)
 
     row = run(work)
     line = f"Account {row['id']} {row['name']!r} gets its prices from {', then '.join(chain)}."
+    if broker != "paper":
+        line += f" It trades at {broker} ({mode}), with what is there."
     show(row, line, as_json=as_json)
 
 
@@ -119,12 +149,35 @@ def _shown(account: "Account") -> dict[str, Any]:
     return {
         "id": account.id,
         "name": account.name,
+        "broker": account.broker,
+        "mode": account.mode.value,
         "dataset": account.dataset,
         "feeds": list(settings.chain),
         "symbols": list(settings.symbols),
         "options": list(settings.options),
         "option_limits": msgspec.to_builtins(settings.option_limits),
     }
+
+
+def mode_of(text: str) -> AccountMode:
+    try:
+        return AccountMode(text)
+    except ValueError:
+        raise InvalidInput(
+            f"There is no mode {text!r}.", field="mode", remedy=suggestion(text, AccountMode)
+        ) from None
+
+
+def check_broker(name: str, mode: AccountMode, settings: dict[str, Any]) -> None:
+    """Raises NotFound with the nearest name, ConfigurationError with the variable of a key."""
+    from app import bootstrap
+    from app.domain.ports import BrokerSetup
+
+    async def work() -> None:
+        made = bootstrap.make_broker(name, BrokerSetup(account_id=0, mode=mode, settings=settings))
+        await made.close()
+
+    asyncio.run(work())
 
 
 def check_feeds(names: list[str], *, with_options: bool = False) -> None:

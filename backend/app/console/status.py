@@ -41,6 +41,9 @@ def _lines(result: dict[str, Any]) -> list[str]:
             result["deployments"], ("id", "strategy", "symbols", "timeframe", "state", "account")
         ),
         "",
+        "Brokers",
+        *table(result["brokers"], ("account", "broker", "mode", "state", "reconciled", "reason")),
+        "",
         "Positions",
         *table(result["positions"], ("account", "ledger", "symbol", "quantity", "average_price")),
     ]

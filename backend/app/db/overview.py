@@ -25,6 +25,16 @@ OPEN_ORDERS: Final = """
     SELECT count(*) AS n FROM orders
     WHERE status IN ('approved', 'submitted', 'accepted', 'unknown', 'partially_filled')
 """
+BROKERS: Final = """
+    SELECT a.name AS account, a.broker, a.mode,
+           CASE WHEN a.broker = 'paper' THEN 'up'
+                WHEN b.at > now() - interval '30 s' THEN b.state ELSE 'unknown' END AS state,
+           CASE WHEN a.broker = 'paper' THEN true
+                ELSE coalesce((b.report ->> 'is_reconciled')::bool, false) END AS reconciled,
+           b.reason
+    FROM accounts a LEFT JOIN broker_states b ON b.account_id = a.id
+    WHERE a.active ORDER BY a.id
+"""
 POSITIONS: Final = """
     SELECT a.name AS account, p.ledger, i.symbol, p.quantity, p.average_price
     FROM positions p
@@ -35,7 +45,7 @@ POSITIONS: Final = """
 
 
 def overview(url: str) -> dict[str, Any]:
-    """Trading state, deployments, number of open orders, open positions.
+    """Trading state, deployments, number of open orders, open positions, broker connections.
 
     Raises Unavailable when the database does not answer or was never migrated.
     """
@@ -48,6 +58,7 @@ def overview(url: str) -> dict[str, Any]:
                     "deployments": _rows(cursor, DEPLOYMENTS),
                     "open_orders": _rows(cursor, OPEN_ORDERS)[0]["n"],
                     "positions": _rows(cursor, POSITIONS),
+                    "brokers": _rows(cursor, BROKERS),
                 }
     except psycopg2.OperationalError as error:
         raise Unavailable(f"The database does not answer: {str(error).strip()}") from None

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from app.core.clock import Clock
 from app.core.quality import QualityOptions
-from app.monitoring import feeds, resources, targets
-from app.repositories import feed_states, metrics
+from app.monitoring import brokers, feeds, resources, targets
+from app.repositories import broker_states, feed_states, metrics
 from app.repositories import health as facts
 from app.repositories.paging import Db, Row
 
@@ -173,7 +173,7 @@ class HealthChecker:
         return verdict(status, f"{lag} committed events wait to be sent on.")
 
     async def brokers(self) -> Verdict:
-        """Every account is held by an engine whose heartbeat is fresh."""
+        """Every account is held by an engine whose heartbeat is fresh, and gets on with its broker."""
         rows = await facts.engines(self._pool)
         if not rows:
             return verdict(DEGRADED, "There is no account yet.")
@@ -181,6 +181,9 @@ class HealthChecker:
         if away:
             status = UNHEALTHY if len(away) == len(rows) else DEGRADED
             return verdict(status, f"No engine holds {', '.join(away)}.")
+        found = brokers.problems(await broker_states.listed(self._pool))
+        if found:
+            return verdict(DEGRADED, " ".join(found))
         return verdict(HEALTHY, f"Accounts held by an engine: {len(rows)}.")
 
     async def market_data(self) -> Verdict:

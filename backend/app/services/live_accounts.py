@@ -1,6 +1,6 @@
-"""Paper accounts on live data: opened by a person, who says whom the prices come from."""
+"""Accounts on live data, paper or at a broker: opened by a person, who says what they trade on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.registry import suggestion
-from app.domain.deployments import LIVE_DATASET
+from app.domain.deployments import LIVE_DATASET, AccountMode
 from app.marketdata import option_choice
 from app.marketdata.calendar import DEFAULT
 from app.marketdata.option_choice import OptionLimits
@@ -20,6 +20,8 @@ from app.repositories.audit import Act
 from app.repositories.paging import Db
 
 LEAST_CASH: Final = Decimal(1)
+PAPER: Final = "paper"
+ZERO: Final = Decimal(0)
 
 
 class LiveAccounts:
@@ -41,14 +43,21 @@ class LiveAccounts:
         exchange: str = DEFAULT,
         options: Sequence[str] = (),
         option_limits: OptionLimits | None = None,
+        broker: str = PAPER,
+        mode: AccountMode = AccountMode.PAPER,
+        broker_settings: Mapping[str, Any] | None = None,
     ) -> Account:
-        """A paper account whose clock begins now; the feeds are known to exist.
+        """An account whose clock begins now; feeds and broker are known to exist.
 
-        The option chains of `options` are followed within `option_limits`. Raises InvalidInput for
-        what cannot be, Conflict for a name that is taken.
+        The option chains of `options` are followed within `option_limits`. An account at a real
+        broker begins with what the broker has, and `cash` says nothing. Raises InvalidInput for
+        what cannot be, Conflict for a name, or a broker's account, that is taken.
         """
         limits = option_limits or OptionLimits()
-        _check(name, feeds, symbols, cash)
+        cash = cash if broker == PAPER else ZERO
+        _check(name, feeds, symbols)
+        if broker == PAPER:
+            _check_cash(cash)
         option_choice.check(options, limits)
         start = self._clock.now().replace(second=0, microsecond=0)
         settings = AccountSettings(
@@ -58,8 +67,10 @@ class LiveAccounts:
             start=start,
             options=tuple(options),
             option_limits=limits,
+            broker=dict(broker_settings or {}),
         )
         async with self._pool.acquire() as db, db.transaction():
+            await _check_alone(db, broker, mode, settings)
             if await accounts.find(db, name) is not None:
                 raise Conflict(
                     f"There is an account {name!r} already.", remedy="Choose another name."
@@ -67,14 +78,26 @@ class LiveAccounts:
             for symbol in settings.symbols:
                 await stocks.ensure(db, symbol)
             account_id = await accounts.add(
-                db, name=name, dataset=LIVE_DATASET, cash=cash, settings=settings
+                db,
+                name=name,
+                dataset=LIVE_DATASET,
+                cash=cash,
+                settings=settings,
+                broker=broker,
+                mode=mode,
             )
             act = Act(
                 actor=actor,
                 action="account.open",
                 resource="account",
                 resource_id=str(account_id),
-                after={"name": name, "cash": str(cash), **msgspec.to_builtins(settings)},
+                after={
+                    "name": name,
+                    "broker": broker,
+                    "mode": mode.value,
+                    "cash": str(cash),
+                    **msgspec.to_builtins(settings),
+                },
             )
             await audit.append(db, self._audit_key, act, self._clock.now())
         return await accounts.get(self._pool, account_id)
@@ -139,7 +162,31 @@ async def _live(db: Db, name: str) -> Account:
     return account
 
 
-def _check(name: str, feeds: Sequence[str], symbols: Sequence[str], cash: Decimal) -> None:
+async def _check_alone(db: Db, broker: str, mode: AccountMode, settings: AccountSettings) -> None:
+    """Two engines on one account of a broker would take each other's orders for a stranger's."""
+    if broker == PAPER:
+        return
+    for other in await accounts.active(db):
+        if (other.broker, other.mode) == (
+            broker,
+            mode,
+        ) and other.settings.broker == settings.broker:
+            raise Conflict(
+                f"Account {other.name!r} trades at {broker} ({mode}) already.",
+                remedy="Disable it first, or name another account of the broker's.",
+            )
+
+
+def _check_cash(cash: Decimal) -> None:
+    if cash < LEAST_CASH:
+        raise InvalidInput(
+            f"{cash} is too little to begin with.",
+            field="cash",
+            remedy=f"Begin with {LEAST_CASH} or more.",
+        )
+
+
+def _check(name: str, feeds: Sequence[str], symbols: Sequence[str]) -> None:
     if not name.strip():
         raise InvalidInput("The account has no name.", field="name", remedy="Give it one.")
     if not feeds:
@@ -148,9 +195,3 @@ def _check(name: str, feeds: Sequence[str], symbols: Sequence[str], cash: Decima
         )
     if not symbols:
         raise InvalidInput("No symbol is named.", field="symbols", remedy="Name at least one.")
-    if cash < LEAST_CASH:
-        raise InvalidInput(
-            f"{cash} is too little to begin with.",
-            field="cash",
-            remedy=f"Begin with {LEAST_CASH} or more.",
-        )

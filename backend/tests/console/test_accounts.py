@@ -106,3 +106,54 @@ def test_chains_that_cannot_be_followed_are_answered_with_a_sentence(
 
 def test_chains_want_a_provider_that_carries_options() -> None:
     assert "carries no quotes of options" in str(add("yfinance", "--options", "AAPL").exception)
+
+
+@pytest.fixture
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TWELVE_DATA_API_KEY", "ALPACA_API_KEY", "ALPACA_SECRET_KEY"):
+        monkeypatch.setenv(name, "a-key-of-a-test")
+
+
+@pytest.mark.usefixtures("_keys")
+def test_an_account_at_a_real_broker_begins_with_what_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = add("twelve_data", "--broker", "alpaca", "--cash", "5", "--json")
+    assert done.exit_code == 0, done.output
+    row = orjson.loads(done.output)
+    assert (row["broker"], row["mode"]) == ("alpaca", "paper")
+    [listed] = orjson.loads(run("--json").output)["accounts"]
+    assert float(listed["cash"]) == 0
+    arguments = ("--feeds", "twelve_data", "--symbols", "SPY", "--broker", "alpaca")
+    again = run("create", "Other", *arguments)
+    assert isinstance(again.exception, Conflict)
+    assert "Mine" in str(again.exception)
+    monkeypatch.setenv("ALPACA_BASE_URL", "https://api.alpaca.markets")
+    live = run("create", "Real", *arguments, "--mode", "live")
+    assert live.exit_code == 0, live.output
+    assert "trades at alpaca (live)" in live.output
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "sentence"),
+    [
+        (("--broker", "alpacca"), NotFound, "Did you mean alpaca"),
+        (("--mode", "real"), InvalidInput, "There is no mode 'real'"),
+        (("--mode", "live"), ConfigurationError, "The paper broker has no live mode"),
+        (("--broker", "ibkr", "--broker-setting", "account"), InvalidInput, "takes name=value"),
+    ],
+)
+@pytest.mark.usefixtures("_keys")
+def test_a_wrong_broker_is_answered_well(
+    words: tuple[str, ...], error: type[Exception], sentence: str
+) -> None:
+    failed = add("twelve_data", *words)
+    assert isinstance(failed.exception, error)
+    assert sentence in str(failed.exception)
+
+
+def test_a_key_that_a_broker_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWELVE_DATA_API_KEY", "a-key-of-a-test")
+    failed = add("twelve_data", "--broker", "alpaca")
+    assert isinstance(failed.exception, ConfigurationError)
+    assert "ALPACA_API_KEY" in str(failed.exception)

@@ -203,6 +203,20 @@ def test_events_are_followed_until_ctrl_c(run: Run, traded: tuple[str, Path]) ->
     answer(run, "resume")
 
 
+def test_books_are_held_against_the_brokers(run: Run) -> None:
+    code, said, _ = run("reconcile")
+    assert (code, said.strip()) == (0, "Replay waves: our books and the broker's agree.")
+    code, said, _ = run("reconcile", "1", "--dry-run", "--json")
+    found = json.loads(said)
+    assert (found["status"], found["dry_run"], found["result"]["differences"]) == (
+        "completed", True, [],
+    )  # fmt: skip
+    code, _, said = run("reconcile", "Replay wafes")
+    assert (code, "Did you mean Replay waves?" in said) == (2, True)
+    code, said, _ = run("status")
+    assert "Replay waves" in said.partition("Brokers")[2]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
