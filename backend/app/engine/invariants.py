@@ -137,17 +137,20 @@ def moves_hold(
     return [
         Violation("I6", f"order {identity} went from {was} to {after[identity]}")
         for identity, was in before.items()
-        if identity in after and not _leads(was, after[identity])
+        if identity in after and after[identity] not in _REACHABLE[was]
     ]
 
 
-def _leads(was: OrderStatus, now: OrderStatus) -> bool:
-    """Whether a way of edges leads there: one commit may hold several reports."""
+def _reachable(was: OrderStatus) -> frozenset[OrderStatus]:
+    """Whatever a way of edges leads to: one commit may hold several reports."""
     reached, fresh = {was}, {was}
     while fresh:
         fresh = {n for s in fresh for n in (*NEXT.get(s, ()), *REOPEN.get(s, ()))} - reached
         reached |= fresh
-    return now in reached
+    return frozenset(reached)
+
+
+_REACHABLE: Final = {status: _reachable(status) for status in OrderStatus}
 
 
 def chain_holds(check: Callable[[], object]) -> list[Violation]:

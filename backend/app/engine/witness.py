@@ -249,10 +249,8 @@ class Witness:
         self._undo(event.broker, event.execution_id)
 
     def _on_corrected(self, event: ev.ExecutionCorrected) -> None:
-        new = event.execution
-        if (new.broker, new.execution_id) not in self.executions:
-            self._undo(new.broker, event.corrects)
-            self._book(new)
+        self._undo(event.execution.broker, event.corrects)
+        self._book(event.execution)  # unless it was told as a fill of its own before
 
     # --------------------------------------------------------------------- positions and cash
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HOUR: Final = timedelta(hours=1)
 _BEGIN: Final = 5.0
+_AROUND: Final = 0.4
+"Seconds around an item of the feed in which people press the button."
 
 
 class Faults:
@@ -38,7 +40,6 @@ class Faults:
             (profile.database_outages, self._lose_database),
             (int(profile.second_engine), self._start_second),
             (profile.clock_steps, self._step_clock),
-            (profile.halts, self._halt),
             (profile.commands, self._command),
             (profile.config_changes, self._change_config),
         ]
@@ -46,6 +47,13 @@ class Faults:
             for _ in range(times):
                 at = _BEGIN + self._rng.random() * (self._world.market.length - _BEGIN)
                 self._world.in_world(at, self._unless_over, work)
+        for _ in range(profile.halts):
+            self._world.in_world(self._busy(), self._unless_over, self._halt)
+
+    def _busy(self) -> float:
+        """A moment when orders are likely to be on their way to the wire."""
+        told = self._rng.choice(self._world.market.tape)
+        return told.at + self._rng.random() * _AROUND - _AROUND / 4
 
     def stop(self) -> None:
         """Put everything right; what was asked of people stays as it is."""

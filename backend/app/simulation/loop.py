@@ -9,7 +9,7 @@ import asyncio
 import heapq
 from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from random import Random
 from typing import Any, Final, TypeVar
 from warnings import catch_warnings, simplefilter
@@ -36,6 +36,32 @@ class RealWait(Exception):
     """Something wanted a thread, a socket or a file: the simulation has none."""
 
 
+class Handle:
+    """A callback that waits for its turn: what asyncio's own handles can, and lighter."""
+
+    __slots__ = ("_args", "_callback", "_context", "_is_cancelled", "_when")
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        context: Context | None,
+        when: float = 0.0,
+    ) -> None:
+        self._callback, self._args, self._when = callback, args, when
+        self._context = context or copy_context()
+        self._is_cancelled = False
+
+    def cancel(self) -> None:
+        self._is_cancelled = True
+
+    def cancelled(self) -> bool:
+        return self._is_cancelled
+
+    def when(self) -> float:
+        return self._when
+
+
 class Life:
     """One simulated process: killed, it never runs again; paused, it runs later."""
 
@@ -43,7 +69,7 @@ class Life:
         self.name = name
         self.is_dead = False
         self.is_paused = False
-        self.parked: list[asyncio.Handle] = []
+        self.parked: list[Handle] = []
         "What became ready while it was paused."
 
 
@@ -60,8 +86,8 @@ class SimLoop:
         self._rng = Random(seed)
         self._as_loop: Any = self
         self._now = 0.0
-        self._ready: list[asyncio.Handle] = []
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._ready: list[Handle] = []
+        self._timers: list[tuple[float, int, Handle]] = []
         self._number = 0
         self._is_running = False
         self._tasks: list[asyncio.Task[Any]] = []
@@ -77,8 +103,8 @@ class SimLoop:
 
     def call_soon(
         self, callback: Callable[..., object], *args: object, context: Context | None = None
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self._as_loop, context)
+    ) -> Handle:
+        handle = Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
@@ -88,7 +114,7 @@ class SimLoop:
         callback: Callable[..., object],
         *args: object,
         context: Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         return self.call_at(self._now + max(delay, 0.0), callback, *args, context=context)
 
     def call_at(
@@ -97,14 +123,11 @@ class SimLoop:
         callback: Callable[..., object],
         *args: object,
         context: Context | None = None,
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self._as_loop, context)
+    ) -> Handle:
+        handle = Handle(callback, args, context, when)
         self._number += 1
         heapq.heappush(self._timers, (when, self._number, handle))
         return handle
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """asyncio tells of a cancelled timer; it is dropped when its time comes."""
 
     def create_future(self) -> "asyncio.Future[Any]":
         return asyncio.Future(loop=self._as_loop)
@@ -145,7 +168,7 @@ class SimLoop:
         try:
             task: asyncio.Task[T] = self.create_task(main)
             while not task.done():
-                self._turn()
+                self._turn(self._next())
                 if self.is_stopped:
                     raise Stopped
                 if self.steps > most:
@@ -155,32 +178,33 @@ class SimLoop:
             self._is_running = False
             _set_running_loop(None)
 
-    def _turn(self) -> None:
+    def _next(self) -> Handle:
+        """One of those that are ready, or the next timer: then it is as late as it says."""
         ready = self._ready
-        if not ready:
-            self._advance()
-            return
-        count = len(ready)
-        handle = ready.pop(int(self._rng.random() * count) if count > 1 else 0)
-        if handle._cancelled:
-            return
-        life = handle._context.get(LIFE)  # type: ignore[attr-defined]  # asyncio's own
-        if life is not None:
-            if life.is_dead:
-                return
-            if life.is_paused:
-                life.parked.append(handle)
-                return
-        self.steps += 1
-        handle._run()
-
-    def _advance(self) -> None:
+        if ready:
+            count = len(ready)
+            return ready.pop(int(self._rng.random() * count)) if count > 1 else ready.pop()
         if not self._timers:
             raise Deadlock("nothing is ready and no timer is set")
         when, _, handle = heapq.heappop(self._timers)
-        if not handle._cancelled:
-            self._now = max(self._now, when)
-            self._ready.append(handle)
+        if when > self._now and not handle._is_cancelled:
+            self._now = when
+        return handle
+
+    def _turn(self, handle: Handle) -> None:
+        if handle._is_cancelled:
+            return
+        context = handle._context
+        life = context.get(LIFE)
+        if life is not None and (life.is_dead or life.is_paused):
+            if not life.is_dead:
+                life.parked.append(handle)
+            return
+        self.steps += 1
+        try:
+            context.run(handle._callback, *handle._args)
+        except Exception as error:  # noqa: BLE001  as asyncio: told, and the loop goes on
+            self.errors.append({"message": "raised in a callback", "exception": error})
 
     def wake(self, life: Life) -> None:
         """Let a paused life go on."""

@@ -25,9 +25,9 @@ SYMBOLS: Final = ("AAPL", "MSFT")
 MINUTE: Final = timedelta(minutes=1)
 PRINTS: Final = 3
 "Prints of each symbol a minute."
-LENGTHS: Final = (11, 9)
+LENGTHS: Final = (8, 6)
 "Minutes of the two sessions; a half day's second one is shorter."
-HALF: Final = 5
+HALF: Final = 4
 PAUSE: Final = 2
 "Minutes between the sessions: nights are short here."
 EXCHANGE: Final = "XNYS"

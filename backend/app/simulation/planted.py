@@ -4,8 +4,9 @@ They show that the checks see; production code knows nothing of them. Every one 
 somebody made somewhere (see the reliability page).
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -78,12 +79,21 @@ class NewIdOnRetry(Production):
     broker = _RetryingBroker
 
 
-class _ResubmittingBroker(SimBroker):
-    is_simulated = True
+class _Resubmitting(Production.driver):  # type: ignore[misc]  # whatever the driver is
+    def ready(self, *, is_ready: bool) -> None:
+        super().ready(is_ready=is_ready)
+        if is_ready:
+            for order in self.engine.open_orders:
+                if order.status is OrderStatus.UNKNOWN:
+                    asyncio.get_running_loop().create_task(self._again(order))
+
+    async def _again(self, order: Order) -> None:
+        with suppress(Exception):
+            await self.broker.submit(order, self.at())
 
 
 class ResubmitAfterRestart(Production):
-    broker = _ResubmittingBroker
+    driver = _Resubmitting
 
 
 class _ForgetfulStream(MemoryStream):

@@ -43,7 +43,7 @@ BEAT_SECONDS: Final = 2.5
 RETRY_SECONDS: Final = 0.5
 CHECKPOINT_EVENTS: Final = 120
 TICK_SECONDS: Final = 5.0
-TURN_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 2.0
 OVERLAP: Final = timedelta(minutes=10)
 FRESH: Final = timedelta(seconds=90)
 "Slices that ended longer ago are only looked at: nothing is decided on them."

@@ -38,6 +38,10 @@ HEALING: Final = 75.0
 "Seconds after the faults have stopped in which everything may still find itself."
 RESTART: Final = 1.5
 _COMMIT: Final = 0.004
+_SLOW_COMMITS: Final = 0.03
+"How many of them take fifty times as long."
+_HESITATION: Final = 0.5
+"Seconds by which the command of an emergency stop may come after its latch."
 
 
 class Killed(BaseException):
@@ -100,7 +104,8 @@ class SimWorld:
         self.trace.append(f"{self.loop.time():10.3f} {what}")
 
     def commit_delay(self) -> float:
-        return self.rng.expovariate(1 / _COMMIT)
+        is_slow = self.rng.random() < _SLOW_COMMITS
+        return self.rng.expovariate(1 / (_COMMIT * 50 if is_slow else _COMMIT))
 
     def failpoint(self, where: str) -> None:
         """The process may die right here."""
@@ -174,6 +179,10 @@ class SimWorld:
         self.store.halt(self.loop.time())
         self.note("anna stops everything")
         self.in_world(self.commit_delay(), self._tell_latch)
+        delay = _HESITATION * self.rng.random()
+        self.in_world(delay, self._ask_halt, flatten)
+
+    def _ask_halt(self, flatten: bool) -> None:
         self.ask("trading_halt", reason="emergency stop", flatten=flatten)
 
     def _tell_latch(self) -> None:
