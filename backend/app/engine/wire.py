@@ -241,12 +241,19 @@ class Wire:
         if order.pending is PendingChange.CANCEL:
             await self._withdraw(order, "canceled before it was sent")
             return None
+        if driver.fence() is not None:
+            self._held_until = self._time() + self._pace.again
+            return None  # it waits: either the lease is renewed, or another process does it
         reason = driver.gate(order)
         if reason is None:
             failpoint(Point.BEFORE_SUBMITTED_COMMIT)
             await driver.learn((OrderSubmitted(client_order_id=identity, at=driver.at()),))
             failpoint(Point.AFTER_SUBMITTED_COMMIT)
             # Read again: the journal took its time.
+            lost = driver.fence()
+            if lost is not None:
+                await self._unsent(identity, lost)
+                return None
             reason = driver.gate(order)
         if reason is not None:
             await self._withdraw(order, reason)
@@ -368,6 +375,9 @@ class Wire:
                 changed = order.changed(order.wanted)
                 await driver.learn((replaced(changed, "", driver.at()),))
                 return
+            if driver.fence() is not None:
+                self._try("replace", order)
+                return  # not ours to change now
             reason = driver.gate(order)
             if reason is not None:
                 await driver.learn((_refused(identity, "replace", reason, driver.at()),))

@@ -372,6 +372,45 @@ async def test_an_engine_that_may_have_lost_its_account_cancels_nothing() -> Non
         await floor.becomes(identity, "canceled")
 
 
+async def test_an_engine_that_may_have_lost_its_account_sends_nothing() -> None:
+    lost = ["the lease may have run out"]
+    async with Floor(fence=lambda: lost[0] if lost else None) as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.settled()
+        assert (floor.asked("submit"), floor.order_of(identity).status) == ([], S.APPROVED)
+        lost.clear()
+        await floor.becomes(identity, "accepted")
+
+
+async def test_a_lease_that_ran_out_while_the_journal_wrote_sends_nothing() -> None:
+    reads: list[int] = []
+
+    def fence() -> str | None:
+        reads.append(1)
+        return "the lease may have run out" if len(reads) == 2 else None
+
+    async with Floor(fence=fence) as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "canceled")
+        assert identity not in floor.asked("submit")
+
+
+async def test_an_engine_that_may_have_lost_its_account_changes_nothing() -> None:
+    lost: list[str] = []
+    async with Floor(fence=lambda: lost[0] if lost else None) as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "accepted")
+        lost.append("the lease may have run out")
+        await replace_by_hand(floor, identity, quantity=4, limit_price=95)
+        await floor.settled()
+        assert floor.asked("replace") == []
+        lost.clear()
+        await floor.until(lambda: floor.of(OrderReplaced))
+
+
 # ----------------------------------------------------------------------------------- replace
 
 
