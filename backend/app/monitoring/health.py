@@ -173,7 +173,7 @@ class HealthChecker:
         return verdict(status, f"{lag} committed events wait to be sent on.")
 
     async def brokers(self) -> Verdict:
-        """Every account is held by an engine whose heartbeat is fresh, and gets on with its broker."""
+        """An engine with a fresh heartbeat holds every account, and gets on with its broker."""
         rows = await facts.engines(self._pool)
         if not rows:
             return verdict(DEGRADED, "There is no account yet.")
