@@ -58,6 +58,7 @@ class Floor(World):
             **given,
         }
         super().__init__(sessions=False, alarm=self._alarm, pace=pace, **options)
+        self.driver.linked(is_up=False)  # the venue says when
         self._tasks: list[asyncio.Task[Any]] = []
         self.hears = True
         "Whether what the venue tells unasked reaches the engine."

@@ -132,8 +132,9 @@ class Desk:
 
     def cancel(self, order: Order, reason: str, at: datetime) -> None:
         """Ask the broker to cancel, once. A replace that waits is given up."""
+        identity = order.client_order_id
+        order = self.book.open.get(identity, order)  # as it is by now
         if order.pending is not PendingChange.CANCEL:
-            identity = order.client_order_id
             if order.pending is PendingChange.REPLACE:
                 self.done(identity, "replace")
             self.book.put(msgspec.structs.replace(order, pending=PendingChange.CANCEL))
@@ -146,6 +147,7 @@ class Desk:
         The order stays what it is until the broker says yes (`pending`, `wanted`); what it may
         still fill counts as the larger of both. OrderReplaced or ChangeRejected comes of it.
         """
+        order = self.book.open.get(order.client_order_id, order)  # as it is by now
         if order.pending is not PendingChange.NONE or order.wanted is not None:
             return False
         if change == order.change:

@@ -8,6 +8,7 @@ committed before the wire is written, and what the broker answers is the next in
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from app.domain.events import (
     CancelRequested,
     ClockTicked,
     CorporateActionDue,
+    Event,
     ExecutionCorrected,
     Input,
     OrderAdjusted,
@@ -27,8 +29,10 @@ from app.domain.events import (
     OrderCanceled,
     OrderFilled,
     OrderRejected,
+    OrderSeen,
     OrderSubmitted,
     OrderUnknown,
+    ReplaceRequested,
     SessionClosed,
     SliceClosed,
     TradingResumed,
@@ -100,8 +104,8 @@ class Driver:
         "Held by whoever journals; a simulated broker's driver has no need of it."
         self.wire = None if broker.is_simulated else Wire(self, pace)
         self._now: datetime | None = None
-        self._asked: set[str] = set()
-        "Orders whose cancel a simulated broker was asked for in this life of the process."
+        self._asked: set[Act] = set()
+        "Changes that a simulated broker was asked for in this life of the process."
         self._is_working = False
 
     def linked(self, *, is_up: bool) -> None:
@@ -228,8 +232,7 @@ class Driver:
             if facts:
                 entries += [Entry(fact, cause) for fact in facts]
             if self._asked:
-                wanted = {f.client_order_id for f in facts if isinstance(f, CancelRequested)}
-                self._asked -= wanted
+                self._asked -= {act for act in map(_wish, facts) if act}
         return entries
 
     async def _append(self, entries: Sequence[Entry]) -> None:
@@ -246,7 +249,10 @@ class Driver:
         failpoint(Point.AFTER_APPEND)
 
     def _attributed(self, event: Input) -> Input:
-        """A fill says whose it is: a broker knows the order, not our ledger."""
+        """A fill says whose it is: a broker knows the order, not our ledger. Of an order that is
+        taken over, what was filled meanwhile is not left to fill."""
+        if isinstance(event, OrderSeen):
+            return self._left(event)
         if not isinstance(event, OrderFilled | ExecutionCorrected):
             return event
         execution = event.execution
@@ -256,6 +262,14 @@ class Driver:
             return event
         owned = msgspec.structs.replace(execution, ledger=known)
         return msgspec.structs.replace(event, execution=owned)
+
+    def _left(self, event: OrderSeen) -> OrderSeen:
+        heard = self.engine.desk.fills.of_order(event.client_order_id)
+        filled = sum((one.quantity for one in heard), Decimal(0))
+        if filled <= event.order.filled_quantity:
+            return event
+        order = msgspec.structs.replace(event.order, filled_quantity=filled)
+        return msgspec.structs.replace(event, order=order)
 
     def _adjust(self, entries: Iterable[Entry]) -> None:
         """A simulated broker's orders follow what a corporate action made of them here."""
@@ -285,9 +299,9 @@ class Driver:
             self._is_working = False
 
     def _next_act(self) -> Act | None:
-        """A cancel stays in the outbox until the order is closed, but it is asked for once."""
+        """A change stays in the outbox until it is answered, but it is asked for once."""
         for act in self.engine.outbox:
-            if act.kind != "cancel" or act.client_order_id not in self._asked:
+            if act.kind == "submit" or act not in self._asked:
                 return act
         return None
 
@@ -320,7 +334,7 @@ class Driver:
         if order is not None and order.is_held:
             await self._withdraw(order, "held here: the broker never had it")
             return
-        self._asked.add(client_order_id)
+        self._asked.add(Act("cancel", client_order_id))
         failpoint(Point.BEFORE_CANCEL)
         reports = await self.broker.cancel(client_order_id, self.at())
         failpoint(Point.AFTER_CANCEL)
@@ -331,6 +345,7 @@ class Driver:
         if order.is_held:
             await self.learn((replaced(changed, "", self.at()),))
             return
+        self._asked.add(Act("replace", order.client_order_id))
         failpoint(Point.BEFORE_REPLACE)
         reports = await self.broker.replace(changed, self.at())
         failpoint(Point.AFTER_REPLACE)
@@ -347,6 +362,13 @@ class Driver:
         if self._now is None:
             raise RuntimeError("nothing has happened yet")
         return self._now
+
+
+def _wish(event: Event) -> Act | None:
+    """The change that is asked for anew."""
+    if isinstance(event, CancelRequested):
+        return Act("cancel", event.client_order_id)
+    return Act("replace", event.client_order_id) if isinstance(event, ReplaceRequested) else None
 
 
 def _resumes(entries: Iterable[Entry]) -> bool:

@@ -307,12 +307,12 @@ class Reconciler:
 
     async def _miss(self, order: Order, at: datetime) -> None:
         identity = order.client_order_id
-        misses = self._misses.get(identity)
+        misses, now = self._misses.get(identity), self._clock.monotonic()
         if misses is None:
-            misses = self._misses[identity] = Misses(at, at)
+            misses = self._misses[identity] = Misses(now, now)
         else:
-            misses.again(at)
-        if never_arrived(order, misses, at):
+            misses.again(now)
+        if never_arrived(order, misses, now):
             reason = f"the broker has no such order: asked {misses.count} times"
             self._misses.pop(identity)
             await self._tell((OrderRejected(client_order_id=identity, reason=reason, at=at),))

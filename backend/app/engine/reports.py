@@ -302,14 +302,14 @@ def is_known(desk: Desk, execution: Execution, execution_id: str) -> bool:
 def is_new(desk: Desk, client_order_id: str, execution_id: str) -> bool:
     """Remember the fill; False when it was remembered before, or taken back."""
     record = desk.book.records.get(client_order_id)
+    is_first = execution_id not in desk.voided and execution_id not in desk.book.foreign
     if record is None:
-        is_first = execution_id not in desk.book.foreign and execution_id not in desk.voided
         desk.book.foreign[execution_id] = None
         return is_first
     if execution_id in record.executions:
         return False
     record.executions.append(execution_id)
-    return execution_id not in desk.voided
+    return is_first
 
 
 def _note_late(desk: Desk, order: Order, what: str, at: datetime) -> None:

@@ -43,7 +43,9 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How long is waited for what, in seconds."""
 
     answer: float = 10.0
-    "For a submit, before the order counts as unknown; its late answer is still heard."
+    "For a submit, before the order counts as unknown; its late answer is still heard,"
+    abandon: float = 25.0
+    "up to this: then the request is given up, so that it cannot go out any more."
     change: float = 10.0
     "For the answer to a cancel or a replace."
     again: float = 1.0
@@ -184,6 +186,9 @@ class Wire:
 
     def _is_possible(self, act: Act, order: Order) -> bool:
         """What never reached the broker needs no connection to be taken back."""
+        is_wanted = act.kind == "submit" or order.pending == act.kind
+        if not is_wanted:
+            return False
         if act.kind == "cancel" and (order.status is S.APPROVED or order.is_held):
             return True
         if act.kind == "replace" and order.is_held:
@@ -268,7 +273,8 @@ class Wire:
         watch = asyncio.get_running_loop().call_later(self._pace.answer, self._doubt, identity)
         reports: Sequence[BrokerReport]
         try:
-            reports = await driver.broker.submit(order, driver.at())
+            async with asyncio.timeout(self._pace.abandon):
+                reports = await driver.broker.submit(order, driver.at())
         except BrokerRejected as error:
             no = OrderRejected(client_order_id=identity, reason=str(error), at=driver.at())
             reports = (no,)

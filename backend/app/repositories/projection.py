@@ -311,7 +311,16 @@ class Projection:
             book.rows.remember(ORDERS, _plain(row))
             book.fills[row["client_order_id"]] = {}
             wants.signals.add(row["signal_id"])
-        for row in await connection.fetch(_FILLS, [row["id"] for row in found]):
+        await self._load_fills(connection, [row["id"] for row in found])
+        signal_ids = [row["signal_id"] for row in found]
+        for row in await connection.fetch(
+            _ORIGINS, book.account_id, self._stream, signal_ids, list(wants.orders)
+        ):
+            book.origins[row["client_order_id"]] = (row["seq"], row["correlation_id"])
+
+    async def _load_fills(self, connection: asyncpg.Connection, order_ids: list[int]) -> None:
+        book = self.book
+        for row in await connection.fetch(_FILLS, order_ids):
             identity = (row["broker"], row["execution_id"])
             if row["corrects"] is not None:  # which may be told only after its correction
                 book.voided.add((row["broker"], row["corrects"]))
@@ -319,11 +328,6 @@ class Projection:
                 book.voided.add(identity)
                 continue
             book.fills[row["client_order_id"]][identity] = Fill(row["quantity"], row["price"])
-        signal_ids = [row["signal_id"] for row in found]
-        for row in await connection.fetch(
-            _ORIGINS, book.account_id, self._stream, signal_ids, list(wants.orders)
-        ):
-            book.origins[row["client_order_id"]] = (row["seq"], row["correlation_id"])
 
     async def _load_executions(self, connection: asyncpg.Connection, wants: Wants) -> None:
         brokers, identities = zip(*wants.executions, strict=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.core.errors import BrokerRejected, BrokerUnavailable, Fenced
@@ -16,7 +17,9 @@ from app.domain.events import (
     ClockTicked,
     OrderApproved,
     OrderCanceled,
+    OrderFilled,
     OrderReplaced,
+    OrderSeen,
     OrderSubmitted,
     OrderUnknown,
     SliceClosed,
@@ -27,7 +30,7 @@ from app.engine.journal import MemoryJournal
 from app.engine.wire import Pace
 from tests.floor import Floor
 from tests.trading import MINUTE
-from tests.venue import VenueBroker
+from tests.venue import VenueBroker, broker_order, execution_of
 
 D = Decimal
 S = OrderStatus
@@ -556,3 +559,63 @@ async def test_a_wire_without_orders_rests() -> None:
         await floor.minute(100)
         assert floor.of(SliceClosed)
         assert floor.wire.is_idle
+
+
+# ------------------------------------------------------------------------- orders of others
+
+
+async def test_fills_told_before_an_order_is_taken_over_count_once() -> None:
+    """The fills came as news; then the books, read before the last of them, show the order."""
+    async with Floor() as floor:
+        ticket = floor.venue.by_hand("buy", 10, limit=100)
+        floor.venue.print("AAPL", 99, 9)
+        await floor.until(lambda: floor.held(ledger="external") == 9)
+        seen = msgspec.structs.replace(broker_order(ticket), filled_quantity=D(8))
+        await floor.do(OrderSeen(order=seen, ledger="external", at=floor.now))
+        order = floor.order_of(seen.identity)
+        assert (order.quantity, order.filled_quantity) == (1, 0)
+        for fill in floor.venue.exchange.fills:
+            await floor.do(OrderFilled(execution=execution_of(fill)))
+        assert floor.held(ledger="external") == 9 == floor.there()
+        floor.venue.print("AAPL", 99)
+        await floor.becomes(seen.identity, "filled")
+        assert floor.held(ledger="external") == 10
+
+
+async def test_an_order_of_others_that_was_filled_meanwhile_is_not_taken_over() -> None:
+    async with Floor() as floor:
+        ticket = floor.venue.by_hand("buy", 10, limit=100)
+        seen = broker_order(ticket)
+        floor.venue.print("AAPL", 99)
+        await floor.until(lambda: floor.held(ledger="external") == 10)
+        await floor.do(OrderSeen(order=seen, ledger="external", at=floor.now))
+        assert not floor.engine.open_orders
+
+
+async def test_an_order_that_is_canceled_and_changed_at_once_is_canceled() -> None:
+    async with Floor() as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "accepted")
+        before, desk = floor.order_of(identity), floor.engine.desk
+        async with floor.driver.lock:
+            desk.cancel(before, "gone", floor.now)
+            change = OrderChange(quantity=D(4), limit_price=D(90))
+            assert not desk.replace(before, change, "smaller", floor.now)
+            await floor.driver.learn(())
+        await floor.becomes(identity, "canceled")
+        assert floor.asked("replace") == []
+
+
+async def test_a_request_that_hangs_too_long_is_given_up_for_good() -> None:
+    pace = Pace(answer=0.01, change=0.01, again=0.01, longest=0.02, abandon=0.03)
+    async with scripted(pace=pace) as floor:
+        await floor.minute(100)
+        floor.broker.hang["submit"] = asyncio.Event()
+        identity = await floor.buy(10)
+        await floor.until(lambda: len(floor.of(OrderUnknown)) == 2)
+        await floor.settled()
+        floor.broker.hang["submit"].set()
+        await floor.settled()
+        assert floor.status(identity) is S.UNKNOWN
+        assert not floor.venue.exchange.tickets
