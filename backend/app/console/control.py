@@ -1,4 +1,4 @@
-"""Controls on the command line: emergency stop, reduce, resume; and why an order was made."""
+"""Controls on the command line: emergency stop, reduce, resume."""
 
 from typing import Annotated, Any
 
@@ -7,10 +7,9 @@ import typer
 
 from app.console.connection import Connected, run
 from app.console.output import Json, show
-from app.console.words import Account, Reason, instant_of
+from app.console.words import Account, Reason
 from app.core.clock import system
 from app.repositories.journal import SharedJournal
-from app.services.timeline import Timeline
 from app.services.trading import Control, Trading
 
 
@@ -69,37 +68,3 @@ def _controlled(found: dict[str, Any], *, as_json: bool) -> None:
     waiting = ", ".join(map(str, found["unconfirmed"]))
     note = f" Not confirmed by the engine of account {waiting} yet." if waiting else ""
     show(found, f"Trading is {found['state']}.{note}", as_json=as_json)
-
-
-def explain(
-    deployment: Annotated[int, typer.Argument(help="Id of a deployment.")],
-    symbol: Annotated[str, typer.Option(help="Of which symbol.")],
-    at_instant: Annotated[
-        str | None,
-        typer.Option("--at", help="Up to then, such as 2026-01-05T15:00Z."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Say why the newest order of a deployment was, or was not, made."""
-
-    async def work(at: Connected) -> dict[str, Any]:
-        until = instant_of(at_instant)
-        whole = await Timeline(at.pool).explain(at.caller, deployment, symbol, until)
-        whole.pop("bars", None)
-        return whole
-
-    found = run(work)
-    show(found, _explained(found), as_json=as_json)
-
-
-def _explained(found: dict[str, Any]) -> list[str]:
-    signal = found["signal"]
-    values = ", ".join(f"{name} {value:g}" for name, value in found["indicator_values"].items())
-    lines = [
-        f"{signal['at']}  {signal['symbol']}: wanted {signal['exposure']:+g} at {signal['price']}.",
-        f"Because: {'; '.join(signal['reasons'])} ({values})." if values else "",
-        *(f"{step['at']}  {step['title']}" for step in found["steps"]),
-    ]
-    if found.get("denial"):
-        lines.append(f"Denied: {found['denial_detail']}")
-    return [line for line in lines if line]

@@ -32,7 +32,7 @@ def change(
     """Change one limit; running processes take it at once."""
     from app.console.connection import run
 
-    entry = run(partial(_change, key=key, value=_plain(value), reason=reason))
+    entry = run(partial(_change, key=key, value=plain(value), reason=reason))
     show(entry, [f"{key} is {entry['value']} now."], as_json=as_json)
 
 
@@ -58,7 +58,7 @@ async def _change(at: "Connected", key: str, value: object, reason: str) -> dict
     )
 
 
-def _plain(text: str) -> object:
+def plain(text: str) -> object:
     """What the text means as JSON; numbers with a point stay text, to the last digit."""
     try:
         value = orjson.loads(text)

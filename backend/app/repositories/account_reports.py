@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from app.core.errors import NotFound
@@ -189,6 +190,17 @@ async def exposures(db: Db, account_id: int) -> Sequence[Row]:
         account_id,
     )
     return [dict(row) for row in found]
+
+
+async def moved_since(db: Db, account_id: int, start: datetime) -> Decimal:
+    """Money that fills have moved since then, bought and sold together."""
+    found = await db.fetchval(
+        "SELECT coalesce(sum(quantity * price), 0) FROM executions"
+        " WHERE account_id = $1 AND at >= $2 AND busted_at IS NULL",
+        account_id,
+        start,
+    )
+    return Decimal(found)
 
 
 async def orders_since(db: Db, account_id: int, since: datetime) -> int:

@@ -26,6 +26,17 @@ async def newest(db: Db, account_id: int) -> Checkpoint | None:
     return Checkpoint(row["seq"], zlib.decompress(row["state"])) if row else None
 
 
+async def before(db: Db, account_id: int, seq: int) -> Checkpoint | None:
+    """The newest checkpoint that knows nothing after event `seq`."""
+    row = await db.fetchrow(
+        "SELECT seq, state FROM engine_checkpoints WHERE account_id = $1 AND seq <= $2"
+        " ORDER BY seq DESC LIMIT 1",
+        account_id,
+        seq,
+    )
+    return Checkpoint(row["seq"], zlib.decompress(row["state"])) if row else None
+
+
 async def save(db: Db, account_id: int, checkpoint: Checkpoint) -> None:
     """Keep it, and a few before it."""
     await db.execute(

@@ -9,7 +9,8 @@ from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister
 
 _LISTING: Final = Listing(
     select="""v.id, v.account_id, v.ledger, v.deployment_id, nullif(v.signal_id, '') AS signal_id,
-       i.symbol, v.side, v.quantity, v.code, v.detail, v.limit_value AS "limit", v.value, v.at""",
+       i.symbol, v.side, v.quantity, v.code, v.detail, v.limit_value AS "limit", v.value, v.scope,
+       v.at""",
     source="risk_violations v JOIN instruments i ON i.id = v.instrument_id",
     keys=(("v.id", "bigint"),),
 )
@@ -42,7 +43,7 @@ async def checks(
     """Each rule's answer for an order, or for the last attempt of a signal that was denied."""
     found = await db.fetch(
         """
-        SELECT rule, passed, value, limit_value AS "limit", at FROM risk_checks
+        SELECT rule, passed, value, limit_value AS "limit", scope, at FROM risk_checks
         WHERE account_id = $1 AND signal_id = $2 AND client_order_id IS NOT DISTINCT FROM $3
           AND seq = (SELECT max(seq) FROM risk_checks WHERE account_id = $1 AND signal_id = $2
                      AND client_order_id IS NOT DISTINCT FROM $3)
@@ -58,7 +59,7 @@ async def checks(
 async def of_signal(db: Db, account_id: int, signal_id: str) -> Row | None:
     """The last denial of a signal."""
     row = await db.fetchrow(
-        'SELECT code, detail, value, limit_value AS "limit", at FROM risk_violations'
+        'SELECT code, detail, value, limit_value AS "limit", scope, at FROM risk_violations'
         " WHERE account_id = $1 AND signal_id = $2 ORDER BY id DESC LIMIT 1",
         account_id,
         signal_id,

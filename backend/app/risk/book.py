@@ -1,6 +1,7 @@
 """What the limits are measured against: holdings, prices and working orders of one account."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
@@ -153,6 +154,16 @@ class Book:
             others[name] = found
         self.scopes = dict(sorted(others.items()))
         self._tight.clear()
+
+    @contextmanager
+    def supposing(self, limits: Limits, scopes: dict[str, Scope]) -> Iterator[None]:
+        """As if these were the limits, for one question."""
+        kept = self.limits, self.scopes, self._tight
+        self.limits, self.scopes, self._tight = limits, scopes, {}
+        try:
+            yield
+        finally:
+            self.limits, self.scopes, self._tight = kept
 
     # ------------------------------------------------------------------ what we were told
 

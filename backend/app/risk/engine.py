@@ -44,6 +44,15 @@ class RiskEngine:
 
     def review(self, intent: Intent, book: Book) -> OrderApproved | OrderDenied:
         """The order, cut where a limit cuts it, or the denial. The book learns of the order."""
+        checks, limited_by, refusal = self.judge(intent, book)
+        if refusal is not None:
+            return denial_of(intent, refusal, tuple(checks))
+        order = order_of(intent, book.account_id)
+        book.approved(order)
+        return OrderApproved(order=order, checks=tuple(checks), limited_by=tuple(limited_by))
+
+    def judge(self, intent: Intent, book: Book) -> tuple[list[Check], list[str], Finding | None]:
+        """What each rule says, which of them cut the intent, and the one that says no."""
         checks: list[Check] = []
         limited_by: list[str] = []
         for rule in self._rules(intent, book):
@@ -58,12 +67,10 @@ class RiskEngine:
                 continue
             fits = intent.instrument.quantity(min(allowed, intent.quantity))
             if fits <= 0:
-                return denial_of(intent, finding, tuple(checks))
+                return checks, limited_by, finding
             intent.quantity = fits
             limited_by.append(code)
-        order = order_of(intent, book.account_id)
-        book.approved(order)
-        return OrderApproved(order=order, checks=tuple(checks), limited_by=tuple(limited_by))
+        return checks, limited_by, None
 
     def protect(self, intent: Intent, book: Book) -> OrderApproved:
         """A protective leg: it can only reduce, so that no limit is asked."""
@@ -163,5 +170,5 @@ def _sentence(finding: Finding) -> str:
     meaning = MEANING[Denial(finding.code)]
     whose = f" of {finding.scope}" if finding.scope else ""
     if finding.value is None or finding.limit is None:
-        return f"{meaning} The limit is that{whose}." if whose else meaning
+        return f"{meaning} That is the limit{whose}." if whose else meaning
     return f"{meaning} It is {finding.value}; the limit{whose} is {finding.limit}."

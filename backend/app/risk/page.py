@@ -35,11 +35,18 @@ asked.
 
 ## Limits
 
-They are rows of `system_config`, apply to every account, and are changed while everything runs:
-under *Engine → Configuration* in the UI, or by `PUT /api/config/{{key}}`; `tradewright config get`
-and `tradewright config history` show them. A change is checked, audited and journaled, and every
-engine learns of it as an input. Fractions are of the account's equity unless the meaning says
-otherwise.
+They are rows of `system_config` and are changed while everything runs: under *Engine →
+Configuration* in the UI, by `PUT /api/config/{{key}}` or `tradewright risk set`; `tradewright risk
+show` and `tradewright config history` show them, `tradewright risk rollback` takes a change back. A
+change is checked, audited and journaled, and every engine learns of it as an input. Fractions are
+of the account's equity unless the meaning says otherwise.
+
+A limit has a **scope**: `all`, `account:1`, `deployment:3` or `symbol:AAPL`. **The tightest of all
+that apply to an order holds**: a scope can tighten and never loosen. A deployment's position,
+exposure, open orders, orders a minute, money moved and loss of the day are measured on what that
+deployment itself has; a symbol's on what the account has of it. The other limits of a scope say
+what its orders may be. Sectors, drawdown, day trades, settled cash and self-crossing are limits of
+whole accounts. A denial names the scope whose limit it met.
 
 | limit | default | may be | meaning |
 |---|---|---|---|

@@ -16,7 +16,7 @@ from app.domain.deployments import LIVE_DATASET
 from app.domain.limits import Limits
 from app.domain.market import DURATIONS, Timeframe
 from app.domain.users import Caller
-from app.repositories import account_reports, config
+from app.repositories import account_reports, config, orders, surroundings
 from app.repositories.paging import Fetch, Row, Rows
 
 Floats = NDArray[np.float64]
@@ -157,7 +157,7 @@ class Accounts:
     async def limit_uses(self, caller: Caller, account_id: int) -> list[Row]:
         """Each limit that can be measured now, with its use. Raises NotFound."""
         row = await self.get(caller, account_id)
-        limits = await self.limits()
+        limits = await config.limits(self._pool, account_id)
         held = await account_reports.exposures(self._pool, account_id)
         equity = row["equity"]
         now = row["market_at"] or self._clock.now()
@@ -188,9 +188,12 @@ class Accounts:
             _use("max_drawdown", "Drawdown from the peak", limits.max_drawdown, row["drawdown"]),
             _use(
                 "max_concurrent_orders",
-                "Open orders",
+                "Open orders, all accounts",
                 Decimal(limits.max_concurrent_orders),
-                Decimal(row["open_orders"]),
+                Decimal(
+                    await orders.count_open(self._pool, account_id, protective=False)
+                    + await surroundings.open_elsewhere(self._pool, account_id)
+                ),
                 unit="orders",
             ),
             _use(
@@ -200,7 +203,30 @@ class Accounts:
                 Decimal(recent),
                 unit="orders",
             ),
+            _use(
+                "max_daily_notional",
+                "Money moved today",
+                limits.max_daily_notional,
+                await account_reports.moved_since(self._pool, account_id, row["session_start"]),
+                unit="money",
+            ),
+            *await self._scoped_uses(account_id, held, equity),
         ]
+
+    async def _scoped_uses(
+        self, account_id: int, held: Sequence[Row], equity: Decimal
+    ) -> list[dict[str, Any]]:
+        """Position limits of single symbols, with their use."""
+        worth = {row["symbol"]: row["value"] for row in held}
+        found = []
+        for scope, given in (await config.scopes(self._pool, account_id)).items():
+            kind, _, symbol = scope.partition(":")
+            most = given.get("max_position_size")
+            if kind == "symbol" and most is not None:
+                used = _ratio(abs(worth.get(symbol, ZERO)), equity)
+                use = _use("max_position_size", "Position", Decimal(most), used, symbol)
+                found.append({**use, "scope": scope})
+        return found
 
 
 class _Moves:
@@ -269,4 +295,5 @@ def _use(
         "use": None if limit is None else _ratio(value, limit),
         "unit": unit,
         "subject": subject,
+        "scope": None,
     }

@@ -12,6 +12,8 @@ from app.api.schemas.config import (
     ConfigHistoryQuery,
     ConfigListOut,
     ConfigValueIn,
+    RollbackIn,
+    ScopedListOut,
 )
 from app.repositories import config as rows
 
@@ -33,6 +35,21 @@ async def list_config_history(
     return await answer(ConfigHistoryOut, query, rows.history(db, query.key))
 
 
+@router.post("/history/{change_id}/rollback", dependencies=[ADMIN])
+async def rollback_config(
+    change_id: int, body: RollbackIn, caller: CurrentCaller, config: Config
+) -> ConfigEntryOut:
+    """Set what a change had changed back to what it was; itself a change with its history."""
+    found = await config.rollback(caller, change_id, body.reason)
+    return ConfigEntryOut.model_validate(found)
+
+
+@router.get("/scopes", dependencies=[READ])
+async def list_config_scopes(config: Config) -> ScopedListOut:
+    """What accounts, deployments and symbols are limited to beyond all."""
+    return ScopedListOut.model_validate({"items": await config.scoped()})
+
+
 @router.get("/{key}", dependencies=[READ])
 async def get_config(key: Key, config: Config) -> ConfigEntryOut:
     """One setting."""
@@ -44,4 +61,5 @@ async def set_config(
     key: Key, body: ConfigValueIn, caller: CurrentCaller, config: Config
 ) -> ConfigEntryOut:
     """Check and store a value; running engines take it at once."""
-    return ConfigEntryOut.model_validate(await config.change(caller, key, body.value, body.reason))
+    found = await config.change(caller, key, body.value, body.reason, body.scope)
+    return ConfigEntryOut.model_validate(found)

@@ -110,7 +110,7 @@ async def change_engine_config(
 ) -> ConfigEntryOut:
     """Check and store a value; running engines take it at once."""
     return ConfigEntryOut.model_validate(
-        await config.change(caller, body.key, body.value, body.reason)
+        await config.change(caller, body.key, body.value, body.reason, body.scope)
     )
 
 

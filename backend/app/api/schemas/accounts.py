@@ -78,6 +78,9 @@ class LimitUseOut(Out):
     subject: str | None = Field(
         default=None, description="The symbol or sector with the highest use.", examples=["AAPL"]
     )
+    scope: str | None = Field(
+        default=None, description="Null: the account's own limit.", examples=["symbol:AAPL"]
+    )
 
 
 class LimitUseListOut(Out):

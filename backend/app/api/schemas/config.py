@@ -11,6 +11,7 @@ class ConfigEntryOut(Out):
     """One setting with its bounds."""
 
     key: str = Field(examples=["max_position_size"])
+    scope: str = Field(default="all", examples=["deployment:3"])
     value: Any = Field(description="Decimals are strings.", examples=["0.05"])
     default: Any = Field(examples=["0.05"])
     description: str = Field(examples=["Largest absolute value of one symbol …"])
@@ -33,6 +34,35 @@ class ConfigValueIn(In):
 
     value: Any = Field(examples=["0.04"])
     reason: str | None = Field(default=None, max_length=500, examples=["smaller positions"])
+    scope: str = Field(
+        default="all",
+        max_length=64,
+        description="all, account:1, deployment:3 or symbol:AAPL; the tightest of them holds.",
+        examples=["all"],
+    )
+
+
+class ScopedValueOut(Out):
+    """What an account, a deployment or a symbol is limited to beyond all."""
+
+    scope: str = Field(examples=["symbol:AAPL"])
+    key: str = Field(examples=["max_position_size"])
+    value: Any = Field(examples=["0.02"])
+    updated_at: Instant | None = None
+    updated_by: str | None = None
+
+
+class ScopedListOut(Out):
+    """Every value of a scope that is not all; short enough for one page."""
+
+    items: list[ScopedValueOut]
+    next_cursor: None = None
+
+
+class RollbackIn(In):
+    """Why a change is taken back."""
+
+    reason: str | None = Field(default=None, max_length=500, examples=["too tight"])
 
 
 class ConfigChangeIn(ConfigValueIn):
@@ -45,6 +75,7 @@ class ConfigHistoryOut(Out):
     """One change of a setting."""
 
     id: int = Field(examples=[4])
+    scope: str = Field(default="all", examples=["all"])
     key: str = Field(examples=["max_position_size"])
     before: Any = Field(examples=["0.05"])
     after: Any = Field(examples=["0.04"])

@@ -13,6 +13,9 @@ class RiskCheckOut(Out):
     passed: bool
     value: Quantity | None = Field(default=None, examples=["0.031"])
     limit: Quantity | None = Field(default=None, examples=["0.05"])
+    scope: str | None = Field(
+        default=None, description="Null: the account's own limit.", examples=["deployment:3"]
+    )
 
 
 class RiskViolationOut(Out):
@@ -30,6 +33,9 @@ class RiskViolationOut(Out):
     detail: str = Field(examples=["SPY would be 7.2 % of equity; the limit is 5 %."])
     limit: Quantity | None = Field(default=None, examples=["0.05"])
     value: Quantity | None = Field(default=None, examples=["0.072"])
+    scope: str | None = Field(
+        default=None, description="Null: the account's own limit.", examples=["symbol:SPY"]
+    )
     at: Instant
 
 
