@@ -26,9 +26,9 @@ _BY_PRICES: Final = {
     ("limit_price", "stop_price"): OrderType.STOP_LIMIT,
     ("trail",): OrderType.TRAILING_STOP,
 }
-TheSymbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as AAPL.")]
-Quantity = Annotated[str, typer.Argument(metavar="QUANTITY", help="Shares, above zero.")]
-TheOrder = Annotated[str, typer.Argument(metavar="ORDER", help="Its client_order_id.")]
+TheSymbol = Annotated[str, typer.Argument(help="Such as AAPL.")]
+Quantity = Annotated[str, typer.Argument(help="Shares, above zero.")]
+TheOrder = Annotated[str, typer.Argument(help="Its client_order_id.")]
 Kind = Annotated[
     str | None,
     typer.Option("--type", help="market, limit, stop, stop_limit or trailing_stop."),

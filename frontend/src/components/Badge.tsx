@@ -30,6 +30,18 @@ export const OrderStatus = ({ status }: { status: Order['status'] }) => (
   <Badge tone={ORDER_TONES[status]}>{formatName(status)}</Badge>
 )
 
+/** A request to the broker that it has not answered: nothing while there is none. */
+export const PendingChange = ({ order }: { order: Order }) =>
+  order.pending !== 'none' && order.is_open ? (
+    <Badge tone="warning">{order.pending === 'cancel' ? 'Canceling' : 'Changing'}</Badge>
+  ) : null
+
+/** Where an open order waits: what is held here is watched only while we run. */
+export const OrderPlace = ({ order }: { order: Order }) => {
+  if (!order.is_open) return <>–</>
+  return order.is_held ? <Badge tone="warning">Only while running</Badge> : <>At the broker</>
+}
+
 const DEPLOYMENT_TONES: Record<Deployment['state'], Tone> = {
   created: 'info',
   running: 'good',

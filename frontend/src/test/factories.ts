@@ -9,6 +9,7 @@ import type {
   Position,
   RiskCheck,
   Signal,
+  Stock,
   Timeline,
 } from '@/lib/api/types'
 
@@ -59,6 +60,7 @@ export const createOrder = (change: Partial<Order> = {}): Order => ({
   time_in_force: 'day',
   status: 'accepted',
   pending: 'none',
+  is_held: false,
   is_open: true,
   attempt: 1,
   at: AT,
@@ -124,6 +126,19 @@ export const createPosition = (change: Partial<Position> = {}): Position => ({
   average_price: '601.2',
   realized_pnl: '0',
   commission: '1',
+  is_protected_here: false,
+  ...change,
+})
+
+export const createStock = (change: Partial<Stock> = {}): Stock => ({
+  id: 1,
+  symbol: 'SPY',
+  name: 'SPDR S&P 500',
+  exchange: 'ARCX',
+  kind: 'etf',
+  tick: '0.01',
+  lot: '1',
+  currency: 'USD',
   ...change,
 })
 

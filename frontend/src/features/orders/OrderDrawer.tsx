@@ -1,7 +1,8 @@
 /** One order from the right: what it is, and why it is. */
 import { Button, Group } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { OrderStatus } from '@/components/Badge'
+import { useState } from 'react'
+import { OrderPlace, OrderStatus } from '@/components/Badge'
 import { Facts } from '@/components/Facts'
 import { SideDrawer } from '@/components/SideDrawer'
 import { Failed, Loading } from '@/components/States'
@@ -12,7 +13,9 @@ import { cancelOrder, orders } from '@/lib/api/orders'
 import { signals } from '@/lib/api/records'
 import type { Order, Timeline as TimelineData } from '@/lib/api/types'
 import { formatName, formatPrice, formatQuantity } from '@/lib/format'
+import { ChangeOrder } from './ChangeOrder'
 import { Timeline } from './Timeline'
+import { changeable } from './draft'
 
 interface OrderDrawerProps {
   clientOrderId: string | undefined
@@ -60,8 +63,21 @@ function Title({ timeline }: { timeline: TimelineData | undefined }) {
   )
 }
 
+const wantedOf = ({ wanted }: Order): string =>
+  wanted
+    ? [
+        formatQuantity(wanted.quantity),
+        wanted.limit_price && `limit ${formatPrice(wanted.limit_price)}`,
+        wanted.stop_price && `stop ${formatPrice(wanted.stop_price)}`,
+        wanted.trail && `trailing by ${formatPrice(wanted.trail)}`,
+      ]
+        .filter(Boolean)
+        .join(', ')
+    : ''
+
 function OrderFacts({ order }: { order: Order }) {
   const client = useQueryClient()
+  const [isChanging, setIsChanging] = useState(false)
   const cancel = useMutation({
     mutationFn: () => cancelOrder(order.client_order_id),
     onSuccess: () => {
@@ -75,11 +91,18 @@ function OrderFacts({ order }: { order: Order }) {
       <Facts
         facts={[
           ['Type', `${formatName(order.type)}, ${order.time_in_force}`],
+          order.is_open && ['Rests', <OrderPlace key="rests" order={order} />],
           ['Leg', formatName(order.leg)],
           ['Filled', `${formatQuantity(order.filled_quantity)} of ${formatQuantity(order.quantity)}`],
           ['Average price', formatPrice(order.average_price)],
           Boolean(order.limit_price) && ['Limit price', formatPrice(order.limit_price)],
-          Boolean(order.stop_price) && ['Stop price', formatPrice(order.stop_price)],
+          Boolean(order.stop_price) && [
+            order.trail ? 'Stop at first' : 'Stop price',
+            formatPrice(order.stop_price),
+          ],
+          Boolean(order.trail) && ['Trails by', formatPrice(order.trail)],
+          Boolean(order.wanted) && ['Asked for', wantedOf(order)],
+          Boolean(order.group_id) && ['Group', order.group_id],
           [
             'Ledger',
             <LedgerLink
@@ -99,17 +122,24 @@ function OrderFacts({ order }: { order: Order }) {
           ],
         ]}
       />
-      {order.is_open && (
-        <Button
-          mt="md"
-          variant="default"
-          onClick={() => cancel.mutate()}
-          loading={cancel.isPending}
-          disabled={order.pending === 'cancel'}
-        >
-          {order.pending === 'cancel' ? 'Cancel requested' : 'Cancel this order'}
-        </Button>
+      {order.is_open && !isChanging && (
+        <Group mt="md">
+          <Button
+            variant="default"
+            onClick={() => cancel.mutate()}
+            loading={cancel.isPending}
+            disabled={order.pending === 'cancel'}
+          >
+            {order.pending === 'cancel' ? 'Cancel requested' : 'Cancel this order'}
+          </Button>
+          {changeable(order).length > 0 && (
+            <Button variant="default" onClick={() => setIsChanging(true)} disabled={order.pending !== 'none'}>
+              {order.pending === 'replace' ? 'Change requested' : 'Change this order'}
+            </Button>
+          )}
+        </Group>
       )}
+      {order.is_open && isChanging && <ChangeOrder order={order} onDone={() => setIsChanging(false)} />}
     </div>
   )
 }

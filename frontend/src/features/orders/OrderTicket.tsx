@@ -10,17 +10,16 @@ import {
   TextInput,
 } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { SideDrawer } from '@/components/SideDrawer'
-import { notifyDone, notifyWarning } from '@/components/notify'
 import { fieldErrorsOf, sentenceOf } from '@/lib/api/errors'
-import { placeOrder } from '@/lib/api/orders'
-import type { Account, Command, OrderWish, Stock } from '@/lib/api/types'
+import type { Account, Stock } from '@/lib/api/types'
 import { formatMoney, formatPrice, toNumber } from '@/lib/format'
 import { useQuote } from '@/lib/live/quotes'
 import { DenialCard } from './DenialCard'
-import { type Draft, emptyDraft, problemsOf, toWish } from './draft'
+import { PairFields, ProtectionFields, TermsFields, TypeSelect } from './TicketFields'
+import { type Draft, canBeAtOnce, emptyDraft, pairOf, problemsOf, toWish } from './draft'
+import { usePlacing } from './placing'
 
 interface OrderTicketProps {
   account: Account
@@ -41,44 +40,27 @@ export function OrderTicket({ account, stocks, symbol, isOpen, onClose, onPlaced
 
 type TicketFormProps = Pick<OrderTicketProps, 'account' | 'stocks' | 'symbol' | 'onPlaced'>
 
-const TYPES = [
-  { value: 'market', label: 'Market' },
-  { value: 'limit', label: 'Limit' },
-  { value: 'stop', label: 'Stop' },
-  { value: 'stop_limit', label: 'Stop limit' },
-]
+const LIVES = [
+  { value: 'day', label: 'Day: until the session closes' },
+  { value: 'gtc', label: 'Good till canceled' },
+  { value: 'ioc', label: 'Immediate or cancel' },
+  { value: 'fok', label: 'Fill or kill' },
+] as const
 
 export function TicketForm({ account, stocks, symbol, onPlaced }: TicketFormProps) {
-  const client = useQueryClient()
   const [draft, setDraft] = useState<Draft>({ ...emptyDraft, symbol: symbol ?? stocks[0]?.symbol ?? '' })
-  const [outcome, setOutcome] = useState<Command | null>(null)
-  const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part })
-  const stock = stocks.find((each) => each.symbol === draft.symbol)
-  const live = useQuote(draft.symbol, account.dataset)
-  const last = live?.last ?? stock?.now?.last ?? null
-  const place = useMutation({
-    mutationFn: (wish: OrderWish) => placeOrder(wish),
-    onSuccess: (command) => {
-      setOutcome(command)
-      void client.invalidateQueries()
-      if (command.client_order_id) {
-        notifyDone(
-          `${draft.side === 'buy' ? 'Buying' : 'Selling'} ${String(draft.quantity)} ${draft.symbol}.`,
-          'Order approved',
-        )
-        onPlaced(command.client_order_id)
-      } else if (command.state === 'pending') {
-        notifyWarning(
-          'The engine has not answered yet; the order shows up in the table when it does.',
-          'Still waiting',
-        )
-      }
-    },
-  })
+  const placing = usePlacing(onPlaced)
+  const change = (part: Partial<Draft>) => {
+    const next = { ...draft, ...part }
+    const oco = pairOf(next.type, next.oco)
+    const life = next.time_in_force
+    const waits = !canBeAtOnce({ ...next, oco }) && (life === 'ioc' || life === 'fok')
+    setDraft({ ...next, oco, time_in_force: waits ? 'day' : life })
+    placing.rewritten()
+  }
   const problems = problemsOf(draft)
-  const fields = fieldErrorsOf(place.error)
+  const fields = fieldErrorsOf(placing.error)
   const isLive = account.mode === 'live'
-  const quantity = toNumber(draft.quantity)
   const verb = draft.side === 'buy' ? 'Buy' : 'Sell'
 
   return (
@@ -88,85 +70,19 @@ export function TicketForm({ account, stocks, symbol, onPlaced }: TicketFormProp
           This is a live account: the order trades real money.
         </Alert>
       )}
-      <Select
-        label="Symbol"
-        description={stock?.name ?? undefined}
-        searchable
-        data={stocks.map((each) => each.symbol)}
-        value={draft.symbol}
-        onChange={(next) => change({ symbol: next ?? '' })}
-        error={fields.symbol}
-      />
-      <SegmentedControl
-        aria-label="Side"
-        data={[
-          { value: 'buy', label: 'Buy' },
-          { value: 'sell', label: 'Sell' },
-        ]}
-        value={draft.side}
-        onChange={(side) => change({ side: side === 'sell' ? 'sell' : 'buy' })}
-        fullWidth
-      />
+      <WhatFields draft={draft} stocks={stocks} fields={fields} onChange={change} />
       <SimpleGrid cols={2}>
-        <NumberInput
-          label="Quantity"
-          description="Shares"
-          min={0}
-          value={draft.quantity}
-          onChange={(next) => change({ quantity: next })}
-          error={fields.quantity}
-          data-autofocus
-        />
-        <Select
-          label="Type"
-          description="How it meets the market"
-          data={TYPES}
-          value={draft.type}
-          allowDeselect={false}
-          onChange={(type) => change({ type: (type ?? 'market') as Draft['type'] })}
-        />
-        {draft.type.includes('limit') && (
-          <NumberInput
-            label="Limit price"
-            value={draft.limit_price}
-            onChange={(next) => change({ limit_price: next })}
-            error={fields.limit_price}
-          />
-        )}
-        {draft.type.startsWith('stop') && (
-          <NumberInput
-            label="Stop price"
-            value={draft.stop_price}
-            onChange={(next) => change({ stop_price: next })}
-            error={fields.stop_price}
-          />
-        )}
-        <NumberInput
-          label="Stop loss"
-          description="Optional, a price"
-          value={draft.stop_loss}
-          onChange={(next) => change({ stop_loss: next })}
-          error={fields.stop_loss}
-        />
-        <NumberInput
-          label="Take profit"
-          description="Optional, a price"
-          value={draft.take_profit}
-          onChange={(next) => change({ take_profit: next })}
-          error={fields.take_profit}
-        />
+        <TermsFields terms={draft} fields={fields} onChange={change} />
       </SimpleGrid>
+      <ProtectionFields draft={draft} fields={fields} onChange={change} />
+      <PairFields draft={draft} fields={fields} onChange={change} />
       <Select
         label="Time in force"
-        data={[
-          { value: 'day', label: 'Day: until the session closes' },
-          { value: 'gtc', label: 'Good till canceled' },
-          { value: 'ioc', label: 'Immediate or cancel' },
-          { value: 'fok', label: 'Fill or kill' },
-        ]}
+        data={canBeAtOnce(draft) ? LIVES : LIVES.slice(0, 2)}
         value={draft.time_in_force}
         allowDeselect={false}
         onChange={(next) => change({ time_in_force: next ?? 'day' })}
+        error={fields.time_in_force}
       />
       <TextInput
         label="Reason"
@@ -174,33 +90,31 @@ export function TicketForm({ account, stocks, symbol, onPlaced }: TicketFormProp
         value={draft.reason}
         onChange={(event) => change({ reason: event.currentTarget.value })}
       />
-      <p className="dim tabular" style={{ margin: 0, fontSize: 13 }}>
-        Last price {formatPrice(last)}
-        {last !== null && quantity !== null && ` · about ${formatMoney(last * quantity)} ${account.currency}`}
-      </p>
-      {outcome?.denial && (
+      <Worth account={account} draft={draft} stocks={stocks} />
+      {placing.denial && (
         <DenialCard
           denial={{
-            rule: outcome.denial.code,
+            rule: placing.denial.code,
             passed: false,
-            value: outcome.denial.value,
-            limit: outcome.denial.limit,
+            value: placing.denial.value,
+            limit: placing.denial.limit,
           }}
-          detail={outcome.denial.detail}
+          detail={placing.denial.detail}
         />
       )}
-      {place.error !== null && Object.keys(fields).length === 0 && (
-        <Alert color="red">{sentenceOf(place.error)}</Alert>
+      {placing.error !== null && Object.keys(fields).length === 0 && (
+        <Alert color="red">{sentenceOf(placing.error)}</Alert>
       )}
       <Button
         size="md"
         color={isLive ? 'red' : undefined}
-        disabled={problems.length > 0}
-        loading={place.isPending}
-        onClick={() => {
-          setOutcome(null)
-          place.mutate(toWish(draft, account.id))
+        disabled={problems.length > 0 || placing.isDone}
+        loading={placing.isPending}
+        // A key that is held down repeats itself; a person presses once.
+        onKeyDown={(event) => {
+          if (event.repeat) event.preventDefault()
         }}
+        onClick={() => placing.place(toWish(draft, account.id))}
       >
         {verb} {draft.quantity} {draft.symbol} {isLive ? 'with real money' : `on ${account.mode}`}
       </Button>
@@ -210,5 +124,68 @@ export function TicketForm({ account, stocks, symbol, onPlaced }: TicketFormProp
         </p>
       )}
     </Stack>
+  )
+}
+
+interface WhatFieldsProps {
+  draft: Draft
+  stocks: readonly Stock[]
+  fields: Record<string, string>
+  onChange: (part: Partial<Draft>) => void
+}
+
+function WhatFields({ draft, stocks, fields, onChange }: WhatFieldsProps) {
+  return (
+    <>
+      <Select
+        label="Symbol"
+        description={stocks.find((each) => each.symbol === draft.symbol)?.name ?? undefined}
+        searchable
+        data={stocks.map((each) => each.symbol)}
+        value={draft.symbol}
+        onChange={(next) => onChange({ symbol: next ?? '' })}
+        error={fields.symbol}
+      />
+      <SegmentedControl
+        aria-label="Side"
+        data={[
+          { value: 'buy', label: 'Buy' },
+          { value: 'sell', label: 'Sell' },
+        ]}
+        value={draft.side}
+        onChange={(side) => onChange({ side: side === 'sell' ? 'sell' : 'buy' })}
+        fullWidth
+      />
+      <SimpleGrid cols={2}>
+        <NumberInput
+          label="Quantity"
+          description="Shares"
+          min={0}
+          value={draft.quantity}
+          onChange={(next) => onChange({ quantity: next })}
+          error={fields.quantity}
+          data-autofocus
+        />
+        <TypeSelect
+          label="Type"
+          description="How it meets the market"
+          value={draft.type}
+          onChange={(type) => onChange({ type })}
+        />
+      </SimpleGrid>
+    </>
+  )
+}
+
+function Worth({ account, draft, stocks }: { account: Account; draft: Draft; stocks: readonly Stock[] }) {
+  const live = useQuote(draft.symbol, account.dataset)
+  const stock = stocks.find((each) => each.symbol === draft.symbol)
+  const last = live?.last ?? stock?.now?.last ?? null
+  const quantity = toNumber(draft.quantity)
+  return (
+    <p className="dim tabular" style={{ margin: 0, fontSize: 13 }}>
+      Last price {formatPrice(last)}
+      {last !== null && quantity !== null && ` · about ${formatMoney(last * quantity)} ${account.currency}`}
+    </p>
   )
 }

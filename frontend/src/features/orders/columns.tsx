@@ -1,5 +1,5 @@
 /** What the orders table shows. */
-import { OrderStatus, Side } from '@/components/Badge'
+import { OrderPlace, OrderStatus, PendingChange, Side } from '@/components/Badge'
 import { Instant } from '@/components/Time'
 import { LedgerLink, SymbolLink } from '@/components/links'
 import type { Column } from '@/components/table/columns'
@@ -55,9 +55,13 @@ export const orderColumns: Column<Order>[] = [
   {
     id: 'status',
     header: 'Status',
-    width: 110,
+    width: 150,
     value: (order) => order.status,
-    cell: (order) => <OrderStatus status={order.status} />,
+    cell: (order) => (
+      <>
+        <OrderStatus status={order.status} /> <PendingChange order={order} />
+      </>
+    ),
   },
   {
     id: 'type',
@@ -73,6 +77,14 @@ export const orderColumns: Column<Order>[] = [
     value: (order) => order.leg,
     cell: (order) => formatName(order.leg),
     help: 'Why the order exists',
+  },
+  {
+    id: 'rests',
+    header: 'Rests',
+    width: 150,
+    value: (order) => (order.is_open ? (order.is_held ? 'here' : 'broker') : ''),
+    cell: (order) => <OrderPlace order={order} />,
+    help: 'At the broker, or held here and watched only while Tradewright runs',
   },
   {
     id: 'ledger',
@@ -99,6 +111,25 @@ export const orderColumns: Column<Order>[] = [
     align: 'right',
     value: (order) => order.stop_price,
     cell: (order) => formatPrice(order.stop_price),
+    help: 'Of a trailing stop: where it stood at first',
+  },
+  {
+    id: 'trail',
+    header: 'Trail',
+    width: 72,
+    align: 'right',
+    isHidden: true,
+    value: (order) => order.trail,
+    cell: (order) => formatPrice(order.trail),
+    help: 'How far behind the best price the stop stays',
+  },
+  {
+    id: 'group_id',
+    header: 'Group',
+    width: 200,
+    isHidden: true,
+    value: (order) => order.group_id,
+    help: 'Of the kinds of orders in a group one may fill at a time',
   },
   {
     id: 'time_in_force',

@@ -2,6 +2,7 @@
 import { IconChartDonut3 } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
+import { Badge } from '@/components/Badge'
 import { Change } from '@/components/Change'
 import { Flash } from '@/components/Flash'
 import { Empty } from '@/components/States'
@@ -19,6 +20,12 @@ export function returnOf(position: Position): number | null {
   const pnl = toNumber(position.unrealized_pnl)
   const cost = Math.abs((toNumber(position.quantity) ?? 0) * (toNumber(position.average_price) ?? 0))
   return pnl === null || cost === 0 ? null : pnl / cost
+}
+
+/** What ends the position when nobody looks. */
+function protectionOf(position: Position): string {
+  if (position.is_protected_here) return 'Only while running'
+  return position.stop_loss || position.take_profit ? 'At the broker' : 'None'
 }
 
 const columns: Column<Position>[] = [
@@ -93,6 +100,15 @@ const columns: Column<Position>[] = [
     align: 'right',
     value: (row) => row.stop_loss,
     cell: (row) => formatPrice(row.stop_loss),
+  },
+  {
+    id: 'is_protected_here',
+    header: 'Protection',
+    width: 150,
+    value: protectionOf,
+    cell: (row) =>
+      row.is_protected_here ? <Badge tone="warning">{protectionOf(row)}</Badge> : protectionOf(row),
+    help: 'Where the stop and the take-profit wait: what is held here is watched only while we run',
   },
   {
     id: 'take_profit',

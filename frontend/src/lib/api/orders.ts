@@ -2,7 +2,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, newIdempotencyKey, unwrap } from './client'
 import { PAGE_SIZE, pagesOf } from './pages'
-import type { OrderFilter, OrderWish } from './types'
+import type { OrderChange, OrderFilter, OrderWish } from './types'
 
 export const orders = {
   all: ['orders'] as const,
@@ -24,6 +24,14 @@ export const orders = {
 
 export const placeOrder = (body: OrderWish, key = newIdempotencyKey()) =>
   api.POST('/api/orders', { params: { header: { 'Idempotency-Key': key } }, body }).then(unwrap)
+
+export const changeOrder = (clientOrderId: string, body: OrderChange) =>
+  api
+    .PATCH('/api/orders/{client_order_id}', {
+      params: { path: { client_order_id: clientOrderId } },
+      body,
+    })
+    .then(unwrap)
 
 export const cancelOrder = (clientOrderId: string) =>
   api

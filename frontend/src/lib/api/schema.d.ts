@@ -1163,7 +1163,14 @@ export interface paths {
         delete: operations["cancelOrder"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Order
+         * @description Other prices or another quantity; what it adds is checked by the limits.
+         *
+         *     Denied or refused, the order stays as it is. Whether the broker followed is told by the order:
+         *     `pending` is replace until it has answered.
+         */
+        patch: operations["changeOrder"];
         trace?: never;
     };
     "/api/orders/{client_order_id}/timeline": {
@@ -1238,6 +1245,66 @@ export interface paths {
          * @description Round trips, newest exit first.
          */
         get: operations["listTrades"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reconcile Account
+         * @description Hold our books against the broker's; the result says what was told and what is left.
+         */
+        post: operations["reconcileAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/reconciliations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Reconciliations
+         * @description Past comparisons with the broker, newest first.
+         */
+        get: operations["listReconciliations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/broker": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Broker State
+         * @description How the account and its broker get on now.
+         */
+        get: operations["getBrokerState"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2172,6 +2239,62 @@ export interface components {
             items: components["schemas"]["BarOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
+        };
+        /**
+         * BrokerStateOut
+         * @description The account's connection to its broker, and whether our books agree with the broker's.
+         */
+        BrokerStateOut: {
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * Broker
+             * @example alpaca
+             */
+            broker: string;
+            mode: components["schemas"]["AccountMode"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "connecting" | "up" | "down" | "refused" | "unknown";
+            /**
+             * Reason
+             * @example
+             */
+            reason: string;
+            /** Since */
+            since?: string | null;
+            /**
+             * Planned Until
+             * @description The end of an outage that was to be expected.
+             */
+            planned_until?: string | null;
+            /**
+             * Looked At
+             * @description When the broker's books were last read whole.
+             */
+            looked_at?: string | null;
+            /**
+             * Is Reconciled
+             * @description Orders may be sent.
+             */
+            is_reconciled: boolean;
+            /**
+             * Differences
+             * @description Unexplained now.
+             * @example []
+             */
+            differences: string[];
+            /**
+             * In Flight
+             * @description Orders that the broker has not answered.
+             * @example 0
+             */
+            in_flight: number;
         };
         /**
          * CommandOut
@@ -3931,10 +4054,67 @@ export interface components {
          */
         OptionType: "call" | "put";
         /**
+         * OrderChangeIn
+         * @description What is to be changed of an open order; what is left out stays.
+         */
+        OrderChangeIn: {
+            /**
+             * Quantity
+             * @description The whole order's, with what is filled of it.
+             */
+            quantity?: (number | string) | null;
+            /** Limit Price */
+            limit_price?: (number | string) | null;
+            /** Stop Price */
+            stop_price?: (number | string) | null;
+            /** Trail */
+            trail?: (number | string) | null;
+            /**
+             * Reason
+             * @example earnings tonight
+             */
+            reason?: string | null;
+        };
+        /**
+         * OrderChangeOut
+         * @description Quantity (fills before count) and prices, whole.
+         */
+        OrderChangeOut: {
+            /**
+             * Quantity
+             * @example 120
+             */
+            quantity: string;
+            /** Limit Price */
+            limit_price?: string | null;
+            /** Stop Price */
+            stop_price?: string | null;
+            /** Trail */
+            trail?: string | null;
+        };
+        /**
          * OrderIn
          * @description An explicit order, checked by the same limits as every other.
          */
         OrderIn: {
+            /** @default market */
+            type: components["schemas"]["OrderType"];
+            /**
+             * Limit Price
+             * @description Needed for limit and stop_limit, refused otherwise.
+             */
+            limit_price?: (number | string) | null;
+            /**
+             * Stop Price
+             * @description Needed for stop and stop_limit, refused otherwise.
+             */
+            stop_price?: (number | string) | null;
+            /**
+             * Trail
+             * @description Needed for trailing_stop, refused otherwise: the distance in money at which the stop follows the best price since the order.
+             * @example 2.50
+             */
+            trail?: (number | string) | null;
             /**
              * Account Id
              * @description Null: the only account, where there is one.
@@ -3951,6 +4131,12 @@ export interface components {
              * @description Protective stop, absolute price.
              */
             stop_loss?: (number | string) | null;
+            /**
+             * Stop Trail
+             * @description The protective stop follows the best price at this distance in money, from `stop_loss` on where that is given.
+             * @example 2.50
+             */
+            stop_trail?: (number | string) | null;
             /**
              * Take Profit
              * @description Absolute price.
@@ -3973,20 +4159,13 @@ export interface components {
              * @example 100
              */
             quantity: number | string;
-            /** @default market */
-            type: components["schemas"]["OrderType"];
             /**
-             * Limit Price
-             * @description Needed for limit and stop_limit, refused otherwise.
+             * @description ioc and fok are for market and limit orders alone.
+             * @default day
              */
-            limit_price?: (number | string) | null;
-            /**
-             * Stop Price
-             * @description Needed for stop and stop_limit, refused otherwise.
-             */
-            stop_price?: (number | string) | null;
-            /** @default day */
             time_in_force: components["schemas"]["TimeInForce"];
+            /** @description A second order for the same shares, of which one cancels the other: a stop beside a limit, or a limit beside a stop. */
+            oco?: components["schemas"]["TermsIn"] | null;
         };
         /**
          * OrderOut
@@ -4050,14 +4229,30 @@ export interface components {
             remaining_quantity: string;
             /** Limit Price */
             limit_price?: string | null;
-            /** Stop Price */
+            /**
+             * Stop Price
+             * @description Of a trailing stop: where it stood at first.
+             */
             stop_price?: string | null;
+            /**
+             * Trail
+             * @description How far behind the best price a trailing stop stays, in money.
+             */
+            trail?: string | null;
+            /**
+             * Is Held
+             * @description Not at the broker, who cannot have it: we watch the price, and only while Tradewright runs.
+             * @default false
+             */
+            is_held: boolean;
             /** Average Price */
             average_price?: string | null;
             time_in_force: components["schemas"]["TimeInForce"];
             status: components["schemas"]["OrderStatus"];
             /** @default none */
             pending: components["schemas"]["PendingChange"];
+            /** @description What a change under way would make of it (`pending` replace). */
+            wanted?: components["schemas"]["OrderChangeOut"] | null;
             /** Is Open */
             is_open: boolean;
             /**
@@ -4066,7 +4261,10 @@ export interface components {
              * @example 1
              */
             attempt: number;
-            /** Group Id */
+            /**
+             * Group Id
+             * @description Orders of one group: of two kinds of them one may fill.
+             */
             group_id?: string | null;
             /**
              * Reason
@@ -4094,7 +4292,7 @@ export interface components {
          * OrderType
          * @enum {string}
          */
-        OrderType: "market" | "limit" | "stop" | "stop_limit";
+        OrderType: "market" | "limit" | "stop" | "stop_limit" | "trailing_stop";
         /** Page[AccountOut] */
         Page_AccountOut_: {
             /** Items */
@@ -4209,6 +4407,17 @@ export interface components {
         Page_PositionOut_: {
             /** Items */
             items: components["schemas"]["PositionOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ReconciliationOut] */
+        Page_ReconciliationOut_: {
+            /** Items */
+            items: components["schemas"]["ReconciliationOut"][];
             /**
              * Next Cursor
              * @description Send it back as `cursor` for the next page; null when there is none.
@@ -4556,8 +4765,19 @@ export interface components {
              * @description Working protective stop.
              */
             stop_loss?: string | null;
+            /**
+             * Stop Trail
+             * @description Distance of a stop that trails; `stop_loss` is where it began.
+             */
+            stop_trail?: string | null;
             /** Take Profit */
             take_profit?: string | null;
+            /**
+             * Is Protected Here
+             * @description Protected only while running: a leg is held here, since the broker cannot have it.
+             * @default false
+             */
+            is_protected_here: boolean;
             /** Opened At */
             opened_at?: string | null;
             /** Updated At */
@@ -4729,6 +4949,61 @@ export interface components {
              * @example 0.4
              */
             age_seconds: number | null;
+        };
+        /**
+         * ReconcileIn
+         * @description A dry run says what would be done; `adopt` says that what the broker has is right.
+         */
+        ReconcileIn: {
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+            /**
+             * Adopt
+             * @default false
+             */
+            adopt: boolean;
+        };
+        /**
+         * ReconciliationOut
+         * @description One comparison; `differences` is what nothing explained.
+         */
+        ReconciliationOut: {
+            /**
+             * Id
+             * @example 8
+             */
+            id: number;
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Open Orders
+             * @example 2
+             */
+            open_orders: number;
+            /**
+             * Positions
+             * @example 3
+             */
+            positions: number;
+            /**
+             * Differences
+             * @example [
+             *       "MSFT: 0 held here, 7 at the broker."
+             *     ]
+             */
+            differences: string[];
         };
         /**
          * RefreshIn
@@ -5322,6 +5597,12 @@ export interface components {
              * @description Protective stop, absolute price.
              */
             stop_loss?: (number | string) | null;
+            /**
+             * Stop Trail
+             * @description The protective stop follows the best price at this distance in money, from `stop_loss` on where that is given.
+             * @example 2.50
+             */
+            stop_trail?: (number | string) | null;
             /**
              * Take Profit
              * @description Absolute price.
@@ -5993,6 +6274,30 @@ export interface components {
              * @example The newest live bars came 1.2 s after their end.
              */
             detail: string;
+        };
+        /**
+         * TermsIn
+         * @description How an order meets the market; each type has just its own prices.
+         */
+        TermsIn: {
+            /** @default market */
+            type: components["schemas"]["OrderType"];
+            /**
+             * Limit Price
+             * @description Needed for limit and stop_limit, refused otherwise.
+             */
+            limit_price?: (number | string) | null;
+            /**
+             * Stop Price
+             * @description Needed for stop and stop_limit, refused otherwise.
+             */
+            stop_price?: (number | string) | null;
+            /**
+             * Trail
+             * @description Needed for trailing_stop, refused otherwise: the distance in money at which the stop follows the best price since the order.
+             * @example 2.50
+             */
+            trail?: (number | string) | null;
         };
         /**
          * TimeInForce
@@ -8810,6 +9115,52 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    changeOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description client_order_id */
+                client_order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderChangeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Not answered within 2 s; ask the command. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     getOrderTimeline: {
         parameters: {
             query?: never;
@@ -8963,6 +9314,124 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_TradeOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    reconcileAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReconcileIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Not answered within 2 s; ask the command. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listReconciliations: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description Only those with differences. */
+                differing?: boolean;
+            };
+            header?: never;
+            path: {
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReconciliationOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getBrokerState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrokerStateOut"];
                 };
             };
             400: components["responses"]["Problem400"];
