@@ -53,6 +53,10 @@ class AlpacaTrading(HttpLoopback):
         "Of activities."
         self.most_orders = 500
         self.listening: list[Socket] = []
+        self.offers = True
+        "Whether the stream of trade updates can be listened to."
+        self.greeting = b""
+        "What is said before anything is asked."
         self._telling = asyncio.Lock()
 
     # --------------------------------------------------------------------------- faults
@@ -237,6 +241,8 @@ class AlpacaTrading(HttpLoopback):
 
     async def talk(self, socket: Socket) -> None:
         socket.encode = lambda message: json.dumps(message).encode()  # binary frames, as on paper
+        if self.greeting:
+            await socket.raw(self.greeting)
         while not await self._signed_in(socket):
             pass
         try:
@@ -267,7 +273,7 @@ class AlpacaTrading(HttpLoopback):
                 socket, {"action": "error", "data": {"error_message": "unknown action"}}
             )
             return
-        streams = [s for s in asked["data"]["streams"] if s == "trade_updates"]
+        streams = [s for s in asked["data"]["streams"] if s == "trade_updates" and self.offers]
         await self.answer(socket, {"stream": "listening", "data": {"streams": streams}})
         if socket in self.listening:
             self.listening.remove(socket)

@@ -89,6 +89,11 @@ class Duplex:
             self._protocol.receive_data(data)
             await self.flush()
 
+    async def close(self) -> None:
+        """End it as the protocol wants."""
+        self._protocol.send_close(1000)
+        await self.flush()
+
     async def wait_closed(self) -> None:
         """Until the client goes; what it says is answered by pongs at most."""
         while True:

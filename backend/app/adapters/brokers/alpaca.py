@@ -17,7 +17,6 @@ from app.adapters.clients.alpaca_orders import (
     NAME,
     ZERO,
     AccountRow,
-    AssetRow,
     OrderRow,
     body,
     broker_order,
@@ -42,7 +41,13 @@ from app.core.errors import (
 )
 from app.core.retry import RetryConfig
 from app.domain.deployments import AccountMode
-from app.domain.events import BrokerReport, OrderAccepted, OrderCanceled, OrderRejected
+from app.domain.events import (
+    BrokerReport,
+    FundsSeen,
+    OrderAccepted,
+    OrderCanceled,
+    OrderRejected,
+)
 from app.domain.orders import BrokerOrder, Order
 from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerSetup
 
@@ -54,6 +59,8 @@ RETRY: Final = RetryConfig(attempts=3, timeout_seconds=10.0, longest_wait_second
 LONGEST_PAUSE_SECONDS: Final = 30.0
 "Between attempts to connect the stream, once several failed."
 FIRST_PAUSE_SECONDS: Final = 0.5
+_BEING_REPLACED: Final = "pending_replace"
+"Alpaca refuses to cancel or to change an order until the exchange has answered."
 _ID_TAKEN: Final = "client_order_id must be unique"
 
 
@@ -143,6 +150,8 @@ class Adapter:
         chain = await self._chains.known(name)
         if chain is None:
             raise BrokerUnavailable(f"How {name} stands at Alpaca is not known.", api_name=NAME)
+        if chain[-1].status == _BEING_REPLACED:
+            return ()  # asked for already: the exchange has not answered yet
         filled = max(order.filled_quantity, sum((row.filled for row in chain), ZERO))
         if order.quantity <= filled or order.quantity != order.quantity.to_integral_value():
             said = "only whole shares, and more than are filled, can be asked for"
@@ -154,19 +163,23 @@ class Adapter:
         return ()
 
     async def cancel(self, client_order_id: str, at: datetime) -> Sequence[BrokerReport]:
-        """The stream tells when it is done. Nothing is reported of what Alpaca has not."""
+        """The stream tells when it is done. Nothing is reported of what Alpaca has not.
+
+        Raises BrokerUnavailable too while a replace is under way: ask again soon.
+        """
         chain = await self._chains.known(client_order_id) or await self._look(client_order_id)
         if chain is None:
             return ()
         try:
             await self._send("DELETE", _path(chain))
-        except BrokerRejected:
+        except BrokerRejected as error:
             now = await self._look(client_order_id) or chain
-            if now[-1].id == chain[-1].id:
-                if now[-1].status == "pending_cancel":
-                    return ()
+            if now[-1].id != chain[-1].id:  # replaced meanwhile
+                await self._send("DELETE", _path(now))
+            elif now[-1].status == _BEING_REPLACED:
+                raise BrokerUnavailable(error.message, api_name=NAME) from None
+            elif now[-1].status != "pending_cancel":
                 raise
-            await self._send("DELETE", _path(now))  # replaced by somebody else meanwhile
         return ()
 
     async def _look(self, client_order_id: str) -> list[OrderRow] | None:
@@ -197,7 +210,9 @@ class Adapter:
             )
         except NotFound as error:
             raise BrokerRejected(error.message, api_name=NAME) from None
-        except (NotSent, FeedRefused) as error:
+        except NotSent as error:
+            raise BrokerUnavailable(str(error), api_name=NAME, **error.context) from None
+        except FeedRefused as error:
             raise BrokerUnavailable(str(error), api_name=NAME) from None
         except TransientError as error:
             if error.upstream_status != 429:
@@ -227,9 +242,19 @@ class Adapter:
         """Cash, buying power, margin, and whether trading is allowed."""
         return await self._reads.account()
 
-    async def asset(self, symbol: str) -> AssetRow:
-        """Whether a symbol may be traded, sold short, or traded in fractions. Raises NotFound."""
-        return await self._reads.asset(symbol)
+    async def funds(self, at: datetime) -> FundsSeen:
+        """What may be spent, as an input for the engine; of settled cash Alpaca says nothing."""
+        return FundsSeen(buying_power=(await self.account()).buying_power, at=at)
+
+    async def lends(self, symbols: Iterable[str]) -> dict[str, bool]:
+        """Which of the symbols may be sold short now: Alpaca lends what is easy to borrow."""
+        found: dict[str, bool] = {}
+        for symbol in symbols:
+            try:
+                found[symbol] = (await self._reads.asset(symbol)).is_lent
+            except NotFound:
+                found[symbol] = False
+        return found
 
     # ---------------------------------------------------------------------------------- news
 

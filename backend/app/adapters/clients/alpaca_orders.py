@@ -154,7 +154,11 @@ class AssetRow(msgspec.Struct, frozen=True, kw_only=True):
     tradable: bool = False
     shortable: bool = False
     easy_to_borrow: bool = False
-    fractionable: bool = False
+
+    @property
+    def is_lent(self) -> bool:
+        """Alpaca lends nothing that is hard to borrow."""
+        return self.tradable and self.shortable and self.easy_to_borrow
 
 
 def execution_id(order_id: str, filled: Decimal) -> str:
