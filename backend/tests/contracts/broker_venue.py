@@ -15,6 +15,7 @@ from app.adapters.clients.alpaca import AlpacaOptions
 from app.core.tasks import end
 from app.domain.market import SliceOpened
 from app.domain.ports import Broker, BrokerLink, BrokerSetup
+from tests.contracts.ibkr_broker import ibkr_account
 from tests.trading import DAY, OPEN
 from tests.vendors.alpaca import KEY, SECRET
 from tests.vendors.alpaca_trading import AlpacaTrading
@@ -83,9 +84,16 @@ async def alpaca(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BrokerVenue]:
             await venue.broker.close()
 
 
+@asynccontextmanager
+async def ibkr(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BrokerVenue]:
+    async with ibkr_account() as account:
+        yield account
+
+
 VENUES: Final[
     dict[str, Callable[[pytest.MonkeyPatch], AbstractAsyncContextManager[BrokerVenue]]]
 ] = {
     "alpaca": alpaca,
+    "ibkr": ibkr,
     "paper": paper,
 }

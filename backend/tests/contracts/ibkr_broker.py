@@ -12,7 +12,7 @@ from app.adapters.clients.ibkr_options import IbkrOptions, Library
 from app.core.clock import Clock, system
 from app.core.tasks import end
 from app.domain.instruments import Instrument
-from app.domain.ports import BrokerLink, BrokerSetup
+from app.domain.ports import Broker, BrokerLink, BrokerSetup
 from tests.contracts.ibkr_vendor import BRISK, Workday
 from tests.vendors.exchange import Exchange, Ticket
 from tests.vendors.ibkr import IbkrLoopback
@@ -44,11 +44,26 @@ class IbkrAccount:
         )
         known = {symbol.replace(" ", "."): Instrument(symbol) for symbol in server.market.stocks}
         given: dict[str, Any] = {"account_id": 1, "instruments": known, **setup}
-        self.broker = Adapter(
+        self.adapter = Adapter(
             BrokerSetup(**given), session=self.session, clock=self.clock, patience=patience
         )
+        self.broker: Broker = self.adapter
         self.told: list[Any] = []
+        "What `reports` told."
         self._hearing: asyncio.Task[None] | None = None
+
+    @property
+    def heard(self) -> list[Any]:
+        """As the contract of brokers calls it."""
+        return self.told
+
+    @heard.setter
+    def heard(self, reports: list[Any]) -> None:
+        self.told = reports
+
+    async def print(self, price: float, size: int | None = None) -> None:
+        """One trade of the market in AAPL."""
+        self.exchange.print("AAPL", price, size)
 
     @property
     def exchange(self) -> Exchange:
@@ -58,7 +73,7 @@ class IbkrAccount:
         """Until the link is up and contracts are known."""
         self._hearing = asyncio.create_task(self._hear())
         await until(lambda: self.is_up)
-        await until(lambda: not self.broker.is_looking_up)
+        await until(lambda: not self.adapter.is_looking_up)
 
     async def stop(self) -> None:
         await end([self._hearing])

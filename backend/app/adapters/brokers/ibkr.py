@@ -22,6 +22,7 @@ from app.adapters.clients.ibkr_errors import (
 from app.adapters.clients.ibkr_executions import Executions
 from app.adapters.clients.ibkr_link import Link, Patience
 from app.adapters.clients.ibkr_login import Contracts, account_of
+from app.adapters.clients.ibkr_news import News
 from app.adapters.clients.ibkr_options import IbkrOptions
 from app.adapters.clients.ibkr_questions import Questions
 from app.core.clock import Clock, system
@@ -72,18 +73,18 @@ class Adapter:
         self.settings = msgspec.convert(dict(setup.settings), IbkrSettings, strict=False)
         self._setup, self._clock = setup, clock
         self._patience = patience or Patience()
-        self._news: asyncio.Queue[BrokerReport | BrokerLink] = asyncio.Queue()
+        self._news: News[BrokerReport | BrokerLink] = News()
         self._executions = Executions(
-            self._news.put_nowait, clock, patience_seconds=self._patience.commission
+            self._news.tell, clock, patience_seconds=self._patience.commission
         )
-        self._desk = Desk(setup.account_id, self._news.put_nowait, self._executions, clock)
+        self._desk = Desk(setup.account_id, self._news.tell, self._executions, clock)
         self._questions = Questions(self.session, seconds=self._patience.question)
         self._link = Link(
             self.session,
             clock,
             self._patience,
             self._synchronise,
-            self._news.put_nowait,
+            self._news.tell,
             self._desk.lost,
         )
         self._contracts = Contracts(self.session)
@@ -178,8 +179,8 @@ class Adapter:
         self._start_hearing()
         keeping = asyncio.create_task(self._link.run())
         try:
-            while True:
-                yield await self._news.get()
+            async for news in self._news.read():
+                yield news
         finally:
             await end([keeping])
 
@@ -251,7 +252,7 @@ class Adapter:
     ) -> Sequence[BrokerReport]:
         try:
             async with asyncio.timeout(self._patience.answer):
-                return await answer
+                reports = await answer
         except TimeoutError:
             raise TransientError(
                 f"The Gateway said nothing to the {change} of {one.identity}"
@@ -261,6 +262,9 @@ class Adapter:
         finally:
             if one.waiting.get(change) is answer:
                 del one.waiting[change]
+        # Fills that came before an end are learnt before it.
+        await self._news.taken(self._patience.taken)
+        return reports
 
     def _send(self, write: Any) -> None:  # noqa: ANN401 - a call of the library's client
         """Raises BrokerUnavailable when the socket is gone: nothing was written then."""

@@ -339,8 +339,16 @@ class Desk:
         self._answer(one, "submit", report)
 
     def _on_changed(self, one: Tracked) -> None:
-        """The broker shows other terms than before: asked for, reduced with its group, by hand."""
-        self._answer(one, "replace", replaced(one, self._clock.now()))
+        """The broker shows other terms than before: asked for, reduced with its group, by hand.
+
+        Of an order that was taken over, only who compares the books knows which part is ours.
+        """
+        if one.is_ours:
+            report = replaced(one, self._clock.now())
+            self._tell(report)  # in its place among the fills, whoever waits for it
+            waiting = one.waiting.get("replace")
+            if waiting is not None and not waiting.done():
+                waiting.set_result((report,))
 
     def _reject(self, one: Tracked, reason: str) -> None:
         at = self._clock.now()
@@ -361,6 +369,7 @@ class Desk:
         if one.closing is not None:
             return
         one.closing, one.closed_at = report, self._clock.now()
+        self.executions.flush(one.identity)
         no = BrokerRejected(report.reason, api_name=NAME)
         if isinstance(report, OrderRejected) and _fail(one, "submit", no):
             return

@@ -90,10 +90,11 @@ class Executions:
         if known is not None and known.version == version and known.execution.commission != fee:
             self._charge(known, execution_id, fee)
 
-    def flush(self) -> None:
-        """Tell what waits for a commission, without it."""
-        for name in list(self._waiting):
-            self._go(name)
+    def flush(self, identity: str | None = None) -> None:
+        """Tell what waits for a commission, without it; only of one order where that is named."""
+        for name, (execution, _) in list(self._waiting.items()):
+            if identity in (None, execution.client_order_id):
+                self._go(name)
 
     def forget(self) -> None:
         """Drop what IBKR itself has forgotten."""

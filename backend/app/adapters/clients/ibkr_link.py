@@ -23,6 +23,8 @@ class Patience:
     question: float = 20.0
     commission: float = 1.0
     "That a fill waits for its commission."
+    taken: float = 1.0
+    "That an answer waits until what was told before it is learnt."
     first_retry: float = 0.5
     longest_retry: float = 15.0
     probe: float = 15.0

@@ -320,7 +320,7 @@ async def test_an_unknown_symbol_is_looked_up_first(
     order = limit(symbol="XYZ")
     with pytest.raises(BrokerUnavailable, match="What XYZ is at IBKR is being looked up"):
         await account.broker.submit(order, OPEN)
-    await until(lambda: not account.broker.is_looking_up)
+    await until(lambda: not account.adapter.is_looking_up)
     await account.broker.submit(order, OPEN)
     assert server.orders.placed == 1
 
@@ -332,7 +332,7 @@ async def test_symbols_that_are_watched_are_known_in_time(
     bars = tuple(make_bar(symbol, 1.0) for symbol in ("XYZ", "NONE"))
     seen = SliceClosed(end=OPEN, session=DAY, base=Timeframe.M1, bars=bars)
     assert not list(account.broker.observe(seen))
-    await until(lambda: not account.broker.is_looking_up)
+    await until(lambda: not account.adapter.is_looking_up)
     await account.broker.submit(limit(symbol="XYZ"), OPEN)
 
 
@@ -815,7 +815,7 @@ async def test_a_message_that_nobody_understands_makes_a_new_start(
     account: IbkrAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await account.broker.submit(limit(), OPEN)
-    desk = account.broker._desk
+    desk = account.adapter._desk
     usual = desk.on_execution
     monkeypatch.setattr(desk, "on_execution", lambda *_, **__: 1 / 0)
     account.exchange.print("AAPL", 170)
