@@ -12,11 +12,12 @@ SECONDS: Final = 9.0
 _TAKE: Final = """
 WITH taken AS (
   INSERT INTO leases (resource, holder, epoch, acquired_at, expires_at)
-  VALUES ($1, $2, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))
+  VALUES ($1, $2, $5, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))
   ON CONFLICT (resource) DO UPDATE
-  SET holder = excluded.holder, epoch = leases.epoch + 1, acquired_at = excluded.acquired_at,
+  SET holder = excluded.holder, epoch = excluded.epoch, acquired_at = excluded.acquired_at,
       expires_at = excluded.expires_at
-  WHERE $4 OR leases.holder IS NULL OR leases.expires_at <= clock_timestamp()
+  WHERE leases.epoch = $5 - 1
+    AND ($4 OR leases.holder IS NULL OR leases.expires_at <= clock_timestamp())
   RETURNING epoch
 ), fenced AS (
   INSERT INTO journal_streams (stream, epoch) SELECT $1, epoch FROM taken
@@ -32,14 +33,20 @@ async def take(
 ) -> int | None:
     """Own the account from now on: the new epoch, or None while another's lease is good.
 
-    `db` is a connection that the holder keeps: its advisory lock says, the moment it is gone, that
-    the holder is gone too, so that nobody has to wait for the lease to run out.
+    `db` is a connection that the holder keeps: its advisory lock, one of each epoch, says the
+    moment it is gone that the holder is gone too, so that nobody has to wait for the lease to run
+    out. One that lost its lease to another holds only the lock of an epoch that is over.
     """
     resource = f"account:{account_id}"
-    is_alone = await db.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", resource)
-    epoch = await db.fetchval(_TAKE, resource, holder, seconds, is_alone)
-    if epoch is None and is_alone:
-        await db.execute("SELECT pg_advisory_unlock(hashtext($1))", resource)
+    known = await db.fetchval("SELECT epoch FROM leases WHERE resource = $1", resource) or 0
+    if not await lock(db, account_id, known + 1):
+        return None  # somebody else is about to take it
+    is_gone = await lock(db, account_id, known)
+    epoch = await db.fetchval(_TAKE, resource, holder, seconds, is_gone, known + 1)
+    if is_gone:
+        await _unlock(db, account_id, known)
+    if epoch is None:
+        await _unlock(db, account_id, known + 1)
     return None if epoch is None else int(epoch)
 
 
@@ -58,11 +65,15 @@ async def renew(
     return bool(renewed)
 
 
-async def lock(db: asyncpg.Connection, account_id: int) -> bool:
-    """Take the advisory lock on a new connection, after the old one was lost."""
-    return bool(
-        await db.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"account:{account_id}")
-    )
+async def lock(db: asyncpg.Connection, account_id: int, epoch: int) -> bool:
+    """Take the advisory lock of an epoch; also on a new connection, after the old one was lost."""
+    sql = "SELECT pg_try_advisory_lock(hashtextextended($1, $2))"
+    return bool(await db.fetchval(sql, f"account:{account_id}", epoch))
+
+
+async def _unlock(db: asyncpg.Connection, account_id: int, epoch: int) -> None:
+    sql = "SELECT pg_advisory_unlock(hashtextextended($1, $2))"
+    await db.execute(sql, f"account:{account_id}", epoch)
 
 
 async def release(db: Db, account_id: int, epoch: int) -> None:

@@ -71,7 +71,7 @@ class Tenure:
         was_open = self._connection is not None and not self._connection.is_closed()
         connection = await self._open()
         if not was_open:
-            await leases.lock(connection, self._account_id)
+            await leases.lock(connection, self._account_id, self.epoch)
         asked = clock.elapsed()
         if not await leases.renew(connection, self._account_id, self.epoch, self._seconds):
             raise Fenced(

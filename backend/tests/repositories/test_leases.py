@@ -39,7 +39,8 @@ async def test_a_silent_holder_is_replaced_when_its_lease_runs_out(
     async with pool.acquire() as mine, pool.acquire() as other:
         await leases.take(mine, account_id, "a", seconds=0)
         assert await leases.take(other, account_id, "b") == 2
-        assert not await leases.lock(other, account_id)
+        assert not await leases.lock(other, account_id, 1)
+        assert await leases.take(mine, account_id, "a") is None
 
 
 async def test_the_old_holder_can_not_append_any_more(pool: asyncpg.Pool, account_id: int) -> None:
@@ -63,3 +64,15 @@ async def test_the_newest_checkpoint_wins_and_few_are_kept(
     assert await pool.fetchval("SELECT count(*) FROM engine_checkpoints") == checkpoints.KEPT
     await checkpoints.drop(pool, account_id)
     assert await checkpoints.newest(pool, account_id) is None
+
+
+async def test_one_that_was_replaced_does_not_take_the_account_back(
+    pool: asyncpg.Pool, account_id: int
+) -> None:
+    """Its connections are as alive as those of the one that holds the account now."""
+    async with pool.acquire() as mine, pool.acquire() as other, pool.acquire() as again:
+        await leases.take(mine, account_id, "a", seconds=0)
+        assert await leases.take(other, account_id, "b") == 2
+        assert not await leases.renew(mine, account_id, 1)
+        await mine.execute("SELECT pg_advisory_unlock_all()")
+        assert await leases.take(again, account_id, "a") is None

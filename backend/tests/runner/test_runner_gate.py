@@ -84,3 +84,16 @@ async def test_an_answer_that_was_overtaken_does_not_undo_a_stop(pool: asyncpg.P
     await gate.refresh(pool)
     await gate.refresh(Slow())
     assert "halted" in (gate(make_order(Leg.EXIT)) or "")
+
+
+async def test_after_a_pause_the_first_answer_is_that_the_lease_may_have_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = [1_000.0]
+    monkeypatch.setattr("app.core.clock.elapsed", lambda: at[0])
+    gate = WireGate(1)
+    assert gate.fence() == "the lease may have run out"  # it was never ours
+    gate.own(1_008.0)
+    assert gate.fence() is None
+    at[0] = 1_600.0  # SIGSTOP, or the lid of the laptop: SIGCONT
+    assert gate.fence() == "the lease may have run out"
