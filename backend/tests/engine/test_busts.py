@@ -225,3 +225,15 @@ def test_a_bust_of_an_ended_order_does_not_open_it(world: World) -> None:
 
 def test_a_submission_is_remembered_with_its_time(world: World) -> None:
     assert order(world).submitted_at == world.of(OrderSubmitted)[0].at
+
+
+def test_a_finished_round_trip_is_told_again_as_it_was(world: World) -> None:
+    world.step(fill(90, "x1", 110))
+    world.bar(100)
+    leave = world.engine.open_orders[0].client_order_id
+    world.step(fill(-90, "y1", 112, leave))
+    world.step(correct("x1", fill(90, "x1b", 109)))
+    before, after = world.of(TradeClosed)
+    assert [one.trade_id for one in world.of(TradeVoided)] == [before.trade.trade_id]
+    assert after.trade.pnl - before.trade.pnl == 90
+    assert world.journal.trades == [after.trade]

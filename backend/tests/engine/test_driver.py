@@ -3,26 +3,33 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from app.core import failpoints
 from app.core.errors import BrokerRejected, Fenced
+from app.core.failpoints import Point
 from app.domain.events import (
+    ChangeRejected,
     ClockTicked,
     OrderAccepted,
     OrderApproved,
     OrderCanceled,
     OrderRejected,
+    OrderReplaced,
     OrderSubmitted,
     OrderUnknown,
     SignalRaised,
     SliceClosed,
 )
+from app.domain.matching import FillModel
 from app.domain.orders import Order, OrderStatus
 from app.domain.ports import Entry
 from app.engine.driver import Driver, drive, open_gate
 from app.engine.journal import MemoryJournal
+from app.engine.paper import PaperBroker
 from tests.trading import MINUTE, OPEN, SilentBroker, World, finish, make_order, on_the_wire
 
 ID = "1-manual-AAPL-c1-e1"
@@ -238,3 +245,147 @@ def test_recovering_a_quiet_account_does_nothing() -> None:
     finish(world.driver.recover(OPEN))
     assert world.names() == []
     assert not world.of(SignalRaised)
+
+
+# -------------------------------------------------------------------------------- failpoints
+
+
+class Steps:
+    """Notes the points that are passed."""
+
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+
+    def reach(self, point: Point) -> None:
+        self.passed.append(point.value)
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+def test_every_durable_boundary_has_its_failpoint(
+    is_real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps()
+    monkeypatch.setattr(failpoints, "armed", steps)
+    taken = OrderAccepted(client_order_id=ID, broker_order_id="b", at=OPEN)
+    changed = OrderReplaced(client_order_id=ID, broker_order_id="b", quantity=Decimal(5), at=OPEN)
+    world = World(broker=SilentBroker((taken,), (changed,)) if is_real else None)
+    world.bar(100)
+    world.order("buy", 10, type="limit", limit_price=90)
+    world.command("order_replace", client_order_id=ID, quantity="5")
+    world.command("order_cancel", client_order_id=ID)
+    own = [step for step in steps.passed if "append" not in step]
+    assert own == [
+        "before_intent_commit",
+        "after_intent_commit",
+        "before_submitted_commit",
+        "after_submitted_commit",
+        "after_wire",
+        "after_answer_commit",
+        "before_replace",
+        "after_replace",
+        "before_cancel",
+        "after_cancel",
+    ]
+    assert set(steps.passed) == set(Point)
+
+
+# ------------------------------------------------------------------------- simulated brokers
+
+
+class Moody(PaperBroker):
+    """Refuses what the test says, and answers changes only later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses = False
+        self.asked: list[str] = []
+
+    async def submit(self, order: Order, at: Any) -> Sequence[Any]:
+        if self.refuses:
+            raise BrokerRejected("not today", api_name="paper")
+        return await super().submit(order, at)
+
+    async def cancel(self, client_order_id: str, at: Any) -> Sequence[Any]:
+        self.asked.append("cancel")
+        return ()
+
+    async def replace(self, order: Order, at: Any) -> Sequence[Any]:
+        self.asked.append("replace")
+        return ()
+
+
+def test_a_simulated_broker_may_refuse_too() -> None:
+    broker = Moody()
+    world = World(broker=broker)
+    world.bar(100)
+    broker.refuses = True
+    world.order("buy", 1)
+    assert world.of(OrderRejected)[0].reason == "not today"
+
+
+def test_a_simulated_broker_is_asked_once_for_what_it_answers_later() -> None:
+    broker = Moody()
+    world = World(broker=broker)
+    world.bar(100)
+    world.order("buy", 10, type="limit", limit_price=90)
+    world.command("order_replace", client_order_id=ID, quantity="5")
+    world.bar(100)
+    assert broker.asked == ["replace"]
+    world.command("order_cancel", client_order_id=ID)
+    world.bar(100)
+    assert broker.asked == ["replace", "cancel"]
+    world.step(ChangeRejected(client_order_id=ID, change="cancel", reason="?", at=world.now))
+    world.command("order_cancel", client_order_id=ID)
+    assert broker.asked == ["replace", "cancel", "cancel"]
+
+
+def test_paper_changes_and_cancels_what_rests() -> None:
+    world = World()
+    world.bar(100)
+    world.order("buy", 10, type="limit", limit_price=90, time_in_force="gtc")
+    world.command("order_replace", client_order_id=ID, quantity="5", limit_price="95")
+    (resting,) = world.broker.matcher.resting.values()
+    assert (resting.order.quantity, resting.order.limit_price) == (5, 95)
+    assert finish(world.broker.find(ID)).limit_price == 95
+    again = PaperBroker()
+    again.restore(world.journal.events)
+    (other,) = again.matcher.resting.values()
+    assert (other.order, other.changed_at) == (resting.order, resting.changed_at)
+    world.bar((100, 100, 94, 96))
+    assert world.held(ledger="manual") == 5
+
+
+def test_a_replaced_order_meets_only_bars_that_begin_later() -> None:
+    """Its new price must not be met by what the bar had shown before it was changed."""
+    world = World()
+    world.bar(100)
+    world.order("buy", 10, type="limit", limit_price=90, time_in_force="gtc")
+    world.now += MINUTE / 2
+    world.command("order_replace", client_order_id=ID, limit_price="95")
+    world.now -= MINUTE / 2
+    world.bar((100, 100, 94, 96))
+    assert world.held(ledger="manual") == 0
+    world.bar((96, 96, 94, 96))
+    assert world.held(ledger="manual") == 10
+
+
+def test_paper_refuses_to_change_what_is_gone_or_filled() -> None:
+    broker = PaperBroker(FillModel(volume_cap=Decimal("0.1"), slippage_bps=Decimal(0)))
+    order = make_order(type="limit", limit_price=100)
+    (gone,) = finish(broker.replace(order, OPEN))
+    assert isinstance(gone, ChangeRejected)
+    finish(broker.submit(order, OPEN))
+    world = World(broker=broker)
+    world.bar(101, volume=40)
+    world.bar(99, volume=40)
+    (less,) = finish(broker.replace(make_order(quantity=4, limit_price=100), OPEN))
+    assert less.reason == "4 of it are filled already"
+    finish(broker.cancel_all())
+    assert not broker.matcher.resting
+
+
+def test_a_driver_of_a_simulated_broker_has_no_connection_to_hear_of() -> None:
+    world = World()
+    world.driver.linked(is_up=False)
+    world.driver.ready(is_ready=False)
+    assert world.driver.wire is None

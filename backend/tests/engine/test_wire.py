@@ -15,6 +15,7 @@ from app.domain.events import (
     CancelRequested,
     ChangeRejected,
     ClockTicked,
+    CommandReceived,
     OrderApproved,
     OrderCanceled,
     OrderFilled,
@@ -24,8 +25,8 @@ from app.domain.events import (
     OrderUnknown,
     SliceClosed,
 )
-from app.domain.orders import Order, OrderChange, OrderStatus, PendingChange
-from app.domain.ports import Entry
+from app.domain.orders import Order, OrderChange, OrderStatus, OrderType, PendingChange
+from app.domain.ports import BrokerAbilities, Entry
 from app.engine.journal import MemoryJournal
 from app.engine.wire import Pace
 from tests.floor import Floor
@@ -619,3 +620,120 @@ async def test_a_request_that_hangs_too_long_is_given_up_for_good() -> None:
         await floor.settled()
         assert floor.status(identity) is S.UNKNOWN
         assert not floor.venue.exchange.tickets
+
+
+# ------------------------------------------------------------------------------ held here
+
+
+class Plain(VenueBroker):
+    """A broker that knows neither groups nor stops: we hold them."""
+
+    abilities = BrokerAbilities(types=frozenset({OrderType.MARKET, OrderType.LIMIT}))
+
+
+async def test_orders_that_we_hold_are_changed_and_canceled_without_the_broker() -> None:
+    floor = Floor()
+    floor.broker = floor.driver.broker = Plain(floor.venue)
+    floor.engine.desk.abilities = Plain.abilities
+    async with floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, type="stop", stop_price=120, time_in_force="gtc")
+        assert floor.order_of(identity).is_held
+        floor.venue.disconnect()
+        await floor.until(lambda: not floor.wire.is_up)
+        await replace_by_hand(floor, identity, quantity=4)
+        await floor.until(lambda: floor.order_of(identity).quantity == 4)
+        await floor.ask("order_cancel", client_order_id=identity)
+        await floor.becomes(identity, "canceled")
+        assert floor.venue.requests == []
+
+
+# --------------------------------------------------------- what is decided in the meantime
+
+
+async def test_what_is_over_when_its_turn_comes_is_left_alone() -> None:
+    """Each request looks again at the order once it holds the lock."""
+    async with scripted() as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "accepted")
+        async with floor.driver.lock:
+            order, desk = floor.order_of(identity), floor.engine.desk
+            change = OrderChange(quantity=D(4), limit_price=D(90))
+            desk.replace(order, change, "smaller", floor.now)
+            floor.wire.wake()
+            await floor.until(lambda: ("replace", identity) in floor.wire._tasks)
+            desk.cancel(order, "gone", floor.now)
+            floor.wire.wake()
+            await floor.until(lambda: ("cancel", identity) in floor.wire._tasks)
+            gone = OrderCanceled(client_order_id=identity, reason="x", at=floor.now)
+            await floor.driver.learn((gone,))
+        await floor.settled()
+        assert floor.asked("replace") == floor.asked("cancel") == []
+
+
+async def test_an_order_that_is_canceled_while_its_submission_waits_is_not_sent() -> None:
+    async with scripted() as floor:
+        await floor.minute(100)
+        for is_over in (False, True):
+            await floor.driver.lock.acquire()
+            try:
+                number = len(floor.of(OrderApproved))
+                await floor.driver._step(_place(floor))
+                order = floor.of(OrderApproved)[number].order
+                key = ("submit", order.client_order_id)
+                await floor.until(lambda wanted=key: wanted in floor.wire._tasks)
+                floor.engine.desk.cancel(order, "gone", floor.now)
+                if is_over:
+                    gone = OrderCanceled(
+                        client_order_id=order.client_order_id, reason="x", at=floor.now
+                    )
+                    await floor.driver.learn((gone,))
+            finally:
+                floor.driver.lock.release()
+            await floor.becomes(order.client_order_id, "canceled")
+        await floor.settled()
+        assert floor.asked("submit") == []
+
+
+def _place(floor: Floor) -> CommandReceived:
+    floor.commands += 1
+    payload = {"symbol": "AAPL", "side": "buy", "quantity": "1"}
+    return CommandReceived(
+        command_id=floor.commands, kind="order_place", payload=payload, actor="anna", at=floor.now
+    )
+
+
+async def test_an_account_that_may_not_be_ours_any_more_sends_and_changes_nothing() -> None:
+    lost: list[str] = []
+    async with Floor(fence=lambda: lost[0] if lost else None) as floor:
+        await floor.minute(100)
+        first = await floor.buy(10, **resting())
+        await floor.becomes(first, "accepted")
+        lost.append("the lease may have run out")
+        second = await floor.buy(10, **resting())
+        await replace_by_hand(floor, first, quantity=4)
+        await floor.settled()
+        assert floor.status(second) is S.APPROVED
+        assert floor.asked("replace") == []
+        lost.clear()
+        await floor.becomes(second, "accepted")
+        await floor.until(lambda: floor.order_of(first).quantity == 4)
+
+
+async def test_doubts_about_an_order_that_was_answered_change_nothing() -> None:
+    async with Floor() as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "accepted")
+        await floor.wire._unanswered(identity)
+        await floor.wire._unanswered("nobody")
+        async with floor.driver.lock:
+            await floor.wire._unsent(identity, "?")
+        assert floor.status(identity) is S.ACCEPTED
+
+
+async def test_an_alarm_that_nobody_listens_to_is_no_harm() -> None:
+    floor = Floor()
+    floor.driver._alarm = None
+    await floor.driver.alarm("title", "detail")
