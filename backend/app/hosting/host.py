@@ -62,16 +62,19 @@ class Session:
         return answer["is"]
 
     def end(self, reason: str = "The strategy's process was ended.") -> None:
-        """Kill it, if it is there."""
+        """Kill it, if it is there; a call under way ends with it."""
+        if self.failure is None:
+            self.failure = reason
+            self._host.forget(self)
         with self._lock:
-            if self.failure is None:
-                self._lost(reason)
+            self._link.close()
 
     def _lost(self, reason: str) -> StrategyLost:
-        self.failure = reason
+        if self.failure is None:
+            self.failure = reason
+            self._host.forget(self)
         self._link.close()
-        self._host.forget(self)
-        return StrategyLost(reason)
+        return StrategyLost(self.failure)
 
 
 class StrategyHost:

@@ -324,6 +324,8 @@ class AccountRunner:
         self._pulse.begins()
         if isinstance(item, SliceClosed) and self._strategists.has_to_ask(self._engine, item):
             await self._look()
+            if self._stop:
+                return  # the slice comes again
         await self._driver.step(item)
         self._pulse.ends()
 
@@ -331,12 +333,13 @@ class AccountRunner:
         """While strategies of other processes think, what people ask is done all the same."""
         looking = asyncio.create_task(self._strategists.look())
         try:
-            while not looking.done():
+            while not looking.done() and not self._stop:
                 await asyncio.wait({looking}, timeout=LOOK_SECONDS)
                 if self._asked and not looking.done():
                     self._asked = False
                     await self._take_commands()
-            looking.result()
+            if looking.done():
+                looking.result()
         finally:
             await end([looking])
 
