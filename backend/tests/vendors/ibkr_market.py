@@ -72,6 +72,8 @@ class Market:
     "Tops of book that history has: second, bid, ask, their sizes."
     unsold: set[str] = field(default_factory=set)
     "Symbols whose prices this account did not subscribe to."
+    lent: dict[str, float] = field(default_factory=dict)
+    "How easy a symbol is to borrow: above 2.5 there are shares, above 1.5 they are looked for."
     sold: dict[str, float] = field(default_factory=dict)
     "Shares of each symbol so far today."
     kinds: dict[int, int] = field(default_factory=dict)
@@ -333,6 +335,8 @@ class Market:
         self._feed(caller, request, Line(symbol, generic=generic, kind=kind))
         caller.answer(81, request, 0.01, "9c0001", 3)
         caller.answer(58, 1, request, kind)
+        if "236" in generic and symbol in self.lent:
+            caller.answer(45, 6, request, 46, self.lent[symbol])
 
     def _tick_by_tick(self, caller: "Caller", fields: Fields) -> None:
         request, wanted = fields.whole(), fields.contract()

@@ -13,6 +13,7 @@ import msgspec
 
 from app.adapters.clients import ibkr_terms as terms
 from app.adapters.clients.ibkr import IbkrSession, shared_session
+from app.adapters.clients.ibkr_contracts import is_traded
 from app.adapters.clients.ibkr_desk import Answer, Change, Desk, Tracked, replaced
 from app.adapters.clients.ibkr_errors import (
     NAME,
@@ -20,6 +21,7 @@ from app.adapters.clients.ibkr_errors import (
     SERVERS_BACK_DATA_LOST,
 )
 from app.adapters.clients.ibkr_executions import Executions
+from app.adapters.clients.ibkr_lending import lent
 from app.adapters.clients.ibkr_link import Link, Patience
 from app.adapters.clients.ibkr_login import Contracts, account_of
 from app.adapters.clients.ibkr_news import News
@@ -34,7 +36,7 @@ from app.core.errors import (
 )
 from app.core.logging import get_logger
 from app.core.tasks import end
-from app.domain.events import BrokerReport, SliceClosed
+from app.domain.events import BrokerReport, FundsSeen, SliceClosed
 from app.domain.orders import BrokerOrder, Order
 from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerSetup
 
@@ -200,7 +202,7 @@ class Adapter:
         open_, ended = await self._orders()
         await self._questions.executions(self._desk.account)
         held = await self._questions.positions(self._desk.account)
-        cash = await self._questions.cash(self._desk.account)
+        money = await self._questions.money(self._desk.account)
         self._check_link()
         if epoch != self._desk.epoch:
             raise BrokerUnavailable(
@@ -212,8 +214,23 @@ class Adapter:
             closed_orders=tuple(ended),
             positions={symbol: quantity for symbol, (quantity, _) in held.items()},
             average_prices={symbol: cost for symbol, (_, cost) in held.items()},
-            cash=cash,
+            cash=money.get("CashBalance", money.get("TotalCashValue")),
         )
+
+    async def funds(self, at: datetime) -> FundsSeen:
+        """What may be spent, as an input for the engine."""
+        self._check_link()
+        money = await self._questions.money(self._desk.account)
+        return FundsSeen(
+            buying_power=money.get("BuyingPower"), settled_cash=money.get("SettledCash"), at=at
+        )
+
+    async def lends(self, symbols: Iterable[str]) -> dict[str, bool]:
+        """Which of the symbols IBKR has shares of to lend now; those that it says nothing of lack.
+
+        Needs a market data line and a subscription each.
+        """
+        return await lent(self.session, symbols, seconds=self._patience.answer)
 
     async def close(self) -> None:
         await self._contracts.close()
@@ -366,7 +383,7 @@ class Adapter:
         open_ = self._desk.shown(shown)
         ended = []
         for contract, order, state in await self._questions.completed_orders():
-            if order.account == account:
+            if order.account == account and is_traded(contract):
                 identity = order.orderRef if self._desk.is_ours(order.orderRef) else None
                 ended.append(terms.ended(contract, order, state, identity))
         gone = {one.broker_order_id for one in ended}

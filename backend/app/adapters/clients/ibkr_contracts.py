@@ -39,6 +39,11 @@ def listed_at_home(found: Sequence[Any]) -> Any:  # noqa: ANN401
     return (at_home or found)[0]
 
 
+def is_traded(contract: Any) -> bool:  # noqa: ANN401
+    """Whether it is something that we know how to count: a stock or an option in US dollars."""
+    return contract.secType in ("STK", "OPT") and contract.currency in ("USD", "")
+
+
 def our_symbol(contract: Any) -> str:  # noqa: ANN401
     """Our symbol of a stock's or an option's contract."""
     if contract.secType != "OPT":

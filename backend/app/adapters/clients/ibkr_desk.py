@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from app.adapters.clients.ibkr_contracts import is_traded
 from app.adapters.clients.ibkr_errors import NAME
 from app.adapters.clients.ibkr_executions import Executions
 from app.adapters.clients.ibkr_order_codes import (
@@ -195,7 +196,7 @@ class Desk:
 
     def on_open_order(self, number: int, contract: Any, order: Any, state: Any) -> None:  # noqa: ANN401
         """Message 5: the order whole, with its status."""
-        if order.account != self.account:
+        if order.account != self.account or not is_traded(contract):
             return
         one = self._placed(number, order)
         one.contract, one.group, one.epoch = contract, order.ocaGroup, self.epoch
@@ -225,7 +226,7 @@ class Desk:
 
     def on_execution(self, contract: Any, execution: Any, *, is_live: bool) -> None:  # noqa: ANN401
         """Message 11: a fill, maybe before anything else is said of its order."""
-        if execution.acctNumber != self.account:
+        if execution.acctNumber != self.account or not is_traded(contract):
             return
         one = self._by_perm.get(execution.permId)
         reference, client_id = execution.orderRef, execution.clientId

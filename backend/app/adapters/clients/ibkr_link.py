@@ -83,6 +83,10 @@ class Link:
         except TradewrightError as error:
             self._fall(str(error))
             return False
+        except Exception as error:  # a link that nobody keeps would never come back
+            log.exception("ibkr_link_failed")
+            self._fall(f"{type(error).__name__}: {error}")
+            return False
         self.is_up, self._is_told = True, True
         self._tell(BrokerLink(is_up=True, at=self._clock.now()))
         return True
@@ -97,11 +101,13 @@ class Link:
                 await self._probe()
             else:
                 self._changed.clear()
+                if self.is_up:
+                    self._fall("The Gateway found IBKR's servers again: what was missed is read.")
 
     async def _probe(self) -> None:
         try:
             await self._session.probe()
-        except TradewrightError as error:
+        except (TradewrightError, ConnectionError) as error:
             self._fall(str(error))
 
     async def _pause(self, seconds: float) -> None:

@@ -3,16 +3,18 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
 from app.adapters.clients.ibkr import ANSWER_SECONDS, IbkrSession
-from app.adapters.clients.ibkr_contracts import our_symbol
+from app.adapters.clients.ibkr_contracts import is_traded, our_symbol
 from app.adapters.clients.ibkr_errors import NAME
 from app.adapters.clients.ibkr_terms import exact
 from app.core.errors import TransientError
 
 CURRENCY: Final = "USD"
+_MONEY: Final = frozenset({"CashBalance", "TotalCashValue", "BuyingPower", "SettledCash"})
 Said = tuple[Any, ...]
 "Arguments of one message."
 
@@ -53,31 +55,32 @@ class Questions:
     async def positions(self, account: str) -> dict[str, tuple[Decimal, Decimal]]:
         """Signed quantity and average cost of a share, by our symbol."""
         found = await self._keyed("positions", lambda client: client.reqPositions())
-        self._session.ib.client.cancelPositions()
+        with suppress(ConnectionError):
+            self._session.ib.client.cancelPositions()
         held: dict[str, tuple[Decimal, Decimal]] = {}
         for owner, contract, quantity, cost in found["position"]:
-            if owner == account:
+            if owner == account and is_traded(contract):
                 per_share = exact(cost) / (exact(float(contract.multiplier or 1)) or 1)
                 held[our_symbol(contract)] = exact(quantity), per_share
         return {symbol: one for symbol, one in held.items() if one[0]}
 
-    async def cash(self, account: str) -> Decimal | None:
-        """US dollars as IBKR counts them."""
-        tags = "TotalCashValue,$LEDGER:USD"
+    async def money(self, account: str) -> dict[str, Decimal]:
+        """US dollars by IBKR's tag: CashBalance, TotalCashValue, BuyingPower, SettledCash."""
+        tags = "TotalCashValue,BuyingPower,SettledCash,$LEDGER:USD"
         numbers: list[int] = []
 
         def send(client: Any, number: int) -> None:  # noqa: ANN401
             numbers.append(number)
             client.reqAccountSummary(number, "All", tags)
 
-        found = await self._numbered(send, "about the account's cash")
-        self._session.ib.client.cancelAccountSummary(numbers[0])
-        values = {
-            (tag, currency): Decimal(value)
+        found = await self._numbered(send, "about the account's money")
+        with suppress(ConnectionError):
+            self._session.ib.client.cancelAccountSummary(numbers[0])
+        return {
+            tag: Decimal(value)
             for _, owner, tag, value, currency in found["accountSummary"]
-            if owner == account and tag in ("CashBalance", "TotalCashValue")
+            if owner == account and currency == CURRENCY and tag in _MONEY
         }
-        return values.get(("CashBalance", CURRENCY), values.get(("TotalCashValue", CURRENCY)))
 
     # ---------------------------------------------------------------------------- inside
 
@@ -87,8 +90,8 @@ class Questions:
             await self._session.connect()
             wire = self._session.wire
             self._heard = defaultdict(list)
-            _, future = wire.request(key=key)
             try:
+                _, future = wire.request(key=key)
                 send(wire.ib.client)
                 async with asyncio.timeout(self._seconds):
                     await future

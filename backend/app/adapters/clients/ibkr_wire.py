@@ -1,11 +1,11 @@
 """One socket to TWS or the Gateway by ib_async (or ib_insync), with what the library leaves out.
 
 Both run on asyncio's loop; their blocking calls and their patches of asyncio are never used. The
-library is taken as it is, but for six things: subscriptions can be heard raw, because its tickers
+library is taken as it is, but for seven things: subscriptions can be heard raw, because its tickers
 replace the exchange's time by ours; orders too, because it takes warnings about an order for its
-end; ids never go back, though the Gateway's do; garbage on the socket ends it; requests fail also
-by codes that the library takes for warnings; its log, which calls every empty answer an error, is
-silent.
+end; what it cannot read of them ends the connection; ids never go back, though the Gateway's do;
+garbage on the socket ends it; requests fail also by codes that the library takes for warnings; its
+log, which calls every empty answer an error, is silent.
 """
 
 import asyncio
@@ -43,6 +43,8 @@ OF_ORDERS: Final = (
     "accountSummary",
 )
 "What the wrapper is told of orders and of the account, whoever asked."
+ORDER_MESSAGES: Final = frozenset({"3", "5", "11", "59", "61", "63", "101"})
+"By the number in the protocol: each makes one of `OF_ORDERS`."
 NO_ID: Final = (1 << 31) - 1
 "TWS's number for none."
 _HEADER: Final = 4
@@ -85,6 +87,8 @@ class Wire:
         self.trouble: str | None = None
         "Why we hung up, in words."
         self.request_error: type[Exception] = module.RequestError
+        self._understood = 0
+        "Messages of orders that the library could read."
         self._notice = notice
         self._ended = ended
         self._frames = Frames()
@@ -171,6 +175,7 @@ class Wire:
         usual = getattr(self.ib.wrapper, name)
 
         def hear(*said: Any) -> None:  # noqa: ANN401
+            self._understood += 1
             if self.ear is None:
                 usual(*said)
             else:
@@ -198,8 +203,12 @@ class Wire:
         def guarded(fields: list[str]) -> None:
             if not fields or not fields[0].isdecimal():
                 self.hang_up("what came is not the TWS protocol")
-            else:
-                interpret(fields)
+                return
+            before = self._understood
+            interpret(fields)
+            if self.ear is not None and fields[0] in ORDER_MESSAGES and self._understood == before:
+                # The library drops what it cannot read: a list without it would look whole.
+                self.hang_up("a message about orders could not be read")
 
         self.ib.client.decoder.interpret = guarded
 

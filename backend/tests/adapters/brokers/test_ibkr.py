@@ -823,3 +823,53 @@ async def test_a_message_that_nobody_understands_makes_a_new_start(
     monkeypatch.setattr(desk, "on_execution", usual)
     await account.relink()
     await account.wait_for("OrderFilled")
+
+
+async def test_an_order_that_the_library_cannot_read_leaves_no_hole_in_the_books(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    await account.broker.submit(limit(), OPEN)
+    wish = account.ticket().tag.wish
+    account.ticket().tag.wish = replace(wish, outside_hours="neither")
+    with pytest.raises((FeedLost, BrokerUnavailable)):
+        await account.broker.book()
+    await until(lambda: not account.is_up)
+    account.ticket().tag.wish = wish
+    await account.relink()
+    assert len((await account.broker.book()).open_orders) == 1
+
+
+async def test_what_is_no_stock_and_no_option_is_not_counted(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    future = server.orders.by_hand("AAPL", "buy", 1, limit=Decimal(300))
+    contract = list(future.tag.wish.contract)
+    contract[2] = "FUT"
+    future.tag.wish = replace(future.tag.wish, contract=tuple(contract))
+    account.exchange.print("AAPL", 300)
+    book = await account.broker.book()
+    assert (book.open_orders, book.executions) == ((), ())
+
+
+async def test_money_to_spend_and_shares_to_borrow(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    server.account.values.update({"BuyingPower": "400000.00", "SettledCash": "90000.50"})
+    funds = await account.adapter.funds(OPEN)
+    assert both(funds.buying_power, funds.settled_cash) == (400_000, Decimal("90000.50"))
+    server.market.lent = {"AAPL": 3.0, "SPY": 2.0}
+    server.market.unsold.add("BRK B")
+    wanted = ["AAPL", "SPY", "BRK.B", "NONE"]
+    assert await account.adapter.lends(wanted) == {"AAPL": True, "SPY": False}
+    assert server.market.subscribed() == set()
+
+
+async def test_servers_that_come_back_unheard_of_going_are_a_reason_to_look(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    await account.broker.submit(limit(), OPEN)
+    server.orders.keeps_news = False
+    account.exchange.print("AAPL", 170)
+    server.orders.keeps_news = True
+    server.find_servers()
+    await account.wait_for("OrderFilled")
