@@ -10,7 +10,7 @@ import { DenialCard } from './DenialCard'
 import { asChangeDraft, changeable, toChange } from './draft'
 
 const LABELS = {
-  quantity: 'Quantity',
+  quantity: 'Quantity, filled and not',
   limit_price: 'Limit price',
   stop_price: 'Stop price',
   trail: 'Trail by',
@@ -38,7 +38,6 @@ export function ChangeOrder({ order, onDone }: { order: Order; onDone: () => voi
           <NumberInput
             key={name}
             label={LABELS[name]}
-            description={name === 'quantity' ? 'All of it, with what is filled' : undefined}
             min={0}
             value={draft[name]}
             onChange={(next) => setDraft({ ...draft, [name]: next })}

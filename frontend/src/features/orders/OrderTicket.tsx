@@ -71,9 +71,6 @@ export function TicketForm({ account, stocks, symbol, onPlaced }: TicketFormProp
         </Alert>
       )}
       <WhatFields draft={draft} stocks={stocks} fields={fields} onChange={change} />
-      <SimpleGrid cols={2}>
-        <TermsFields terms={draft} fields={fields} onChange={change} />
-      </SimpleGrid>
       <ProtectionFields draft={draft} fields={fields} onChange={change} />
       <PairFields draft={draft} fields={fields} onChange={change} />
       <Select
@@ -172,6 +169,7 @@ function WhatFields({ draft, stocks, fields, onChange }: WhatFieldsProps) {
           value={draft.type}
           onChange={(type) => onChange({ type })}
         />
+        <TermsFields terms={draft} fields={fields} onChange={onChange} />
       </SimpleGrid>
     </>
   )

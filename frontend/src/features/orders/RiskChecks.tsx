@@ -18,7 +18,7 @@ export function RiskChecks({ checks }: { checks: readonly RiskCheck[] }) {
   )
 }
 
-function CheckRow({ check: { rule, passed, value, limit } }: { check: RiskCheck }) {
+function CheckRow({ check: { rule, passed, value, limit, scope } }: { check: RiskCheck }) {
   const closeness = closenessOf(value, limit)
   const figures =
     closeness === null ? '' : `${formatRuleValue(rule, value)} of ${formatRuleValue(rule, limit)}`
@@ -27,7 +27,10 @@ function CheckRow({ check: { rule, passed, value, limit } }: { check: RiskCheck 
       <td className={passed ? styles.passed : styles.failed}>
         {passed ? <IconCheck size={14} aria-label="passed" /> : <IconX size={14} aria-label="failed" />}
       </td>
-      <td className={passed ? '' : styles.failed}>{wordsOf(rule).title}</td>
+      <td className={passed ? '' : styles.failed}>
+        {wordsOf(rule).title}
+        {scope && <span className="faint"> {scope}</span>}
+      </td>
       <td className={styles.figure}>{figures}</td>
       <td className={styles.meter}>
         <LimitBar closeness={closeness} label={`${wordsOf(rule).title}: ${figures}`} />

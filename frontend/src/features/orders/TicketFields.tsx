@@ -32,7 +32,7 @@ export function TypeSelect({ label, description, value, only, onChange }: TypeSe
       data={TYPES.filter((each) => only?.includes(each.value) ?? true)}
       value={value}
       allowDeselect={false}
-      onChange={(next) => onChange((next ?? value))}
+      onChange={(next) => onChange(next ?? value)}
     />
   )
 }
