@@ -9,13 +9,16 @@ import msgspec
 import pytest
 
 from app.core.clock import ManualClock
-from app.core.errors import BrokerUnavailable
+from app.core.errors import BrokerUnavailable, Fenced
 from app.domain.deployments import TradingState
 from app.domain.events import (
     CashMoved,
+    CashSeen,
     CommandReceived,
+    Difference,
     ExecutionBusted,
     ExecutionCorrected,
+    HoldingSeen,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
@@ -27,19 +30,22 @@ from app.domain.events import (
     PositionAdjusted,
     Reconciled,
     ReconciliationDifference,
+    TradeClosed,
     TradingHalted,
     TradingResumed,
 )
 from app.domain.limits import UNLIMITED
-from app.domain.orders import Order, OrderStatus, OrderType
+from app.domain.orders import BrokerOrder, Order, OrderStatus, OrderType, Side
 from app.domain.ports import BrokerBook
 from app.engine.driver import Driver
 from app.engine.engine import AccountSetup, Engine
 from app.engine.history import Windows
 from app.engine.journal import MemoryJournal
 from app.engine.reconciler import Outcome, Reconciler, Scope, Timing
-from app.engine.reconciliation import Choice, Kind, Policy
+from app.engine.reconciliation import Choice, Kind, Policy, is_changed
 from app.engine.suspicions import Doubts
+from app.engine.takeover import Case, taken
+from app.engine.unknowns import Misses, never_arrived
 from tests.trading import OPEN, make_lean, make_order
 from tests.venue import Venue, VenueBroker
 
@@ -720,3 +726,178 @@ async def test_it_looks_for_ever_whatever_the_broker_answers() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+# --------------------------------------------------------------------------- what is left over
+
+
+async def test_what_is_seen_twice_changes_nothing() -> None:
+    books = Books()
+    held = HoldingSeen(symbol="MSFT", quantity=D(7), reason="held", at=OPEN)
+    counted = CashSeen(cash=D(100_500), is_flow=True, reason="paid in", at=OPEN)
+    await books.learn(held, counted, held, counted)
+    assert len(books.of(PositionAdjusted)) == len(books.of(CashMoved)) == 1
+    assert (books.engine.book.held("external", "MSFT"), books.engine.cash) == (7, 100_500)
+
+
+async def test_an_adopted_position_that_goes_again_is_a_round_trip() -> None:
+    books = Books()
+    for quantity in (7, 0):
+        seen = HoldingSeen(
+            symbol="MSFT", quantity=D(quantity), average_price=D(300), reason="held", at=OPEN
+        )
+        await books.learn(seen)
+    (trade,) = books.of(TradeClosed)
+    assert (trade.trade.ledger, trade.trade.quantity, trade.trade.pnl) == ("external", 7, 0)
+    assert (books.engine.cash, books.engine.equity) == (100_000, 100_000)
+
+
+async def test_an_order_that_is_heard_of_while_it_is_asked_for_is_left_alone() -> None:
+    books = Books()
+    await books.order(type=OrderType.LIMIT, limit_price=90)
+    books.venue.exchange.end(books.venue.exchange.tickets[0], "canceled", "by hand")
+    forgets_closed(books)
+    answers_late(books, OrderCanceled(client_order_id=IDENTITY, reason="told", at=OPEN))
+    await books.reconciler.look(Scope.WHOLE)
+    assert [one.reason for one in books.of(OrderCanceled)] == ["told"]
+
+
+def answers_late(books: Books, event: Any) -> None:
+    """Something is told about an order while the broker is asked for it."""
+    ask = books.broker.find
+
+    async def find(identity: str) -> Any:
+        found = await ask(identity)
+        await books.learn(event)
+        return found
+
+    books.broker.find = find  # type: ignore[method-assign]  # a slow answer
+
+
+async def test_an_answer_that_comes_while_it_is_asked_for_counts() -> None:
+    books = Books()
+    await books.order(OrderStatus.UNKNOWN, type=OrderType.LIMIT, limit_price=90)
+    answers_late(books, OrderAccepted(client_order_id=IDENTITY, broker_order_id="v1", at=OPEN))
+    books.clock.move_to(OPEN + timedelta(seconds=3))
+    await books.reconciler.ask_for_unanswered()
+    assert len(books.of(OrderAccepted)) == 1
+
+
+async def test_an_order_that_the_lists_have_after_all_is_no_miss() -> None:
+    books = Books()
+    await books.order(OrderStatus.UNKNOWN, type=OrderType.LIMIT, limit_price=90)
+    books.venue.faults.unfindable = 1
+    books.clock.move_to(OPEN + timedelta(seconds=3))
+    await books.reconciler.ask_for_unanswered()
+    assert books.now().status is OrderStatus.ACCEPTED
+
+
+async def test_a_journal_that_refuses_ends_the_looking() -> None:
+    books = Books(timing=Timing(flight=0.0, orders=0.0, whole=0.0))
+    books.venue.faults.book_fails = Fenced("another process has the account")
+    with pytest.raises(Fenced):
+        await asyncio.wait_for(books.reconciler.run(), 10)
+
+
+async def test_without_a_beginning_all_that_the_broker_remembers_is_asked_for() -> None:
+    books = Books(since=None)
+    await books.order()
+    books.venue.print("AAPL", 100)
+    assert names(await books.settle()) == ["OrderFilled"]
+
+
+async def test_two_looks_at_once_count_as_one() -> None:
+    books = Books()
+    books.reconciler = Reconciler(
+        books.driver, books.broker, books.clock, doubts=Doubts(settle=2.0, looks=2), since=OPEN
+    )
+    books.venue.hold("MSFT", 7)
+    for _ in range(3):
+        assert (await books.reconciler.look(Scope.WHOLE)).differences == ()
+    books.clock.move_to(OPEN + timedelta(seconds=2))
+    assert kinds(await books.reconciler.look(Scope.WHOLE)) == [Kind.POSITION]
+
+
+async def test_failures_are_nobodys_business_unless_somebody_asks() -> None:
+    books = Books(timing=Timing(flight=0.0, orders=0.0, whole=0.0))
+    books.venue.faults.book_fails = TimeoutError("slow")
+    task = asyncio.create_task(books.reconciler.run())
+    async with asyncio.timeout(10):
+        while len(books.venue.requests) < 2:  # noqa: ASYNC110 - asks a list
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_other"),
+    [
+        ({"type": OrderType.LIMIT, "limit_price": 90}, {"limit_price": D(90)}, False),
+        ({"type": OrderType.LIMIT, "limit_price": 90}, {"limit_price": D(91)}, True),
+        ({"type": OrderType.STOP, "stop_price": 90}, {"stop_price": D(89)}, True),
+        ({"type": OrderType.TRAILING_STOP, "trail": D(2)}, {"trail": D(2)}, False),
+        ({"type": OrderType.TRAILING_STOP, "trail": D(2)}, {"trail": D(3)}, True),
+        ({"type": OrderType.TRAILING_STOP, "trail": D(2)}, {"stop_price": D(80)}, False),
+        ({}, {"quantity": D(9)}, True),
+        ({}, {"limit_price": D(0)}, False),
+    ],
+)
+def test_an_order_is_changed_where_a_value_that_it_has_is_another(
+    ours: dict[str, Any], theirs: dict[str, Any], is_other: bool
+) -> None:
+    order = make_order(**ours)
+    fields = {"quantity": order.quantity, "type": order.type, **theirs}
+    other = BrokerOrder(
+        broker_order_id="v1",
+        client_order_id=IDENTITY,
+        symbol="AAPL",
+        side=Side.BUY,
+        status=OrderStatus.ACCEPTED,
+        **fields,
+    )
+    assert is_changed(order, other) is is_other
+
+
+def test_only_an_unknown_order_can_have_never_arrived() -> None:
+    often = Misses(0.0, 900.0, 99)
+    assert not never_arrived(make_order(status=OrderStatus.SUBMITTED), often, 999.0)
+    assert never_arrived(make_order(status=OrderStatus.UNKNOWN), often, 999.0)
+
+
+async def test_what_cannot_be_taken_over_is_left() -> None:
+    """Books that changed between a look and its verdict."""
+    books = Books()
+    case = {
+        "theirs": BrokerBook(open_orders=(), executions=()),
+        "policy": EASY,
+        "is_asked": True,
+        "currency": "USD",
+        "at": OPEN,
+    }
+    for kind in (Kind.CASH, Kind.FILLS, Kind.ENDED_ORDER):
+        one = Difference(kind=kind, subject="?", ours="", theirs="", detail="")
+        assert taken(books.engine.desk, Case(one=one, **case)) == ()
+
+
+async def test_fills_of_an_order_that_the_broker_no_longer_lists_are_told() -> None:
+    books = Books()
+    await books.order()
+    books.venue.print("AAPL", 100)
+    forgets_closed(books)
+    assert names(await books.settle()) == ["OrderFilled"]
+    assert books.now().status is OrderStatus.FILLED
+
+
+async def test_owed_executions_are_waited_for_as_long_as_patience_lasts() -> None:
+    books = Books()
+    patient = Doubts(settle=0.0, looks=1, patience=60.0)
+    books.reconciler = Reconciler(
+        books.driver, books.broker, books.clock, doubts=patient, since=OPEN
+    )
+    await books.order(type=OrderType.LIMIT, limit_price=100)
+    books.venue.faults.forgets_fills = True
+    books.venue.print("AAPL", 99)
+    assert (await books.reconciler.look(Scope.WHOLE)).differences == ()
+    books.clock.move_to(OPEN + timedelta(seconds=61))
+    assert kinds(await books.reconciler.look(Scope.WHOLE)) == [Kind.FILLS]
