@@ -9,8 +9,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
-
 from app.adapters.clients import ibkr_terms as terms
 from app.adapters.clients.ibkr import IbkrSession, shared_session
 from app.adapters.clients.ibkr_contracts import is_traded
@@ -23,7 +21,7 @@ from app.adapters.clients.ibkr_errors import (
 from app.adapters.clients.ibkr_executions import Executions
 from app.adapters.clients.ibkr_lending import lent
 from app.adapters.clients.ibkr_link import Link, Patience
-from app.adapters.clients.ibkr_login import Contracts, account_of
+from app.adapters.clients.ibkr_login import Contracts, account_of, settings_of
 from app.adapters.clients.ibkr_news import News
 from app.adapters.clients.ibkr_options import IbkrOptions
 from app.adapters.clients.ibkr_questions import Questions
@@ -47,15 +45,6 @@ KEPT: Final = timedelta(days=2)
 log = get_logger("trading")
 
 
-class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """An account's own settings of this broker."""
-
-    account: str | None = None
-    "Which of the login's accounts, e.g. DU1234567; needed where it has several."
-    outside_hours: bool = False
-    "Whether orders may fill outside regular trading hours (outsideRth)."
-
-
 class Adapter:
     """One IBKR account behind the port `Broker`."""
 
@@ -72,7 +61,7 @@ class Adapter:
         patience: Patience | None = None,
     ) -> None:
         self.session = session or shared_session(IbkrOptions(), clock)
-        self.settings = msgspec.convert(dict(setup.settings), IbkrSettings, strict=False)
+        self.settings = settings_of(setup)
         self._setup, self._clock = setup, clock
         self._patience = patience or Patience()
         self._news: News[BrokerReport | BrokerLink] = News()

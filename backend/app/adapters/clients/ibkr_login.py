@@ -1,17 +1,40 @@
-"""Which account of the Gateway's login is traded, and what its symbols are at IBKR."""
+"""Which account of the Gateway's login is traded, how, and what its symbols are at IBKR."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from app.adapters.clients.ibkr import IbkrSession
 from app.adapters.clients.ibkr_errors import NAME
-from app.core.errors import BrokerUnavailable, TradewrightError
+from app.core.errors import BrokerUnavailable, ConfigurationError, TradewrightError
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.deployments import AccountMode
+from app.domain.ports import BrokerSetup
 
 log = get_logger("trading")
+
+
+class IbkrSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account's own settings of this broker."""
+
+    account: str | None = None
+    "Which of the login's accounts, e.g. DU1234567; needed where it has several."
+    outside_hours: bool = False
+    "Whether orders may fill outside regular trading hours (outsideRth)."
+
+
+def settings_of(setup: BrokerSetup) -> IbkrSettings:
+    """Raises ConfigurationError for a setting that there is not, or a wrong value of one."""
+    try:
+        return msgspec.convert(dict(setup.settings), IbkrSettings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"The broker settings of an IBKR account are account and outside_hours: {error}.",
+            remedy="Correct --broker-setting; docs/brokers/ibkr.md says what each means.",
+        ) from None
 
 
 def account_of(names: Sequence[str], wanted: str | None, mode: AccountMode) -> str:

@@ -26,7 +26,10 @@ class IbkrOptions(Options):
     )
     host: str = Field(default="127.0.0.1", description="Where the Gateway runs")
     port: int = Field(
-        default=4002, ge=1, le=65535, description="4002 Gateway paper, 4001 live; TWS 7497"
+        default=4002,
+        ge=1,
+        le=65535,
+        description="Gateway 4002 paper, 4001 live; TWS 7497 paper, 7496 live",
     )
     client_id: int = Field(
         default=1,

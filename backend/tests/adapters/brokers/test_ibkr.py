@@ -12,7 +12,13 @@ import pytest
 
 from app.adapters.clients import ibkr as session_module
 from app.adapters.clients.ibkr_options import Library
-from app.core.errors import BrokerRejected, BrokerUnavailable, FeedLost, TransientError
+from app.core.errors import (
+    BrokerRejected,
+    BrokerUnavailable,
+    ConfigurationError,
+    FeedLost,
+    TransientError,
+)
 from app.domain.deployments import AccountMode
 from app.domain.events import (
     ExecutionBusted,
@@ -165,10 +171,19 @@ async def test_the_wrong_account_is_never_traded(
     await account.stop()
 
 
+def test_a_setting_that_there_is_not_is_named(server: IbkrLoopback) -> None:
+    with pytest.raises(ConfigurationError, match=r"account and outside_hours: .*`acount`"):
+        IbkrAccount(server, settings={"acount": "DU1"})
+
+
 async def test_one_of_several_accounts_is_named(server: IbkrLoopback) -> None:
     server.account.name = "DU1,DU2"
-    account = IbkrAccount(server, settings={"account": "DU2"})
+    account = IbkrAccount(server, settings={"account": "DU2", "outside_hours": "true"})
     await account.start()
+    server.account.name = "DU2"
+    await account.broker.submit(limit(), OPEN)
+    assert account.ticket().tag.wish.account == "DU2"
+    assert account.ticket().tag.wish.outside_hours
     await account.stop()
 
 
