@@ -22,7 +22,15 @@ from app.domain.ports import Broker, BrokerBook
 from app.engine.desk import Desk
 from app.engine.engine import Engine
 from app.engine.looks import Before, holdings, see
-from app.engine.reconciliation import Kind, Policy, base_of, match, missing_order, sentences
+from app.engine.reconciliation import (
+    Kind,
+    Policy,
+    base_of,
+    lacking_fills,
+    match,
+    missing_order,
+    sentences,
+)
 from app.engine.suspicions import Doubts, Suspicions
 from app.engine.takeover import Case, taken
 from app.engine.unknowns import Misses, never_arrived
@@ -159,7 +167,7 @@ class Reconciler:
         """What a look would do if it were certain at once; nothing is told, nothing changes."""
         async with self._lock:
             at, before = self._clock.now(), Before.of(self._desk.book)
-            theirs = await self._broker.book(self._from())
+            theirs = await self._broker.book(self._from(Scope.WHOLE))
             seen = see(self._desk, theirs, before, self.policy, at)
             reports: list[Input] = [one for order in seen.reports for one in order]
             found = [*seen.suspects, *map(missing_order, seen.absent)]
@@ -178,7 +186,7 @@ class Reconciler:
         """Read the broker's books once, and tell the engine what it missed. One at a time."""
         async with self._lock:
             at, before = self._clock.now(), Before.of(self._desk.book)
-            theirs = await self._broker.book(self._from())
+            theirs = await self._broker.book(self._from(scope))
             seen = see(self._desk, theirs, before, self.policy, at)
             told = await self._tell(one for order in seen.reports for one in order)
             suspects = [*seen.suspects, *await self._ask(seen.absent, told)]
@@ -216,6 +224,8 @@ class Reconciler:
                 )
             matched = match(order, theirs, (), self._clock.now(), base=base_of(order, theirs))
             told += await self._tell(matched.reports)
+            if matched.lacking:
+                missing.append(lacking_fills(order, theirs))
         return missing
 
     async def _judge(
@@ -368,10 +378,13 @@ class Reconciler:
             self._due[Scope.WHOLE] = min(self._due[Scope.WHOLE], now + self._doubts.settle)
         self._since = at - self._timing.overlap
 
-    def _from(self) -> datetime | None:
-        """From where on fills are asked for: also those of whatever is not clear yet."""
-        if self._since is None:
-            return None
+    def _from(self, scope: Scope) -> datetime | None:
+        """From where on fills are asked for: of what is not clear all that there are.
+
+        Times of fills are the broker's; ours may have been wrong when we wrote down where we were.
+        """
+        if self._since is None or (scope is Scope.WHOLE and self._suspicions.is_doubtful):
+            return self._begins
         doubted = [self._desk.book.records.get(one) for one in self._suspicions.orders]
         unclear = [one.order for one in doubted if one is not None]
         unclear += [o for o in self._desk.book.open.values() if o.status in _IN_FLIGHT]

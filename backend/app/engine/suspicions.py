@@ -44,6 +44,11 @@ class Suspicions:
         return tuple(self._believed.values())
 
     @property
+    def is_doubtful(self) -> bool:
+        """Something seems to differ."""
+        return bool(self._known)
+
+    @property
     def orders(self) -> list[str]:
         """Ids of the orders that something may be wrong with."""
         keys = (key.partition(":") for key in self._known)

@@ -901,3 +901,13 @@ async def test_owed_executions_are_waited_for_as_long_as_patience_lasts() -> Non
     assert (await books.reconciler.look(Scope.WHOLE)).differences == ()
     books.clock.move_to(OPEN + timedelta(seconds=61))
     assert kinds(await books.reconciler.look(Scope.WHOLE)) == [Kind.FILLS]
+
+
+async def test_fills_are_found_whatever_our_clock_said_when_we_stopped() -> None:
+    """It was an hour ahead: what is asked for since then is in the broker's future."""
+    books = Books(since=OPEN + timedelta(hours=1), begins=OPEN - timedelta(days=1))
+    await books.order()
+    forgets_closed(books)
+    books.venue.print("AAPL", 100)
+    assert names(await books.settle()) == ["OrderFilled"]
+    assert (books.held(), books.state) == (10, TradingState.ACTIVE)
