@@ -86,6 +86,17 @@ class Levels(Strategy):
 
 
 @dataclass
+class Ratchet(Levels):
+    """Its stop trails: sometimes from a price on, sometimes from where the position began."""
+
+    def prepare(self, bars: Columns) -> Columns:
+        found = dict(super().prepare(bars))
+        close = bars["close"]
+        found["stop_loss"] = np.where(np.diff(close, prepend=0) > 0, found["stop_loss"], np.nan)
+        return found | {"stop_trail": close * self.stop}
+
+
+@dataclass
 class Peak:
     best: float = 0.0
     bars: int = 0
@@ -149,6 +160,7 @@ class Brittle(Levels):
 STRATEGIES: Mapping[str, type[BaseStrategy]] = {
     "sma_cross": SmaCross,
     "levels": Levels,
+    "ratchet": Ratchet,
     "trailing": Trailing,
     "fragile": Fragile,
     "brittle": Brittle,
@@ -157,6 +169,7 @@ STRATEGIES: Mapping[str, type[BaseStrategy]] = {
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "sma_cross": {"fast": 2, "slow": 5, "short": True},
     "levels": {},
+    "ratchet": {},
     "trailing": {},
     "fragile": {},
     "brittle": {},
@@ -187,7 +200,9 @@ LIMITS: Sequence[Limits] = (
     Limits(allow_short=True), TIGHT, Limits(), UNLIMITED, FALLING, SMALL
 )  # fmt: skip
 THIN = FillModel(volume_cap=Decimal("0.02"), slippage_bps=Decimal(5))
-MODELS: Sequence[FillModel] = (FillModel(), FREE, THIN)
+SLOW = FillModel(latency_seconds=Decimal(90))
+MOODY = FillModel(reject_rate=Decimal("0.2"))
+MODELS: Sequence[FillModel] = (FillModel(), FREE, THIN, SLOW, MOODY)
 
 
 def random_backtest(

@@ -215,6 +215,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.quantity - self.filled_quantity
 
     @property
+    def only_shrinks(self) -> bool:
+        """Whether the change that is asked for is a cancel of a part: it passes while halted."""
+        wanted = self.wanted
+        return (
+            wanted is not None
+            and wanted.quantity < self.quantity
+            and wanted == msgspec.structs.replace(self.change, quantity=wanted.quantity)
+        )
+
+    @property
     def change(self) -> OrderChange:
         """Its quantity and prices as they are."""
         return OrderChange(

@@ -384,7 +384,7 @@ class Wire:
             if driver.fence() is not None:
                 self._try("replace", order)
                 return  # not ours to change now
-            reason = driver.gate(order)
+            reason = None if order.only_shrinks else driver.gate(order)
             if reason is not None:
                 await driver.learn((_refused(identity, "replace", reason, driver.at()),))
                 return

@@ -494,6 +494,21 @@ async def test_a_replace_passes_the_gate_too() -> None:
         assert floor.asked("replace") == []
 
 
+async def test_a_replace_that_only_makes_it_less_passes_a_closed_gate() -> None:
+    """It is a cancel of a part: a halt must not leave a stop that covers more than is held."""
+    shut: list[str] = []
+    async with Floor(gate=lambda _: shut[0] if shut else None) as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "accepted")
+        shut.append("trading is halted")
+        await replace_by_hand(floor, identity, quantity=4)
+        await floor.until(lambda: floor.of(OrderReplaced))
+        await replace_by_hand(floor, identity, quantity=3, limit_price=95)
+        await floor.until(lambda: floor.of(ChangeRejected))
+        assert len(floor.asked("replace")) == 1
+
+
 async def test_a_replace_of_an_order_nobody_heard_of_waits() -> None:
     async with Floor() as floor:
         await floor.minute(100)
