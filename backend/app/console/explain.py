@@ -1,6 +1,7 @@
 """`tradewright explain`: why there was, or was not, a trade."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -76,7 +77,7 @@ def _decider(one: dict[str, Any]) -> list[str]:
         )
     lines += [f"  {_check(check)}" for check in one["checks"]]
     lines += [
-        f"  filled {fill['quantity']} at {fill['price']}, {fill['at']}"
+        f"  filled {_plain(fill['quantity'])} at {_plain(fill['price'])}, {fill['at']}"
         for fill in one["executions"]
     ]
     return lines
@@ -87,7 +88,12 @@ def _check(check: dict[str, Any]) -> str:
     whose = f" ({check['scope']})" if check.get("scope") else ""
     if check["value"] is None or check["limit"] is None:
         return f"{check['rule']}{whose}: {said}"
-    return f"{check['rule']}{whose}: {said}, {check['value']:f} of {check['limit']:f}"
+    return f"{check['rule']}{whose}: {said}, {_plain(check['value'])} of {_plain(check['limit'])}"
+
+
+def _plain(number: Decimal) -> str:
+    """Without the zeros that the tables pad it with."""
+    return f"{number.normalize():f}"
 
 
 def _order_lines(found: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -319,18 +320,13 @@ def _about_state(state: dict[str, Any]) -> Iterator[str]:
 def _said(signal: Row, order: Row | None, denial: Row | None) -> Iterator[str]:
     """What a signal wanted and what came of it, in words."""
     reasons = "; ".join(signal["reasons"] or [])
-    what = (
-        f"{signal['exposure']:+g}"
-        if signal["quantity"] is None
-        else f"to hold {signal['quantity']}"
-    )
-    yield f"wanted {what} at {signal['price']}" + (f" ({reasons})." if reasons else ".")
+    yield f"wanted {_wanted(signal)} at {signal['price']}" + (f" ({reasons})." if reasons else ".")
     if denial is not None:
         yield f"Denied at {denial['at']:%H:%M}: {denial['detail']}"
     if order is not None:
         cut = ", ".join(order["limited_by"] or [])
         yield (
-            f"Order {order['client_order_id']}: {order['side']} {order['quantity']}"
+            f"Order {order['client_order_id']}: {order['side']} {_plain(order['quantity'])}"
             + (f" (cut by {cut})" if cut else "")
             + f" is {order['status']}"
             + (f": {order['reason']}." if order["reason"] else ".")
@@ -341,6 +337,17 @@ def _said(signal: Row, order: Row | None, denial: Row | None) -> Iterator[str]:
         yield "It came to nothing before its time was over."
     elif denial is None:
         yield "It has had no outcome yet."
+
+
+def _wanted(signal: Row) -> str:
+    if signal["quantity"] is not None:
+        return f"to hold {_plain(signal['quantity'])}"
+    return f"an exposure of {signal['exposure']:+g}" if signal["exposure"] else "to be flat"
+
+
+def _plain(quantity: Decimal) -> str:
+    """Without the zeros that the table pads it with."""
+    return f"{quantity.normalize():f}"
 
 
 def _quiet(moment: Moment, deployed: Row, bar: Bar | None, found: Row, before: Row | None) -> str:

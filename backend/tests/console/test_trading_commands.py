@@ -116,12 +116,57 @@ def test_a_strategy_is_deployed_and_its_deployment_can_be_explained(run: Run) ->
     assert found["result"]["state"] == "running"
     newest = answer(run, "deployments", "--limit", "1")["deployments"][0]
     assert (newest["id"], newest["symbols"]) == (found["deployment_id"], ["SPY"])
-    explained = answer(run, "explain", "1", "--symbol", "AAPL")
+    explained = answer(run, "explain", "AAPL", "--deployment", "1")
     assert explained["signal"]["symbol"] == "AAPL"
-    code, said, _ = run("explain", "1", "--symbol", "AAPL", "--at", "2024-03-01T16:00")
+    code, said, _ = run("explain", "AAPL", "--deployment", "1", "--at", "2024-03-01T16:00")
     assert code == 0
     assert "Because: sma_cross" in said
-    assert run("explain", "1", "--symbol", "TSLA")[0] == 2
+    assert run("explain", "TSLA", "--deployment", "1")[0] == 2
+
+
+def test_an_instant_is_explained_whether_or_not_something_happened(run: Run) -> None:
+    found = answer(run, "explain", "aapl", "--at", "2024-03-01T15:07", "--account", "1")
+    assert found["slice_end"].startswith("2024-03-01 15:07")
+    (decider,) = (one for one in found["deployments"] if one["deployment_id"] == 1)
+    assert decider["indicator_values"].keys() == {"fast", "slow"}
+    assert decider["is_earlier"]
+    code, said, _ = run("explain", "AAPL", "--at", "2024-03-01T15:00")
+    assert code == 0
+    assert "position_limit: passed, 0.049594 of 0.05" in said
+    assert "filled 48" in said
+    assert "is 48 shares" in said
+
+
+def test_limits_of_parts_are_set_shown_and_taken_back(run: Run) -> None:
+    entry = answer(
+        run, "risk", "set", "max_position_size", "0.02", "--scope", "symbol:IBM", "--reason", "thin"
+    )
+    assert (entry["scope"], entry["value"]) == ("symbol:IBM", "0.02")
+    shown = answer(run, "risk", "show", "--account", "1")
+    assert [(one["scope"], one["value"]) for one in shown["scopes"]] == [("symbol:IBM", "0.02")]
+    assert "max_drawdown" in {use["name"] for use in shown["use"]}
+    code, said, _ = run("risk", "show")
+    assert code == 0
+    assert "symbol:IBM" in said
+    change = answer(run, "config", "history", "max_position_size", "--limit", "1")[0]
+    assert change["scope"] == "symbol:IBM"
+    code, said, _ = run("risk", "rollback", str(change["id"]))
+    assert said.strip() == "max_position_size of symbol:IBM is None now."
+    assert answer(run, "risk", "show")["scopes"] == []
+    answer(run, "risk", "set", "max_day_trades", "2")
+    change = answer(run, "config", "history", "max_day_trades", "--limit", "1")[0]
+    assert answer(run, "risk", "rollback", str(change["id"]))["value"] == 3
+
+
+def test_other_limits_would_have_cut_orders(run: Run) -> None:
+    period = ("--from", "2024-03-01", "--to", "2024-03-01T15:20")
+    found = answer(run, "risk", "what-if", *period, "--set", "max_position_size=0.02")
+    assert (found["asked"], found["cut"], found["denied"]) == (2, 2, 0)
+    assert [one["would_be"] for one in found["orders"]] == ["19", "4"]
+    code, said, _ = run("risk", "what-if", *period, "--set", 'restricted_symbols=["SPY"]')
+    assert code == 0
+    assert "2 orders were asked for: 1 would have been denied, 0 cut" in said
+    assert "would have taken another path" in said
 
 
 def test_orders_are_placed_changed_and_cancelled(run: Run) -> None:
@@ -239,7 +284,48 @@ def test_books_are_held_against_the_brokers(run: Run) -> None:
         (("order", "cancel", "nobody"), "no order"),
         (("order", "replace", "nobody", "--limit", "9"), "no order"),
         (("events", "--type", "order_fild"), "Did you mean order_filled?"),
-        (("explain", "1", "--symbol", "SPY", "--at", "noon"), "no instant"),
+        (("explain", "SPY", "--at", "noon"), "no instant"),
+        (("explain", "SPY", "--at", "2020-01-01"), "had seen no market"),
+        (("explain", "SPY", "--account", "7"), "There is no account 7"),
+        (("risk", "set", "max_position_siz", "0.1"), "Did you mean max_position_size?"),
+        (("risk", "set", "max_position_size", "0.1", "--scope", "AAPL"), "no scope 'AAPL'"),
+        (("risk", "set", "max_position_size", "0.1", "--scope", "account:9"), "no account"),
+        (("risk", "set", "max_position_size", "0.1", "--scope", "deployment:99"), "deployment 99"),
+        (("risk", "set", "max_drawdown", "0.1", "--scope", "symbol:SPY"), "cannot be set"),
+        (("risk", "rollback", "999"), "no change 999"),
+        (("risk", "what-if", "--from", "2024-03-01", "--to", "2024-03-02", "--set", "x"), "name="),
+        (
+            ("risk", "what-if", "--from", "2024-03-02", "--to", "2024-03-01", "--set", "x=1"),
+            "x cannot be set",
+        ),
+        (
+            (
+                "risk",
+                "what-if",
+                "--from",
+                "2024-03-02",
+                "--to",
+                "2024-03-01",
+                "--set",
+                "max_drawdown=0.1",
+            ),
+            "ends before it begins",
+        ),
+        (
+            (
+                "risk",
+                "what-if",
+                "--from",
+                "2024-03-01",
+                "--to",
+                "2024-03-02",
+                "--set",
+                "max_drawdown=0.1",
+                "--account",
+                "9",
+            ),
+            "no account 9",
+        ),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_remedy(

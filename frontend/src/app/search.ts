@@ -100,6 +100,8 @@ export const risk = (raw: Raw) =>
     code: text(raw, 'code'),
     symbol: text(raw, 'symbol'),
     violation: integer(raw, 'violation'),
+    /** The question that is open. */
+    asks: oneOf(raw, 'asks', ['explain', 'what-if']),
     signal: text(raw, 'signal'),
   })
 

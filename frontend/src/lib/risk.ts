@@ -73,11 +73,21 @@ const RULES: Record<string, RuleWords> = {
     unit: 'count',
     meaning: 'Too many orders were made in the last minute.',
   },
+  day_trades: {
+    title: 'Day trades',
+    unit: 'count',
+    meaning: 'An account this small would become a pattern day trader.',
+  },
   daily_loss: { title: 'Daily loss', unit: 'fraction', meaning: 'The day’s loss has reached its limit.' },
   drawdown: {
     title: 'Drawdown',
     unit: 'fraction',
     meaning: 'The fall from the highest equity has reached its limit.',
+  },
+  daily_notional: {
+    title: 'Money moved today',
+    unit: 'plain',
+    meaning: 'The day’s orders would move more money than they may.',
   },
   position_limit: {
     title: 'Position size',

@@ -19,7 +19,7 @@ import type { Signal, Timeline as TimelineData, TimelineStep as Step } from '@/l
 import { formatFigure, formatName, formatPercent, formatPrice, formatQuantity, plural } from '@/lib/format'
 import { wordsOf } from '@/lib/risk'
 import { DenialCard } from './DenialCard'
-import { RiskChecks } from './RiskChecks'
+import { RiskChecks } from '@/components/RiskChecks'
 import styles from './Timeline.module.css'
 import { TimelineStep } from './TimelineStep'
 

@@ -19,13 +19,13 @@ export function LimitsPanel({ accountId }: { accountId: number }) {
   return (
     <ul className={styles.list}>
       {data.items.map((limit) => (
-        <Limit key={limit.name} limit={limit} />
+        <Limit key={`${limit.scope ?? ''}${limit.name}`} limit={limit} />
       ))}
     </ul>
   )
 }
 
-function Limit({ limit: { title, unit, value, limit, use, subject } }: { limit: LimitUse }) {
+function Limit({ limit: { title, unit, value, limit, use, subject, scope } }: { limit: LimitUse }) {
   const figures = `${inUnit(unit, value)} of ${inUnit(unit, limit)}`
   return (
     <li className={styles.item}>
@@ -33,6 +33,7 @@ function Limit({ limit: { title, unit, value, limit, use, subject } }: { limit: 
         <span>
           {title}
           {subject && <span className="faint"> {subject}</span>}
+          {scope && <span className="faint"> (its own limit)</span>}
         </span>
         <span className="tabular dim">{figures}</span>
       </div>

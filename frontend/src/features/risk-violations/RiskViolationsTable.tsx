@@ -61,6 +61,7 @@ const columns: Column<RiskViolation>[] = [
     value: (row) => row.limit,
     cell: (row) => formatRuleValue(row.code, row.limit),
   },
+  { id: 'scope', header: 'Of', width: 110, value: (row) => row.scope ?? 'account' },
   { id: 'detail', header: 'Detail', width: 300, value: (row) => row.detail },
   {
     id: 'ledger',

@@ -7,7 +7,7 @@ import { sentenceOf } from '@/lib/api/errors'
 import type { ConfigEntry } from '@/lib/api/types'
 import { formatName } from '@/lib/format'
 import { setConfig, tradingEngine } from './api'
-import { kindOf, mayBeOff, showValue, toFraction } from './config-value'
+import { kindOf, mayBeOff, showValue, toFraction } from '@/lib/config-value'
 
 type Entry = string | number | boolean | string[] | null
 

@@ -11,7 +11,7 @@ import type { ConfigEntry } from '@/lib/api/types'
 import { formatName } from '@/lib/format'
 import { ConfigForm } from './ConfigForm'
 import { tradingEngine } from './api'
-import { showValue } from './config-value'
+import { showValue } from '@/lib/config-value'
 
 const columns: Column<ConfigEntry>[] = [
   { id: 'key', header: 'Setting', width: 200, value: (row) => row.key, cell: (row) => formatName(row.key) },

@@ -70,4 +70,4 @@ export const resolveAlert = (id: number, note: string | null) =>
     .then(unwrap)
 
 export const setConfig = (key: string, value: unknown, reason: string | null) =>
-  api.POST('/api/trading-engine/config', { body: { key, value, reason } }).then(unwrap)
+  api.POST('/api/trading-engine/config', { body: { key, value, reason, scope: 'all' } }).then(unwrap)

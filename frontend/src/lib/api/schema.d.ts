@@ -1313,6 +1313,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/risk/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain Instant
+         * @description Bar, values, signal, each rule, sizing and broker's answer, or why there is none of it.
+         */
+        get: operations["explainInstant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/risk/what-if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suppose Limits
+         * @description Which orders of a period other limits would have denied, cut or let through.
+         */
+        post: operations["supposeLimits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/risk-violations": {
         parameters: {
             query?: never;
@@ -1405,6 +1445,46 @@ export interface paths {
          * @description Who changed what, newest first.
          */
         get: operations["listConfigHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/history/{change_id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rollback Config
+         * @description Set what a change had changed back to what it was; itself a change with its history.
+         */
+        post: operations["rollbackConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config/scopes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Config Scopes
+         * @description What accounts, deployments and symbols are limited to beyond all.
+         */
+        get: operations["listConfigScopes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2401,6 +2481,13 @@ export interface components {
              */
             reason?: string | null;
             /**
+             * Scope
+             * @description all, account:1, deployment:3 or symbol:AAPL; the tightest of them holds.
+             * @default all
+             * @example all
+             */
+            scope: string;
+            /**
              * Key
              * @example max_position_size
              */
@@ -2416,6 +2503,12 @@ export interface components {
              * @example max_position_size
              */
             key: string;
+            /**
+             * Scope
+             * @default all
+             * @example deployment:3
+             */
+            scope: string;
             /**
              * Value
              * @description Decimals are strings.
@@ -2461,6 +2554,12 @@ export interface components {
              * @example 4
              */
             id: number;
+            /**
+             * Scope
+             * @default all
+             * @example all
+             */
+            scope: string;
             /**
              * Key
              * @example max_position_size
@@ -2515,6 +2614,13 @@ export interface components {
              * @example smaller positions
              */
             reason?: string | null;
+            /**
+             * Scope
+             * @description all, account:1, deployment:3 or symbol:AAPL; the tightest of them holds.
+             * @default all
+             * @example all
+             */
+            scope: string;
         };
         /**
          * ControlIn
@@ -2620,6 +2726,66 @@ export interface components {
              * @example 0.42
              */
             load_1m: number;
+        };
+        /**
+         * DeciderOut
+         * @description A deployment, or a person, and what it did about the symbol in that slice.
+         */
+        DeciderOut: {
+            /**
+             * Deployment Id
+             * @example 3
+             */
+            deployment_id?: number | null;
+            /**
+             * Ledger
+             * @example d3
+             */
+            ledger: string;
+            /**
+             * Strategy
+             * @example sma_cross
+             */
+            strategy?: string | null;
+            timeframe?: components["schemas"]["Timeframe"] | null;
+            /**
+             * State
+             * @example running
+             */
+            state: string;
+            /**
+             * Held
+             * @example 120
+             */
+            held: string;
+            /** Indicator Values */
+            indicator_values?: {
+                [key: string]: number;
+            };
+            signal?: components["schemas"]["SignalOut"] | null;
+            /**
+             * Is Earlier
+             * @description The signal is of an earlier slice: there was none in this one.
+             * @default false
+             */
+            is_earlier: boolean;
+            sizing?: components["schemas"]["SizingOut"] | null;
+            /** Checks */
+            checks?: components["schemas"]["RiskCheckOut"][];
+            /** Denial */
+            denial?: {
+                [key: string]: unknown;
+            } | null;
+            /** Limited By */
+            limited_by?: string[];
+            order?: components["schemas"]["OrderOut"] | null;
+            /** Executions */
+            executions?: components["schemas"]["ExecutionOut"][];
+            /**
+             * Why
+             * @example Deployment 3 (sma_cross) had no new opinion: …
+             */
+            why: string;
         };
         /**
          * DenialOut
@@ -2921,6 +3087,33 @@ export interface components {
             percent: number;
         };
         /**
+         * DivergenceOut
+         * @description Where the supposed limits first led to another decision.
+         */
+        DivergenceOut: {
+            /**
+             * Seq
+             * @example 120
+             */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Was
+             * @example order approved buy 26 AAPL
+             */
+            was: string;
+            /**
+             * Would Be
+             * @example order denied buy 26 AAPL position_limit
+             */
+            would_be: string;
+        };
+        /**
          * EmergencyStopIn
          * @description Halts every account, or one. Never limited by anything but its own generous rate.
          */
@@ -3189,6 +3382,62 @@ export interface components {
              * @example 2026-11-20T14:30:00Z
              */
             at: string;
+        };
+        /**
+         * ExplanationOut
+         * @description Everything that is stored about a symbol at an instant of an account.
+         */
+        ExplanationOut: {
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Slice End
+             * Format: date-time
+             * @description End of the last slice that the engine had seen then.
+             * @example 2026-11-20T14:30:00Z
+             */
+            slice_end: string;
+            /**
+             * Seq
+             * @description Journaled slice, in the account's stream.
+             * @example 120
+             */
+            seq: number;
+            /** Warm Up */
+            warm_up: boolean;
+            /** Bar */
+            bar?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Missing
+             * @description Why there is no bar.
+             */
+            missing?: string | null;
+            trading_state: components["schemas"]["TradingState"];
+            /** Trading State Reason */
+            trading_state_reason?: string | null;
+            /** Deployments */
+            deployments: components["schemas"]["DeciderOut"][];
+            /**
+             * Answer
+             * @description Sentences.
+             */
+            answer: string[];
         };
         /**
          * FeedOut
@@ -3726,6 +3975,12 @@ export interface components {
              * @example AAPL
              */
             subject?: string | null;
+            /**
+             * Scope
+             * @description Null: the account's own limit.
+             * @example symbol:AAPL
+             */
+            scope?: string | null;
         };
         /**
          * LivenessOut
@@ -5127,6 +5382,12 @@ export interface components {
              * @example 0.05
              */
             limit?: string | null;
+            /**
+             * Scope
+             * @description Null: the account's own limit.
+             * @example deployment:3
+             */
+            scope?: string | null;
         };
         /**
          * RiskViolationOut
@@ -5184,6 +5445,12 @@ export interface components {
              */
             value?: string | null;
             /**
+             * Scope
+             * @description Null: the account's own limit.
+             * @example symbol:SPY
+             */
+            scope?: string | null;
+            /**
              * At
              * Format: date-time
              * @example 2026-11-20T14:30:00Z
@@ -5196,6 +5463,17 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "trader" | "admin";
+        /**
+         * RollbackIn
+         * @description Why a change is taken back.
+         */
+        RollbackIn: {
+            /**
+             * Reason
+             * @example too tight
+             */
+            reason?: string | null;
+        };
         /**
          * Scope
          * @description What one request needs, and what a key or session carries.
@@ -5234,6 +5512,41 @@ export interface components {
             actor?: string | null;
             /** Latched At */
             latched_at?: string | null;
+        };
+        /**
+         * ScopedListOut
+         * @description Every value of a scope that is not all; short enough for one page.
+         */
+        ScopedListOut: {
+            /** Items */
+            items: components["schemas"]["ScopedValueOut"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
+         * ScopedValueOut
+         * @description What an account, a deployment or a symbol is limited to beyond all.
+         */
+        ScopedValueOut: {
+            /**
+             * Scope
+             * @example symbol:AAPL
+             */
+            scope: string;
+            /**
+             * Key
+             * @example max_position_size
+             */
+            key: string;
+            /**
+             * Value
+             * @example 0.02
+             */
+            value: unknown;
+            /** Updated At */
+            updated_at?: string | null;
+            /** Updated By */
+            updated_by?: string | null;
         };
         /**
          * SeriesOut
@@ -5820,6 +6133,27 @@ export interface components {
             tokens?: components["schemas"]["TokensOut"] | null;
         };
         /**
+         * SizingOut
+         * @description From a wanted exposure to shares.
+         */
+        SizingOut: {
+            /**
+             * Exposure
+             * @example 1
+             */
+            exposure: number;
+            /**
+             * Price
+             * @example 187.2
+             */
+            price: string;
+            /**
+             * Target Quantity
+             * @example 26
+             */
+            target_quantity?: string | null;
+        };
+        /**
          * SourceOut
          * @description Somebody, or something, that market data can come from.
          */
@@ -6205,6 +6539,62 @@ export interface components {
              * @example built in
              */
             origin: string;
+        };
+        /**
+         * SupposedOrderOut
+         * @description An order that would have become another, or none.
+         */
+        SupposedOrderOut: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Ledger
+             * @example d3
+             */
+            ledger: string;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            side: components["schemas"]["Side"];
+            /** Signal Id */
+            signal_id: string;
+            /** Client Order Id */
+            client_order_id?: string | null;
+            /**
+             * Wanted
+             * @example 120
+             */
+            wanted: string;
+            /**
+             * Made
+             * @description Shares ordered; zero: denied.
+             * @example 120
+             */
+            made: string;
+            /**
+             * Would Be
+             * @example 120
+             */
+            would_be: string;
+            /**
+             * Code
+             * @example position_limit
+             */
+            code?: string | null;
+            /** Detail */
+            detail?: string | null;
+            /** Value */
+            value?: string | null;
+            /** Limit */
+            limit?: string | null;
+            /** Was Code */
+            was_code?: string | null;
         };
         /**
          * SystemOut
@@ -6651,6 +7041,110 @@ export interface components {
             created_at: string;
             /** Last Sign In At */
             last_sign_in_at?: string | null;
+        };
+        /**
+         * WhatIfIn
+         * @description Limits to suppose, over a period of an account.
+         */
+        WhatIfIn: {
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * Start
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            end: string;
+            /**
+             * Limits
+             * @example {
+             *       "max_position_size": "0.02"
+             *     }
+             */
+            limits: {
+                [key: string]: unknown;
+            };
+            /**
+             * Scope
+             * @default account
+             * @example deployment:3
+             */
+            scope: string;
+        };
+        /**
+         * WhatIfOut
+         * @description Which orders of the period the supposed limits would have denied, cut or let through.
+         */
+        WhatIfOut: {
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * Start
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            end: string;
+            /** Supposed */
+            supposed: {
+                [key: string]: unknown;
+            };
+            /**
+             * Scope
+             * @example account
+             */
+            scope: string;
+            /**
+             * Inputs
+             * @description Journaled inputs that were read.
+             * @example 390
+             */
+            inputs: number;
+            /**
+             * Asked
+             * @example 12
+             */
+            asked: number;
+            /**
+             * Denied
+             * @example 2
+             */
+            denied: number;
+            /**
+             * Cut
+             * @example 3
+             */
+            cut: number;
+            /**
+             * Allowed
+             * @example 0
+             */
+            allowed: number;
+            /** Orders */
+            orders: components["schemas"]["SupposedOrderOut"][];
+            divergence?: components["schemas"]["DivergenceOut"] | null;
+            /**
+             * Notes
+             * @description What cannot be known from this.
+             */
+            notes: string[];
         };
         /**
          * WsTicketOut
@@ -9446,6 +9940,75 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    explainInstant: {
+        parameters: {
+            query: {
+                symbol: string;
+                /** @description Null: now. */
+                at?: string | null;
+                account_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplanationOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    supposeLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhatIfIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIfOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     listRiskViolations: {
         parameters: {
             query?: {
@@ -9636,6 +10199,70 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    rollbackConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                change_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigEntryOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listConfigScopes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopedListOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
