@@ -32,6 +32,7 @@ LONGEST_WAIT_SECONDS: Final = 30.0
 DEATHS_AT_START_MAX: Final = 3
 DEGRADED_IS_ENOUGH_SECONDS: Final = 15.0
 LATE_SECONDS: Final = 60.0
+_NO: Final = ("false", "0", "no", "off", "f", "n")
 PARTS_STOP_SECONDS: Final = 5.0
 "Of the ten that a stop may take; the rest is for the databases."
 AT_HEAD: Final = 0
@@ -68,7 +69,7 @@ class Plan:
             database_url=variable("DATABASE_URL") or None,
             redis_url=variable("REDIS_URL") or None,
         )
-        if variable("GUARDIAN_ENABLED", "true") == "true":
+        if variable("GUARDIAN_ENABLED", "true").lower() not in _NO:
             return plan
         return replace(plan, parts={k: v for k, v in plan.parts.items() if k != "guardian"})
 
