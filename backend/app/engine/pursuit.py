@@ -46,16 +46,35 @@ def reduce(desk: Desk, standing: Standing, at: datetime) -> None:
         return
     projected = desk.projected(standing)
     delta = standing.target.quantity - projected
-    standing.waits = _must_wait(desk, standing, delta, at)
-    if standing.waits or projected * delta >= 0:
+    standing.waits, is_blocked = _must_wait(desk, standing, delta, at)
+    if is_blocked or projected * delta >= 0:
         return
-    quantity = min(abs(delta), abs(projected))
+    sure = projected - _unsure(desk, standing)
+    quantity = _reducible(standing.target.quantity, projected, sure)
+    if not quantity:
+        return
     leg = Leg.FLATTEN if standing.is_flatten else Leg.EXIT
     intent = _intent(desk, standing, delta, quantity, leg, at)
     if desk.risk.permits(intent, desk.book):
-        standing.waits = _free_legs(desk, standing, abs(projected) - quantity, at)
-    if not standing.waits:
+        is_blocked = _free_legs(desk, standing, abs(sure) - quantity, at)
+        standing.waits = standing.waits or is_blocked
+    if not is_blocked:
         _ask(desk, standing, intent)
+
+
+def _unsure(desk: Desk, standing: Standing) -> Decimal:
+    """Signed shares of orders that nobody knows the fate of: filled, resting, or never there."""
+    entries = desk.entries(standing)
+    return sum((o.signed_remaining for o in entries if o.status is OrderStatus.UNKNOWN), ZERO)
+
+
+def _reducible(wanted: Decimal, projected: Decimal, sure: Decimal) -> Decimal:
+    """How much may go so that it is a reduction toward the target, whether or not what is unknown
+    filled: `projected` has it as filled, `sure` as never there."""
+    delta = wanted - projected
+    if sure * delta >= 0 or (wanted - sure) * delta <= 0:
+        return ZERO
+    return min(abs(delta), abs(projected), abs(wanted - sure), abs(sure))
 
 
 def extend(desk: Desk, standing: Standing, at: datetime) -> None:
@@ -109,22 +128,25 @@ def settle(desk: Desk, standing: Standing, at: datetime) -> None:
         _settle(desk, standing, at)
 
 
-def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> bool:
-    """Cancel what works against the target; True while anything is in the way."""
-    target, waits = standing.target, False
+def _must_wait(desk: Desk, standing: Standing, delta: Decimal, at: datetime) -> tuple[bool, bool]:
+    """Cancel what works against the target. Whether anything is in the way, and whether that
+    blocks a way out too: an order whose fate is unknown may never be confirmed."""
+    target, waits, is_blocked = standing.target, False, False
     if (target.ledger, target.symbol) not in desk.book.by_key:
-        return waits
+        return waits, is_blocked
     for order in desk.entries(standing):
-        if delta and (order.side is Side.BUY) != (delta > 0):
+        is_against = bool(delta) and (order.side is Side.BUY) != (delta > 0)
+        if is_against:
             desk.cancel(order, "target changed", at)
+        if is_against or order.pending is PendingChange.CANCEL:
             waits = True
-        elif order.pending is PendingChange.CANCEL:
-            waits = True
+            is_blocked = is_blocked or order.status is not OrderStatus.UNKNOWN
     # A stop that has begun to fill is at the market already: it finishes the exit itself.
-    return waits or any(
+    is_stopping = any(
         order.leg is Leg.STOP_LOSS and order.status is OrderStatus.PARTIALLY_FILLED
         for order in desk.legs(target.ledger, target.symbol)
     )
+    return waits or is_stopping, is_blocked or is_stopping
 
 
 def _free_legs(desk: Desk, standing: Standing, room: Decimal, at: datetime) -> bool:

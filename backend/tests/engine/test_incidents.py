@@ -448,3 +448,38 @@ def _raising(error: Exception) -> Any:
         raise error
 
     return cancel
+
+
+async def test_a_way_out_does_not_wait_for_an_order_whose_fate_is_unknown() -> None:
+    """It passes as far as it is a reduction whether or not the unknown one filled."""
+    async with Floor() as floor:
+        await floor.minute(100)
+        floor.venue.print("AAPL", 100)
+        first = await floor.buy(10)
+        await floor.becomes(first, "filled")
+        floor.venue.faults.lose_requests = 10**6
+        second = await floor.buy(5)
+        await floor.becomes(second, "unknown")
+        floor.venue.faults.lose_requests = 0
+        await floor.ask("trading_halt", flatten=True)
+        await floor.until(lambda: floor.there() == 0)
+        assert [t.quantity for t in floor.venue.exchange.tickets] == [10, 10], "not 15"
+        await floor.until(lambda: floor.held(ledger="manual") == 0)
+        assert floor.status(second) is S.UNKNOWN
+
+
+async def test_what_an_unknown_order_bought_after_all_is_sold_when_it_is_known() -> None:
+    async with Floor() as floor:
+        await floor.minute(100)
+        floor.venue.print("AAPL", 100)
+        await floor.becomes(await floor.buy(10), "filled")
+        floor.hears = False
+        floor.venue.faults.lose_answers = 1
+        second = await floor.buy(5)
+        await floor.becomes(second, "unknown")
+        floor.hears = True
+        await floor.ask("trading_halt", flatten=True)
+        await floor.until(lambda: floor.there() == 5)
+        await floor.reconcile()
+        await floor.until(lambda: floor.there() == 0)
+        assert floor.held(ledger="manual") == 0
