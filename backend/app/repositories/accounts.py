@@ -133,6 +133,12 @@ async def add(
     return account_id
 
 
+async def is_new(db: Db, account_id: int) -> bool:
+    """Whether its books were never held against a broker's."""
+    sql = "SELECT reconciled_at IS NULL FROM accounts WHERE id = $1"
+    return bool(await db.fetchval(sql, account_id))
+
+
 async def begin(db: asyncpg.Connection, account_id: int, cash: Decimal, at: datetime) -> None:
     """A real account becomes ours with the cash that its broker counts; in a transaction.
 

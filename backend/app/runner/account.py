@@ -45,7 +45,7 @@ from app.engine.reconciliation import differences
 from app.engine.state import EngineState
 from app.marketdata.calendar import trading_calendar
 from app.marketdata.slices import Moment
-from app.repositories import commands, instruments, journal, revisions
+from app.repositories import accounts, commands, instruments, journal, revisions
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION, PostgresJournal, stream_of
 from app.repositories.paging import Row
@@ -183,11 +183,10 @@ class AccountRunner:
         await self._read_latch()
         known = await instruments.load(self._parts.pool)
         broker, book = self._parts.broker(self.account, known)
-        is_new = self._journal.seq == 0
         if book is None:
             self._brokerage = Brokerage(self._parts, self.account, broker, self._inbox)
             self._begin(self._brokerage.listen(), self._brokerage.report())
-            if is_new:
+            if self._journal.seq == 0:
                 self.account = await self._brokerage.begin_books()
         self._engine = Engine(
             AccountSetup(account_id=self.account.id, cash=self.account.starting_cash),
@@ -223,7 +222,7 @@ class AccountRunner:
             differences=found.differences,
         )
         if self._brokerage is not None:
-            self._attach(self._brokerage, found.differences, is_new=is_new)
+            await self._attach(self._brokerage, found.differences)
         else:
             await self._reconcile(found.differences)
             await self._settle()
@@ -232,11 +231,12 @@ class AccountRunner:
         await self._adopt_limits()
         await self._follow()
 
-    def _attach(self, brokerage: Brokerage, unexplained: list[str], *, is_new: bool) -> None:
+    async def _attach(self, brokerage: Brokerage, unexplained: list[str]) -> None:
         """From here on the wire is at work, and orders wait until our books were compared."""
         wire = self._driver.wire
         if wire is None:
             raise RuntimeError(f"{brokerage.name} is simulated, and its book is not ours")
+        is_new = await accounts.is_new(self._parts.pool, self.account.id)
         brokerage.attach(self._driver, is_new=is_new, ours=unexplained, ready=self.ask)
         self._begin(wire.run(), brokerage.keep())
 
