@@ -121,12 +121,13 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
         if leg.type is not self.type:
             return False
         if self.trail is not None:
-            return now.trail == self.trail and self.stop_price in (None, now.stop_price)
+            return now.trail == self.trail  # where it stands by now the market has decided
         return (now.limit_price, now.stop_price) == (self.limit_price, self.stop_price)
 
     def of(self, leg: Order, quantity: Decimal) -> OrderChange:
         """The leg with this shape and a whole quantity."""
-        stop = leg.stop_price if self.stop_price is None else self.stop_price
+        is_same = self.trail is not None and self.trail == leg.trail
+        stop = leg.stop_price if is_same or self.stop_price is None else self.stop_price
         return OrderChange(
             quantity=quantity, limit_price=self.limit_price, stop_price=stop, trail=self.trail
         )

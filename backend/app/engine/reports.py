@@ -28,7 +28,7 @@ from app.domain.events import (
 )
 from app.domain.executions import Execution
 from app.domain.fills import BookedFill
-from app.domain.orders import HEARD, NEXT, Leg, Order, OrderStatus, PendingChange
+from app.domain.orders import HEARD, NEXT, Leg, Order, OrderChange, OrderStatus, PendingChange
 from app.engine.desk import Desk
 from app.engine.groups import fit_pairs, undo_excess
 from app.engine.protection import protect, protective_fill
@@ -165,12 +165,21 @@ def on_replaced(desk: Desk, event: OrderReplaced) -> None:
     elif changed.status in (S.SUBMITTED, S.UNKNOWN):
         changed = changed.to(S.ACCEPTED)
     desk.book.put(changed)
+    if is_asked and order.wanted is not None and not _is_same(order.wanted, event.change):
+        desk.not_changeable(changed)  # asking for the same again could go on for ever
     standing = desk.standings.get((order.ledger, order.symbol))
     if standing is not None and standing.waits:
         pursue(desk, standing, event.at)
     elif standing is not None and not order.leg.is_protective:
         settle(desk, standing, event.at)
     _fit_again(desk, changed, event.at)
+
+
+def _is_same(wanted: OrderChange, told: OrderChange) -> bool:
+    """Whether the broker did what was asked. Where a trailing stop stands by now it knows best."""
+    if wanted.trail is not None:
+        return (wanted.quantity, wanted.trail) == (told.quantity, told.trail)
+    return wanted == told
 
 
 def _fit_again(desk: Desk, order: Order, at: datetime) -> None:

@@ -215,6 +215,14 @@ def test_a_trailing_stop_that_fills_in_parts_stays_triggered() -> None:
     assert fills(opened(matcher, 110, NEXT)) == [(D(20), D(110))]
 
 
+def test_a_trailing_stop_follows_bars_that_nobody_meets() -> None:
+    met, passed = matcher_of(trailing()), matcher_of(trailing())
+    walk(met, (100, 104, 100, 103), (103, 107, 103, 106))
+    (resting,) = passed.resting.values()
+    passed.follow(resting, 107, 100)
+    assert stop_of(met) == stop_of(passed) == 105
+
+
 def test_a_split_moves_a_trailing_stop_with_the_prices() -> None:
     matcher = matcher_of(trailing(stop=98))
     walk(matcher, (100, 110, 99, 109))

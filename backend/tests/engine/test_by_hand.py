@@ -312,6 +312,61 @@ def test_both_orders_of_a_pair_follow_a_new_quantity(world: World) -> None:
     assert (world.held(ledger="manual"), world.working()) == (8, [])
 
 
+def test_an_order_that_trails_gets_another_distance(world: World) -> None:
+    world.order("buy", 10)
+    world.bar(100)
+    order: Any = {"type": "trailing_stop", "trail": 9, "time_in_force": "gtc"}
+    identity = world.order("sell", 10, **order)["client_order_id"]
+    assert change(world, identity, trail=2)["succeeded"]
+    (changed,) = world.engine.open_orders
+    assert (changed.trail, changed.stop_price) == (D(2), D(98))
+    world.bar((100, 100, 97, 99))
+    assert world.held(ledger="manual") == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "told"),
+    [
+        ({"stop_loss": 90}, {"stop_price": 95}, {"stop_price": D("95.01")}),
+        ({"take_profit": 120}, {"limit_price": 110}, {"limit_price": D("109.99")}),
+    ],
+)
+def test_a_broker_that_changes_otherwise_than_asked_is_not_asked_for_ever(
+    named: Any, asked: Any, told: Any
+) -> None:
+    world = World(broker=SilentBroker())
+    world.bar(100)
+    entry = world.order("buy", 10, **named)["client_order_id"]
+    world.step(OrderFilled(execution=make_execution(10, 100, client_order_id=entry, at=world.now)))
+    (leg,) = world.engine.open_orders
+    world.step(
+        OrderAccepted(client_order_id=leg.client_order_id, broker_order_id="b", at=world.now)
+    )
+    change(world, leg.client_order_id, **asked)
+    did = {"client_order_id": leg.client_order_id, "broker_order_id": "b", "quantity": D(10)}
+    world.step(OrderReplaced(**did, **told, at=world.now))
+    assert len(world.of(ReplaceRequested)) == 1
+    (leg,) = world.engine.open_orders
+    assert leg.pending == "cancel", "it is made anew where it was wanted"
+
+
+def test_where_a_trailing_leg_stands_by_now_the_broker_knows_best() -> None:
+    world = World(broker=SilentBroker())
+    world.bar(100)
+    entry = world.order("buy", 10, stop_trail=4, stop_loss=90)["client_order_id"]
+    fill = make_execution(4, 100, client_order_id=entry, execution_id="x1", at=world.now)
+    world.step(OrderFilled(execution=fill))
+    stop = world.engine.open_orders[-1].client_order_id
+    world.step(OrderAccepted(client_order_id=stop, broker_order_id="b", at=world.now))
+    fill = make_execution(6, 100, client_order_id=entry, execution_id="x2", at=world.now)
+    world.step(OrderFilled(execution=fill))
+    told = {"quantity": D(10), "trail": D(4), "stop_price": D("96.5")}
+    world.step(OrderReplaced(client_order_id=stop, broker_order_id="b", at=world.now, **told))
+    (leg,) = world.engine.open_orders
+    assert (leg.pending, leg.quantity, leg.stop_price) == ("none", D(10), D("96.5"))
+    assert len(world.of(ReplaceRequested)) == 1
+
+
 def test_a_leg_that_the_broker_will_not_change_is_made_anew() -> None:
     world = World(broker=SilentBroker())
     world.bar(100)

@@ -200,6 +200,22 @@ def test_a_held_order_meets_only_the_end_of_a_bar_that_began_before_it() -> None
     assert world.of(OrderReleased)
 
 
+def test_a_held_order_waits_for_bars_of_its_own_symbol() -> None:
+    world = world_of(PLAIN)
+    world.order("buy", 10, type="stop", stop_price=103)
+    world.bar(MSFT=200)
+    assert held_here(world) == [("entry", "stop", 10)]
+
+
+def test_of_a_pair_of_ways_in_the_held_stop_takes_the_limit_with_it() -> None:
+    world = world_of(PLAIN)
+    world.order("buy", 10, type="limit", limit_price=98, oco={"type": "stop", "stop_price": "103"})
+    world.bar((100, 104, 100, 104))
+    assert world.working() == [("entry", "buy", 10)]
+    world.bar(104)
+    assert (world.held(ledger="manual"), world.working()) == (10, [])
+
+
 def test_nothing_that_is_held_is_sent_while_halted() -> None:
     world = world_of(PLAIN)
     world.order("buy", 10, stop_loss=95)

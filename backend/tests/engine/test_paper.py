@@ -6,7 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.events import Event, OrderAccepted, OrderApproved, SliceClosed
+from app.domain.events import (
+    ChangeRejected,
+    Event,
+    OrderAccepted,
+    OrderApproved,
+    OrderRejected,
+    SliceClosed,
+)
 from app.domain.limits import UNLIMITED
 from app.domain.matching import FREE, FillModel
 from app.domain.resting import BookState
@@ -26,6 +33,7 @@ def busy_world() -> World:
     world.order("buy", 20, type="stop_limit", stop_price=111, limit_price=108, time_in_force="gtc")
     world.bar((110, 112, 110, 110), MSFT=110, volume=200)
     world.order("sell", 5, "MSFT", type="stop", stop_price=50)
+    world.order("sell", 5, "MSFT", type="trailing_stop", trail=30, time_in_force="gtc")
     world.order("buy", 5, "MSFT", type="limit", limit_price=10, time_in_force="day")
     return world
 
@@ -100,3 +108,23 @@ def test_fills_of_other_brokers_are_not_its_own(name: str) -> None:
     other = PaperBroker(FREE, name=name)
     other.restore(world.journal.events)
     assert len(finish(other.book()).executions) == (1 if name == "paper" else 0)
+
+
+def test_orders_that_the_fill_model_refuses_are_rejected_every_time() -> None:
+    world = World(model=msgspec.structs.replace(FREE, reject_rate=D(1)))
+    world.bar(100)
+    identity = world.order("buy", 10)["client_order_id"]
+    (rejected,) = world.of(OrderRejected)
+    assert (rejected.client_order_id, world.working()) == (identity, [])
+    again = PaperBroker(world.broker.matcher.model)
+    again.restore([e for e in world.journal.events if not isinstance(e, OrderRejected)])
+    order = world.engine.book.records[identity].order
+    (answer,) = finish(again.submit(order, world.now))
+    assert isinstance(answer, OrderRejected)
+    assert not again.matcher.resting
+
+
+def test_a_refused_change_of_what_does_not_rest_is_told() -> None:
+    (answer,) = finish(PaperBroker().replace(make_order(), OPEN))
+    assert isinstance(answer, ChangeRejected)
+    assert "does not rest" in answer.reason
