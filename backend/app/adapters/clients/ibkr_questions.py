@@ -90,6 +90,7 @@ class Questions:
             await self._session.connect()
             wire = self._session.wire
             self._heard = defaultdict(list)
+            future = None
             try:
                 _, future = wire.request(key=key)
                 send(wire.ib.client)
@@ -104,6 +105,8 @@ class Questions:
                 return self._heard
             finally:
                 self._heard = None
+                if future is not None:
+                    future.cancel()
 
     async def _numbered(self, send: Callable[[Any, int], None], what: str) -> dict[str, list[Said]]:
         async with self._lock:

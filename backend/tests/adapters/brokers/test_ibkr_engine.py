@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ import pytest
 from app.adapters.clients.ibkr_options import Library
 from app.core.errors import TradewrightError
 from app.domain.events import INPUT_TYPES, ExecutionBusted, ExecutionCorrected, OrderSeen
-from app.domain.orders import OrderStatus
+from app.domain.orders import Order, OrderStatus
 from app.engine.driver import Driver
+from app.engine.reconciler import Reconciler
 from app.engine.wire import Pace
 from tests.contracts.ibkr_broker import IbkrAccount
 from tests.floor import Floor, until
@@ -88,12 +90,16 @@ class Desk(Floor):
             "positions": (_held(book.net), _held(self.market.positions)),
             "cash": (book.cash, self.market.cash),
             "open": (
-                {o.client_order_id for o in self.engine.open_orders},
+                {o.client_order_id for o in self.engine.open_orders if not self.is_lost(o)},
                 {t.reference for t in self.market.open()},
             ),
         }
         found = [f"{what}: {a} here, {b} there" for what, (a, b) in pairs.items() if a != b]
         return "; ".join(found) or None
+
+    def is_lost(self, order: Order) -> bool:
+        """It never arrived, and nobody can know yet."""
+        return order.status is OrderStatus.UNKNOWN and not self.ours(order.client_order_id)
 
     def ours(self, reference: str) -> list[Any]:
         return [t for t in self.market.find(reference) if reference]
@@ -234,10 +240,14 @@ async def test_what_never_arrived_ends_as_rejected_and_not_before_its_time(desk:
     desk.server.orders.swallow()
     identity = await desk.rest()
     await desk.becomes(identity, "unknown")
-    await desk.reconcile()
+    looks = Reconciler(desk.driver, desk.broker, desk.clock)
+    for _ in range(5):
+        await looks.ask_for_unanswered()
     assert desk.status(identity) is OrderStatus.UNKNOWN
-    for caller in desk.server.callers:
-        assert caller.client_id == 1
+    for _ in range(12):
+        desk.clock.move_to(desk.clock.now() + timedelta(seconds=10))
+        await looks.ask_for_unanswered()
+    assert desk.status(identity) is OrderStatus.REJECTED
     assert desk.market.find(identity) == []
 
 
@@ -358,3 +368,70 @@ async def test_protective_orders_rest_at_the_broker_as_one_group(desk: Desk) -> 
     await desk.agrees()
     assert [stop.state, profit.state] == ["filled", "canceled"]
     assert timedelta(0) <= desk.clock.now() - desk.now
+
+
+# ------------------------------------------------------------------------------ all of it at once
+
+
+async def _place(chance: Random, desk: Desk) -> None:
+    terms = {"type": "limit", "limit_price": str(chance.randrange(95, 106))}
+    side, quantity = chance.choice(["buy", "sell"]), str(chance.randrange(1, 12))
+    await desk.ask("order_place", symbol="AAPL", side=side, quantity=quantity, **terms)
+
+
+async def _change(chance: Random, desk: Desk) -> None:
+    if opened := [order.client_order_id for order in desk.engine.open_orders]:
+        kind = chance.choice(["order_cancel", "order_replace"])
+        price = {} if kind == "order_cancel" else {"limit_price": str(chance.randrange(95, 106))}
+        await desk.ask(kind, client_order_id=chance.choice(opened), **price)
+
+
+async def _print(chance: Random, desk: Desk) -> None:
+    desk.market.print("AAPL", chance.randrange(96, 105), chance.choice([None, 1, 3]))
+
+
+async def _cut(chance: Random, desk: Desk) -> None:
+    desk.server.drop()
+
+
+async def _lose_servers(chance: Random, desk: Desk) -> None:
+    desk.server.lose_servers()
+    desk.server.find_servers(data_lost=chance.random() < 0.5)
+
+
+async def _correct(chance: Random, desk: Desk) -> None:
+    if desk.market.fills:
+        price = Decimal(chance.randrange(96, 105))
+        desk.server.orders.correct(chance.choice(desk.market.fills), price=price)
+
+
+async def _fault(chance: Random, desk: Desk) -> None:
+    await chance.choice(FAULTS)(desk)
+
+
+async def _heal(chance: Random, desk: Desk) -> None:
+    await heal(desk)
+
+
+THINGS = (
+    [_place] * 4 + [_change] * 3 + [_print] * 4 + [_cut, _lose_servers, _correct, _fault, _heal]
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_happens_the_books_agree_in_the_end(server: IbkrLoopback, seed: int) -> None:
+    chance = Random(seed)
+    library: Library = chance.choice(["ib_async", "ib_insync"])
+    desk = Desk(IbkrAccount(server, library))
+    async with desk:
+        await desk.up()
+        await desk.minute(100)
+        for _ in range(30):
+            await chance.choice(THINGS)(chance, desk)
+            await asyncio.sleep(chance.choice([0, 0.002, 0.01]))
+    await heal(desk)
+    server.orders.commissions_at_once = True
+    await server.restart(next_order_id=1)
+    other = await desk.reborn()
+    await other.agrees()
+    await other.__aexit__()
