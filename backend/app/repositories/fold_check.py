@@ -41,7 +41,11 @@ async def differences(pool: asyncpg.Pool, account_id: int) -> list[Difference]:
 
     The latch is left out: an emergency stop is stored before the engine learns of it.
     """
-    book = await _folded(pool, account_id)
+    return await compare(pool, await _folded(pool, account_id))
+
+
+async def compare(pool: asyncpg.Pool, book: Book) -> list[Difference]:
+    """Every stored row of the book's account that is not as `book` has it."""
     found: list[Difference] = []
     for table in ALL:
         if table is not TRADING_STATE:

@@ -5,6 +5,7 @@ events, hashes and rows as in PostgreSQL (a state machine of tests/simulation pr
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ import msgspec
 
 from app.core.errors import Fenced, JournalError
 from app.domain.deployments import DeploymentState, TradingState
-from app.domain.events import Event, TradingHalted, TradingResumed
+from app.domain.events import CommandReceived, Event, TradingHalted, TradingResumed
 from app.domain.orders import CLOSED
 from app.domain.ports import Entry
 from app.engine.invariants import OrderRow, Tables
@@ -38,7 +39,7 @@ class Latch(msgspec.Struct):
     state: TradingState = TradingState.ACTIVE
     epoch: int = 1
     confirmed_epoch: int = 1
-    latched_at: float = -1.0
+    latched_at: float = -math.inf
 
 
 class Command(msgspec.Struct):
@@ -69,7 +70,9 @@ class MemoryStore:
         cash: Decimal,
         symbols: Sequence[str],
         deployments: Sequence[int] = (),
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`now`: seconds that never run backwards, for what the database stamps itself."""
         self.account_id = account_id
         self.starting_cash = cash
         self.stream = stream_of(account_id)
@@ -84,6 +87,7 @@ class MemoryStore:
         self.latch = Latch()
         self.commands: list[Command] = []
         self.checkpoint: Checkpoint | None = None
+        self.now = now
         self.is_away = False
         "PostgreSQL does not answer; whoever asks waits."
         self.back = asyncio.Event()
@@ -130,8 +134,9 @@ class MemoryStore:
         self.records += chained
         self.events += events
         self.seq, self.hash = chained[-1].seq, batch.hashes[-1]
-        for event in events:
-            self._latch(event)
+        states = [e for e in entries if isinstance(e.event, TradingHalted | TradingResumed)]
+        if states:  # the row is written once a statement
+            self._latch(states[-1], entries)
         self.book.commands.clear()
         self.book.notices.clear()
         for tell in self.told:
@@ -146,31 +151,39 @@ class MemoryStore:
             identity = execution.client_order_id
         return self.book.origins.get(identity) if identity else None
 
-    def _latch(self, event: Event) -> None:
-        """The engine's own halts tighten; a resume loosens what was latched before it was asked."""
+    def _latch(self, entry: Entry, entries: Sequence[Entry]) -> None:
+        """The engine's halts tighten; a resume loosens what was latched before it was asked for."""
+        event, latch = entry.event, self.latch
         if isinstance(event, TradingHalted):
-            if _STRICTNESS.index(event.state) > _STRICTNESS.index(self.latch.state):
-                self._set(event.state, self.latch.latched_at)
+            wanted = event.state
         elif isinstance(event, TradingResumed):
-            asked = [c.created_at for c in self.commands if c.kind == "trading_resume"]
-            if asked and self.latch.latched_at <= max(asked):
-                self._set(TradingState.ACTIVE, self.latch.latched_at)
+            wanted = TradingState.ACTIVE
+        else:
+            return
+        is_tighter = _STRICTNESS.index(wanted) > _STRICTNESS.index(latch.state)
+        asked_at = self._asked_at(entry, entries)
+        if wanted is not latch.state and (is_tighter or latch.latched_at <= asked_at):
+            self.latch = Latch(wanted, latch.epoch + 1, latch.epoch + 1, self.now())
 
-    def _set(self, state: TradingState, at: float) -> None:
-        if state is not self.latch.state:
-            epoch = self.latch.epoch + 1
-            self.latch = Latch(state, epoch, epoch, at)
+    def _asked_at(self, entry: Entry, entries: Sequence[Entry]) -> float:
+        """When the command was asked that `entry` follows from; before everything without one."""
+        cause = entries[entry.cause].event if entry.cause is not None else None
+        if not isinstance(cause, CommandReceived):
+            return -math.inf
+        return next((c.created_at for c in self.commands if c.id == cause.command_id), -math.inf)
 
     # -------------------------------------------------------------------------------- people
 
-    def halt(self, at: float) -> None:
+    def halt(self) -> None:
         """The emergency stop's latch, written by the API itself."""
         latch = self.latch
-        self.latch = Latch(TradingState.HALTED, latch.epoch + 1, latch.confirmed_epoch, at)
+        epoch, confirmed = latch.epoch + 1, latch.confirmed_epoch
+        self.latch = Latch(TradingState.HALTED, epoch, confirmed, self.now())
 
-    def ask(self, kind: str, payload: Mapping[str, Any], at: float) -> Command:
+    def ask(self, kind: str, payload: Mapping[str, Any], number: int | None = None) -> Command:
         """A command waits for the engine."""
-        command = Command(len(self.commands) + 1, kind, dict(payload), at)
+        identity = len(self.commands) + 1 if number is None else number
+        command = Command(identity, kind, dict(payload), self.now())
         self.commands.append(command)
         return command
 

@@ -74,7 +74,7 @@ class SimWorld:
         self.loop = SimLoop(seed)
         self.trace: list[str] = []
         self.market = Maker(Random(f"market {seed}"), profile).make()
-        self.store = MemoryStore(ACCOUNT, CASH, SYMBOLS, DEPLOYMENTS)
+        self.store = MemoryStore(ACCOUNT, CASH, SYMBOLS, DEPLOYMENTS, self.loop.time)
         self.limits = _limits(self.rng)
         self.abilities = _abilities(self.rng)
         self.offset = timedelta()
@@ -166,7 +166,7 @@ class SimWorld:
 
     def ask(self, kind: str, **payload: Any) -> None:  # noqa: ANN401 - a command's own
         """Somebody asks for something; whoever is there hears of it, or reads it later."""
-        command = self.store.ask(kind, payload, self.loop.time())
+        command = self.store.ask(kind, payload)
         self.note(f"anna asks for {kind} {payload}")
         self.in_world(self.commit_delay(), self._notify, command)
 
@@ -176,7 +176,7 @@ class SimWorld:
 
     def emergency_stop(self, *, flatten: bool) -> None:
         """As the API does it: the latch first, then the command."""
-        self.store.halt(self.loop.time())
+        self.store.halt()
         self.note("anna stops everything")
         self.in_world(self.commit_delay(), self._tell_latch)
         delay = _HESITATION * self.rng.random()
