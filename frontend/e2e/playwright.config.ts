@@ -38,6 +38,7 @@ export default defineConfig({
     { name: 'sign-up', testMatch: 'sign-up.ts' },
     { name: 'pages', testMatch: 'pages.ts', dependencies: ['sign-up'], use: { storageState: STATE_FILE } },
     { name: 'orders', testMatch: 'orders.ts', dependencies: ['sign-up'], use: { storageState: STATE_FILE } },
+    { name: 'risk', testMatch: 'risk.ts', dependencies: ['sign-up'], use: { storageState: STATE_FILE } },
     // Last, because it ends with everything halted.
     { name: 'path', testMatch: 'path.ts', dependencies: ['pages'], use: { storageState: STATE_FILE } },
   ],

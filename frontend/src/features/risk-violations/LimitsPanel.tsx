@@ -26,7 +26,8 @@ export function LimitsPanel({ accountId }: { accountId: number }) {
 }
 
 function Limit({ limit: { title, unit, value, limit, use, subject, scope } }: { limit: LimitUse }) {
-  const figures = `${inUnit(unit, value)} of ${inUnit(unit, limit)}`
+  const used = inUnit(unit, value)
+  const figures = limit === null || limit === undefined ? `${used}, no limit` : `${used} of ${inUnit(unit, limit)}`
   return (
     <li className={styles.item}>
       <div className={styles.head}>
