@@ -77,6 +77,14 @@ class BookSnapshot(msgspec.Struct, kw_only=True):
 class Book:
     """One account: ledgers that add up to it, marks, orders, and the numbers limits look at."""
 
+    is_drawn_down = False
+    "The fall from the peak has reached its limit, and nobody has resumed trading since."
+    elsewhere = 0
+    "Open orders of the user's other accounts."
+    funds: Funds | None = None
+    committed = ZERO
+    "What additions cost that the broker had not counted when it said `funds`."
+
     def __init__(
         self, account_id: int, deposit: Decimal, limits: Limits, instruments: dict[str, Instrument]
     ) -> None:
@@ -111,13 +119,6 @@ class Book:
         self.is_open: bool | None = None
         "None: nobody has told us about sessions."
         self.opened_at: datetime | None = None
-        self.is_drawn_down = False
-        "The fall from the peak has reached its limit, and nobody has resumed trading since."
-        self.elsewhere = 0
-        "Open orders of the user's other accounts."
-        self.funds: Funds | None = None
-        self.committed = ZERO
-        "What additions cost that the broker had not counted when it said `funds`."
         self.seen: dict[str, tuple[str | None, bool]] = {}
         "Sector, and whether the broker lends it, of each symbol that we were told about."
         self.scopes: dict[str, Scope] = {}
