@@ -266,6 +266,7 @@ class Witness:
     def _on_position_adjusted(self, event: ev.PositionAdjusted) -> None:
         one = event.position
         self.held[one.ledger, one.symbol] = one.quantity
+        self.marks.pop(one.symbol, None)  # a price of shares that are no more
         self._cash_is(one.ledger, event.ledger_cash, event.account_cash)
 
     def _on_cash(self, event: ev.CashMoved) -> None:
@@ -305,7 +306,8 @@ class Witness:
         self.trading_state = TradingState.ACTIVE
 
     def _on_limits(self, event: ev.LimitsChanged) -> None:
-        self.limits = msgspec.convert(event.limits, Limits)
+        if event.scope == "account":
+            self.limits = msgspec.convert(event.limits, Limits)
 
     def _on_command(self, event: ev.CommandReceived) -> None:
         if event.command_id in self.commands:
@@ -336,6 +338,8 @@ class Witness:
 
     def _within_shares(self, order: Order, price: Decimal, limits: Limits) -> None:
         net = self.net()
+        if any(symbol not in self.marks for symbol in self._symbols(net)):
+            return  # the stream has not told yet what that is worth
         equity = self.account_cash + sum(
             (q * self._price(symbol) for symbol, q in net.items()), ZERO
         )

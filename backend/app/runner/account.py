@@ -1,7 +1,7 @@
 """One account at work: recover, reconcile, then drive its engine until told to stop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -118,6 +118,13 @@ class AccountRunner:
         )
         self._engine: Engine
         self._driver: Driver
+
+    @property
+    def at_work(self) -> tuple[Engine, Callable[[], int]] | None:
+        """The engine and where its stream ends; None while it does not trade."""
+        if not self._is_settled:
+            return None
+        return self._engine, lambda: self._journal.seq
 
     # ------------------------------------------------------------------------------------ life
 

@@ -14,12 +14,14 @@ from app.core.errors import Fenced
 from app.core.logging import get_logger
 from app.core.quality import QualityOptions
 from app.core.tasks import end
+from app.engine.engine import Engine
 from app.events.listener import Listener
 from app.repositories import accounts
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION, stream_of
 from app.runner.account import AccountRunner
 from app.runner.gate import HaltedOutside, WireGate
+from app.runner.invariants import InvariantKeeper
 from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
 from app.services.first_run import FirstRun
@@ -80,6 +82,11 @@ class Desk:
     def latch(self) -> None:
         """The trading state may have changed."""
         self._latch_changed.set()
+
+    @property
+    def at_work(self) -> tuple[Engine, Callable[[], int]] | None:
+        """The engine and where its stream ends; None while nobody trades here."""
+        return None if self._runner is None else self._runner.at_work
 
     async def _once(self) -> None:
         """One tenure: from the lease to the clean stop, or to whatever broke."""
@@ -149,6 +156,8 @@ class Core:
         self._listener.start()
         keeper = QualityKeeper(self._parts.pool, self._parts.system, QualityOptions())
         keeping = asyncio.create_task(keeper.run(), name="data quality")
+        watch = InvariantKeeper(self._parts, self._at_work)
+        watching = asyncio.create_task(watch.run(), name="invariants")
         try:
             while not self._is_stopping:
                 with suppress(*LOST_CONNECTION):
@@ -157,7 +166,7 @@ class Core:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
                 self._wake.clear()
         finally:
-            await end([self._filling, keeping])
+            await end([self._filling, keeping, watching])
             await self._wind_down()
             await self._listener.stop()
 
@@ -165,6 +174,10 @@ class Core:
         """Return from `run` soon, everything saved."""
         self._is_stopping = True
         self._wake.set()
+
+    def _at_work(self) -> dict[int, tuple[Engine, Callable[[], int]]]:
+        there = {number: desk.at_work for number, (desk, _) in self._desks.items()}
+        return {number: engine for number, engine in there.items() if engine is not None}
 
     async def _prepare(self) -> None:
         app = self._parts.settings.app
