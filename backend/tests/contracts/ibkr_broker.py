@@ -35,11 +35,12 @@ class IbkrAccount:
         *,
         patience: Patience = QUICK,
         clock: Clock = system,
+        session: IbkrSession | None = None,
         **setup: Any,
     ) -> None:
         self.server = server
         self.clock = Workday(clock)
-        self.session = IbkrSession(
+        self.session = session or IbkrSession(
             IbkrOptions(port=server.port, client=library), pacing=BRISK, clock=self.clock
         )
         known = {symbol.replace(" ", "."): Instrument(symbol) for symbol in server.market.stocks}

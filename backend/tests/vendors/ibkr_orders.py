@@ -249,7 +249,7 @@ class Orders:
         for ticket in self.exchange.tickets:
             if not ticket.is_open:
                 status = _status(ticket)
-                caller.answer(*completed_order(caller.version, ticket, status, self._account))
+                caller.answer(*completed_order(caller.version, ticket, status, self._owner(ticket)))
         caller.answer(102)
 
     def _executions(self, caller: "Caller", fields: Fields) -> None:
@@ -353,9 +353,9 @@ class Orders:
         number = self.server.market.stocks[symbol].con_id
         return (number, symbol, "STK", "", 0, "", "", "SMART", "USD", symbol, "NMS")
 
-    @property
-    def _account(self) -> str:
-        return self.server.account.name
+    def _owner(self, ticket: Ticket) -> str:
+        """The account that the order named; else the login's first."""
+        return ticket.tag.wish.account or self.server.account.name.split(",")[0]
 
     def _cost(self, symbol: str) -> Decimal:
         bought = [f for f in self.exchange.fills if f.ticket.symbol == symbol and f.quantity]
@@ -364,7 +364,7 @@ class Orders:
         return paid / shares if shares else shares
 
     def _order(self, caller: "Caller", ticket: Ticket) -> list[object]:
-        return open_order(caller.version, ticket, self._account)
+        return open_order(caller.version, ticket, self._owner(ticket))
 
     def _status(self, ticket: Ticket) -> tuple[object, ...]:
         """Message 3; the last price is that of the newest fill."""
@@ -375,7 +375,8 @@ class Orders:
 
     def _execution(self, caller: "Caller", fill: Fill, request: int) -> list[object]:
         at = f"{fill.at.astimezone(_NEW_YORK):%Y%m%d %H:%M:%S} US/Eastern"
-        return execution(caller.version, fill, request, at, self._account, execution_id(fill))
+        owner = self._owner(fill.ticket)
+        return execution(caller.version, fill, request, at, owner, execution_id(fill))
 
     def _commission(self, fill: Fill) -> tuple[object, ...]:
         return (59, 1, execution_id(fill), fill.fee, "USD", "1.7976931348623157E308", "", "")

@@ -4,7 +4,7 @@ orderRef is our client order id, permId the broker's; the socket's order ids are
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from app.adapters.clients import ibkr_terms as terms
 from app.adapters.clients.ibkr import IbkrSession, shared_session
 from app.adapters.clients.ibkr_contracts import is_traded
-from app.adapters.clients.ibkr_desk import Answer, Change, Desk, Tracked, replaced
+from app.adapters.clients.ibkr_desk import Change, Desk, Tracked, replaced
 from app.adapters.clients.ibkr_errors import (
     NAME,
     SERVERS_BACK,
@@ -42,6 +42,8 @@ ABILITIES: Final = BrokerAbilities(links_orders=True, remembers=timedelta(days=1
 "Of executions and ended orders, IBKR's API remembers the current day."
 KEPT: Final = timedelta(days=2)
 "How long an order that ended is known here."
+Write = Callable[[Any], None]
+"Writes a message with the library's client."
 log = get_logger("trading")
 
 
@@ -142,10 +144,8 @@ class Adapter:
         if one.status == "Filled":
             raise BrokerRejected("It has filled.", api_name=NAME)
         self._check_address(one)
-        answer = self._desk.begin(one, "cancel")
         try:
-            self._send(lambda client: client.cancelOrder(one.order_id))
-            return await self._answered(one, "cancel", answer)
+            return await self._ask(one, "cancel", lambda client: client.cancelOrder(one.order_id))
         except BrokerRejected:
             await self._look(one)
             raise
@@ -225,7 +225,7 @@ class Adapter:
         await self._contracts.close()
         self._executions.flush()
         if self._is_heard:
-            self.session.wire.ear = None
+            self.session.wire.ears.remove(self._hear)
             self.session.ib.errorEvent -= self._on_error
             self._is_heard = False
         while self._joined:
@@ -243,20 +243,20 @@ class Adapter:
             one.group,
             outside_hours=self.settings.outside_hours,
         )
-        answer = self._desk.begin(one, change)
         try:
-            self._send(lambda client: client.placeOrder(one.order_id, one.contract, wanted))
+            return await self._ask(
+                one, change, lambda client: client.placeOrder(one.order_id, one.contract, wanted)
+            )
         except BrokerUnavailable:
             if change == "submit":
                 self._desk.drop(one)
-            one.waiting.pop(change, None)
             raise
-        return await self._answered(one, change, answer)
 
-    async def _answered(
-        self, one: Tracked, change: Change, answer: Answer
-    ) -> Sequence[BrokerReport]:
+    async def _ask(self, one: Tracked, change: Change, write: Write) -> Sequence[BrokerReport]:
+        """Write at once, and wait for what is said to it."""
+        answer = self._desk.begin(one, change)
         try:
+            self._send(write)
             async with asyncio.timeout(self._patience.answer):
                 reports = await answer
         except TimeoutError:
@@ -266,13 +266,14 @@ class Adapter:
                 api_name=NAME,
             ) from None
         finally:
+            # What comes later is news: nobody waits for it any more.
             if one.waiting.get(change) is answer:
                 del one.waiting[change]
         # Fills that came before an end are learnt before it.
         await self._news.taken(self._patience.taken)
         return reports
 
-    def _send(self, write: Any) -> None:  # noqa: ANN401 - a call of the library's client
+    def _send(self, write: Write) -> None:
         """Raises BrokerUnavailable when the socket is gone: nothing was written then."""
         try:
             write(self.session.ib.client)
@@ -314,7 +315,7 @@ class Adapter:
             self._is_heard = True
             self._joined += 1
             self.session.join(trading=True)
-            self.session.wire.ear = self._hear
+            self.session.wire.ears.append(self._hear)
             self.session.ib.errorEvent += self._on_error
 
     def _hear(self, name: str, said: tuple[Any, ...]) -> None:

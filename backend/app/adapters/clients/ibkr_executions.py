@@ -99,9 +99,9 @@ class Executions:
     def forget(self) -> None:
         """Drop what IBKR itself has forgotten."""
         until = self._clock.now() - REMEMBERED
-        old = {name for name, one in self._known.items() if one.execution.at < until}
-        self._known = {name: one for name, one in self._known.items() if name not in old}
-        self._fees = {key: fee for key, fee in self._fees.items() if split(key)[0] not in old}
+        self._known = {name: one for name, one in self._known.items() if one.execution.at >= until}
+        kept = self._known.keys() | self._waiting.keys()
+        self._fees = {key: fee for key, fee in self._fees.items() if split(key)[0] in kept}
 
     def take(self, since: datetime | None = None) -> tuple[Execution, ...]:
         """Fills as they stand, under the ids that they were told by; busted ones are gone.

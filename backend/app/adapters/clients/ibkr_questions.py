@@ -24,7 +24,6 @@ class Questions:
 
     def __init__(self, session: IbkrSession, *, seconds: float = ANSWER_SECONDS) -> None:
         self._session, self._seconds = session, seconds
-        self._lock = asyncio.Lock()
         self._heard: defaultdict[str, list[Said]] | None = None
 
     def hear(self, name: str, said: Said) -> None:
@@ -86,7 +85,7 @@ class Questions:
 
     async def _keyed(self, key: str, send: Callable[[Any], None]) -> dict[str, list[Said]]:
         """A question whose answer has no number. Raises TransientError, FeedLost."""
-        async with self._lock:
+        async with self._session.wire.asking:
             await self._session.connect()
             wire = self._session.wire
             self._heard = defaultdict(list)
@@ -109,7 +108,7 @@ class Questions:
                     future.cancel()
 
     async def _numbered(self, send: Callable[[Any, int], None], what: str) -> dict[str, list[Said]]:
-        async with self._lock:
+        async with self._session.wire.asking:
             heard = self._heard = defaultdict(list)
             try:
                 await self._session.ask(send, what, seconds=self._seconds)

@@ -80,8 +80,10 @@ class Wire:
         self.module: Any = module
         self.ib: Any = module.IB()
         self.lines: dict[int, Line] = {}
-        self.ear: Ear | None = None
-        "Who trades hears of orders instead of the library."
+        self.ears: list[Ear] = []
+        "Who trades hears of orders instead of the library; each account has an ear."
+        self.asking = asyncio.Lock()
+        "Held by who asks what is answered without a number."
         self.lowest_id = 0
         "No id below this is given out any more, whatever the Gateway says after a restart."
         self.trouble: str | None = None
@@ -176,10 +178,10 @@ class Wire:
 
         def hear(*said: Any) -> None:  # noqa: ANN401
             self._understood += 1
-            if self.ear is None:
+            if not self.ears:
                 usual(*said)
-            else:
-                self.ear(name, said)
+            for ear in list(self.ears):
+                ear(name, said)
 
         setattr(self.ib.wrapper, name, hear)
 
@@ -206,7 +208,7 @@ class Wire:
                 return
             before = self._understood
             interpret(fields)
-            if self.ear is not None and fields[0] in ORDER_MESSAGES and self._understood == before:
+            if self.ears and fields[0] in ORDER_MESSAGES and self._understood == before:
                 # The library drops what it cannot read: a list without it would look whole.
                 self.hang_up("a message about orders could not be read")
 

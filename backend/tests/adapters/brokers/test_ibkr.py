@@ -180,11 +180,29 @@ async def test_one_of_several_accounts_is_named(server: IbkrLoopback) -> None:
     server.account.name = "DU1,DU2"
     account = IbkrAccount(server, settings={"account": "DU2", "outside_hours": "true"})
     await account.start()
-    server.account.name = "DU2"
     await account.broker.submit(limit(), OPEN)
     assert account.ticket().tag.wish.account == "DU2"
     assert account.ticket().tag.wish.outside_hours
     await account.stop()
+
+
+async def test_two_accounts_of_one_login_share_its_connection(server: IbkrLoopback) -> None:
+    server.account.name = "DU1,DU2"
+    first = IbkrAccount(server, settings={"account": "DU1"})
+    second = IbkrAccount(server, settings={"account": "DU2"}, account_id=2, session=first.session)
+    await asyncio.gather(first.start(), second.start())
+    await first.broker.submit(limit(client_order_id="1-a"), OPEN)
+    await second.broker.submit(limit(client_order_id="2-a"), OPEN)
+    server.orders.exchange.print("AAPL", 170)
+    for account, reference in ((first, "1-a"), (second, "2-a")):
+        await account.wait_for("OrderFilled")
+        assert account.of(OrderFilled)[0].execution.client_order_id == reference
+    books = await asyncio.gather(first.broker.book(), second.broker.book())
+    assert [one.client_order_id for book in books for one in book.executions] == ["1-a", "2-a"]
+    assert server.accepted == 1
+    await first.stop()
+    assert second.session.is_connected
+    await second.stop()
 
 
 # -------------------------------------------------------------------------------- submitting
@@ -693,6 +711,19 @@ async def test_modify_during_disconnect(account: IbkrAccount, server: IbkrLoopba
     assert len(account.exchange.find(ID)) == 1
 
 
+async def test_a_change_is_not_sent_to_a_gateway_that_has_forgotten_the_order(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    await account.broker.submit(limit(), OPEN)
+    forgotten = account.ticket()
+    server.orders.exchange.tickets.remove(forgotten)
+    server.drop()
+    await account.relink()
+    with pytest.raises(BrokerUnavailable, match="has not shown the order since"):
+        await account.broker.replace(limit(171), OPEN)
+    assert server.orders.placed == 1
+
+
 async def test_a_refused_change_leaves_the_order(account: IbkrAccount) -> None:
     await account.broker.submit(limit(), OPEN)
     account.server.orders.reject(110, "The price does not conform to the minimum price variation")
@@ -734,6 +765,17 @@ async def test_a_cancel_of_an_ended_order_says_how_it_ended(account: IbkrAccount
     assert await account.broker.cancel(ID, OPEN) == await account.broker.cancel(ID, OPEN)
 
 
+async def test_a_fill_that_waits_for_its_commission_is_told_before_the_end(
+    account: IbkrAccount,
+) -> None:
+    account.server.orders.commissions_at_once = False
+    await account.broker.submit(limit(), OPEN)
+    account.exchange.print("AAPL", 170, size=4)
+    (canceled,) = await account.broker.cancel(ID, OPEN)
+    assert isinstance(canceled, OrderCanceled)
+    assert account.names() == ["OrderFilled"]
+
+
 async def test_a_cancel_that_comes_too_late_brings_the_fill(account: IbkrAccount) -> None:
     await account.broker.submit(limit(), OPEN)
     account.server.orders.keeps_news = False
@@ -752,6 +794,21 @@ async def test_a_cancel_of_what_never_arrived_is_refused(account: IbkrAccount) -
         await account.broker.submit(limit(), OPEN)
     with pytest.raises(BrokerRejected, match="is not found"):
         await account.broker.cancel(ID, OPEN)
+
+
+async def test_a_cancel_that_was_not_sent_hides_no_later_end(
+    account: IbkrAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise ConnectionError("Not connected")
+
+    await account.broker.submit(limit(), OPEN)
+    with monkeypatch.context() as patch:
+        patch.setattr(account.session.ib.client, "send", gone)
+        with pytest.raises(BrokerUnavailable):
+            await account.broker.cancel(ID, OPEN)
+    account.exchange.end(account.ticket(), "canceled", "by a person")
+    await account.wait_for("OrderCanceled")
 
 
 async def test_a_cancel_without_an_answer_is_unclear(account: IbkrAccount) -> None:
@@ -864,6 +921,17 @@ async def test_what_is_no_stock_and_no_option_is_not_counted(
     account.exchange.print("AAPL", 300)
     book = await account.broker.book()
     assert (book.open_orders, book.executions) == ((), ())
+
+
+async def test_orders_of_other_accounts_of_the_login_are_not_ours(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    for price in (300, 20):
+        other = server.orders.by_hand("AAPL", "buy", 1, limit=Decimal(price))
+        other.tag.wish = replace(other.tag.wish, account="DU7")
+    account.exchange.print("AAPL", 300)
+    book = await account.broker.book()
+    assert (book.open_orders, book.closed_orders, book.executions) == ((), (), ())
 
 
 async def test_money_to_spend_and_shares_to_borrow(
