@@ -24,6 +24,7 @@ BENCHMARKS = {
     "engine-visit": Benchmark("engine", "visiting_all", "every bar through the driver"),
     "journal": Benchmark("journal", "journal", "journal events against bare COPY"),
     "order-path": Benchmark("order_path", "order_path", "a bar until its order is durable"),
+    "emergency-stop": Benchmark("emergency_stop", "emergency_stop", "the stop, on a busy platform"),
     "import": Benchmark("imports", "imports", "bars imported against bare COPY"),
     "ingest": Benchmark("ingest", "ingest", "prints checked, folded, durable; storage"),
     "ingest-burst": Benchmark("ingest", "burst", "a burst of a million prints"),

@@ -26,9 +26,9 @@ DATABASE = frozenset({"postgres"})
 class Running:
     """`tradewright up` on a scratch home, as a child."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: str) -> None:
         self.home, self.port = home, free_port()
-        self.environment = bare_environment(home)
+        self.environment = bare_environment(home, **settings)
         self.log = (home / "up.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "up", "--port", str(self.port)],
@@ -88,9 +88,9 @@ def _pss(process: psutil.Process) -> float:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Running]:
+def running(home: Path, **settings: str) -> Iterator[Running]:
     """A healthy platform, stopped at the end."""
-    one = Running(home)
+    one = Running(home, **settings)
     try:
         one.wait_until_healthy()
         yield one

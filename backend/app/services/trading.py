@@ -109,8 +109,7 @@ class Trading:
     ) -> Control:
         """Latch first, tell afterwards. `unconfirmed` are gates that were silent for 200 ms."""
         started = time.perf_counter()
-        accounts = await self._accounts(caller, account_id)
-        await self._check_armed()
+        accounts, _ = await asyncio.gather(self._accounts(caller, account_id), self._check_armed())
         whole = account_id is None and caller.accounts is None
         scopes = [*([ALL] if whole else []), *map(_scope, accounts)]
         async with self._pool.acquire() as db, db.transaction():
@@ -118,22 +117,23 @@ class Trading:
                 await trading_state.latch(db, scope, TradingState.HALTED, reason, caller.actor)
         latched_at = self._clock.now()
         payload = {"reason": reason, "flatten": flatten}
-        commands = [
-            await self._desk.submit(account, CommandKind.TRADING_HALT, payload, caller.actor)
-            for account in accounts
-        ]
-        silent = await self._unconfirmed(accounts)
-        canceled = sum([await self._cancelable(account, flatten) for account in accounts])
+        # All at once: what is told beside the latch must not keep the answer waiting.
+        counted = asyncio.gather(*(self._cancelable(account, flatten) for account in accounts))
+        noted = self._note(caller, "emergency_stop", account_id, reason, {"flatten": flatten})
+        kind, actor = CommandKind.TRADING_HALT, caller.actor
+        asked = (self._desk.submit(account, kind, payload, actor) for account in accounts)
+        silent, commands, canceled, _ = await asyncio.gather(
+            self._unconfirmed(accounts), asyncio.gather(*asked), counted, noted
+        )
         control = Control(
             state=TradingState.HALTED,
             latched_at=latched_at,
             confirmed=[account for account in accounts if account not in silent],
             unconfirmed=silent,
             commands=commands,
-            canceled_orders=canceled,
+            canceled_orders=sum(canceled),
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
         )
-        await self._note(caller, "emergency_stop", account_id, reason, {"flatten": flatten})
         if silent:
             await self._alert(silent)
         return control
