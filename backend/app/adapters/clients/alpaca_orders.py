@@ -196,11 +196,8 @@ def status_of(row: OrderRow) -> OrderStatus:
 def broker_order(chain: Sequence[OrderRow], client_order_id: str | None) -> BrokerOrder:
     """One order of ours out of all that Alpaca made of it.
 
-    A replacement that the exchange refused does not count: the order before it is the newest.
     `broker_order_id` is that of the oldest for an order that is not ours: it gives the name.
     """
-    if len(chain) > 1 and chain[-1].status == "rejected":
-        chain = chain[:-1]
     first, last = chain[0], chain[-1]
     filled = sum((row.filled for row in chain), ZERO)
     status = status_of(last)

@@ -250,3 +250,29 @@ async def test_fills_of_one_order_that_differ_are_told_apart_after_a_restart(
         await alpaca.tell()
         await until(lambda: it.of(ExecutionBusted))
         assert it.of(ExecutionBusted)[0].execution_id.endswith(":10")
+
+
+async def test_quantities_that_are_written_differently_are_the_same_fill(
+    alpaca: AlpacaTrading,
+) -> None:
+    async with joined(alpaca) as it:
+        await it.broker.submit(limit(), OPEN)
+        alpaca.venue.print("AAPL", 99)
+        alpaca.venue.news[-1]["order"]["filled_qty"] = "10.000"
+        alpaca.venue.news[-1]["qty"] = "10.0"
+        await alpaca.tell()
+        await until(lambda: it.of(OrderFilled))
+        (told,) = (await it.broker.book()).executions
+        assert it.of(OrderFilled)[0].execution.execution_id == told.execution_id
+
+
+async def test_a_fill_whose_time_was_cut_to_milliseconds_is_not_left_out(
+    alpaca: AlpacaTrading,
+) -> None:
+    """Updates tell nanoseconds, activities milliseconds: the later one seems the earlier one."""
+    async with joined(alpaca) as it:
+        await it.broker.submit(limit(), OPEN)
+        at = alpaca.venue.clock().replace(microsecond=123_900)
+        alpaca.venue.print("AAPL", 99, None, at)
+        since = at.replace(microsecond=123_500)
+        assert [e.quantity for e in (await it.broker.book(since)).executions] == [10]

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.core.clock import now
 from app.core.errors import (
     BrokerRejected,
     BrokerUnavailable,
@@ -183,3 +184,30 @@ async def test_orders_and_fills_of_others_have_a_name_made_of_alpacas_id(
         assert not await it.broker.cancel(name, OPEN)
         assert changed.status == "canceled"
         assert await it.broker.find(foreign_id("9a3c2d5e-0000-4000-8000-000000000000")) is None
+
+
+async def test_an_order_that_was_changed_while_nobody_listened_is_in_the_book(
+    alpaca: AlpacaTrading,
+) -> None:
+    async with joined(alpaca) as it:
+        await it.broker.submit(limit(100), OPEN)
+        await until(lambda: len(it.of(OrderAccepted)) == 2)
+        alpaca.venue.print("AAPL", 100, 3)
+        alpaca.venue.replace(the_order(alpaca).id, {"qty": "5"})
+        alpaca.venue.take_news()
+        (resting,) = (await it.broker.book(now())).open_orders
+        assert (resting.client_order_id, resting.quantity, resting.filled_quantity) == (MINE, 8, 3)
+
+
+async def test_old_news_of_an_order_does_not_undo_newer_ones(alpaca: AlpacaTrading) -> None:
+    async with joined(alpaca) as it:
+        await it.broker.submit(limit(100), OPEN)
+        alpaca.venue.print("AAPL", 100, 3)
+        late = alpaca.venue.take_news()[0]
+        alpaca.venue.news.append(late)
+        await it.broker.book()
+        await alpaca.tell()
+        await until(lambda: it.of(OrderAccepted))
+        await it.broker.replace(limit(100, quantity=9), OPEN)
+        asked = [request.body for request in alpaca.asked if request.method == "PATCH"]
+        assert asked[0]["qty"] == "6"
