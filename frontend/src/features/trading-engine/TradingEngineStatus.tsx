@@ -6,6 +6,7 @@ import { TimeAgo } from '@/components/Time'
 import { health } from '@/lib/api/health'
 import type { Health, HealthStatus, Metric, TradingStateNow } from '@/lib/api/types'
 import { formatBytes, formatDuration, formatFigure, formatName, formatPercent } from '@/lib/format'
+import { BrokerPanel } from './BrokerPanel'
 import { Controls } from './Controls'
 import { isConfirmed } from './confirmation'
 import styles from './TradingEngineStatus.module.css'
@@ -24,6 +25,7 @@ export function TradingEngineStatus() {
         <TradingStates trading={state.data} />
         <Controls trading={state.data} />
       </Panel>
+      <BrokerPanel />
       <Panel title="Metrics" className={styles.metrics}>
         {metrics.error && <Failed error={metrics.error} onRetry={() => void metrics.refetch()} />}
         {metrics.data && <Metrics metrics={metrics.data.items} />}
