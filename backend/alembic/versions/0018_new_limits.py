@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 import sqlalchemy as sa
+
 from alembic import op
 
 revision: str = "0018"

@@ -136,7 +136,7 @@ class AccountRunner:
                 self._live = LiveData(self._parts, self.account)
             await self._start()
             self._pulse.ready(self._engine)
-            self._begin(self._flush_indicators(), self._poll())
+            self._begin(self._flush_indicators(), self._poll(), self._ask_broker())
             if self._live is not None:
                 live = self._live
                 self._begin(live.report(), live.backfill(), live.follow_options())
@@ -293,6 +293,13 @@ class AccountRunner:
                 pool, account_id, CommandKind.LIMITS_CHANGE, payload, SYSTEM_ACTOR
             )
             await self._receive(await commands.get(pool, command_id))
+
+    async def _ask_broker(self) -> None:
+        """What may be spent and what is lent, as long as we trade."""
+        broker, book = self._driver.broker, self._engine.book
+        await self._surroundings.ask(
+            broker, book, lambda: self._inbox.symbols, self._now, self.ask
+        )
 
     async def _look_around(self) -> None:
         """What changed in other accounts, or is known of symbols, becomes inputs."""

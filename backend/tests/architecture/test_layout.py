@@ -14,6 +14,7 @@ OVER_OTHER_NOUNS = {
     "feeds": "feed_states",
     "imports": "data_imports",
     "options": "option_contracts and options_data, together a chain",
+    "risk": "explanations, and a process that reads the journal with other limits",
     "trading_engine": "trading_state, alerts, config and events under the names asked for",
 }
 """Endpoints without a repository of their own name, and whose they use."""
