@@ -12,6 +12,7 @@ import pytest
 
 from app.adapters.clients import ibkr as session_module
 from app.adapters.clients.ibkr_options import Library
+from app.core import registry
 from app.core.errors import (
     BrokerRejected,
     BrokerUnavailable,
@@ -33,7 +34,7 @@ from app.domain.events import (
 )
 from app.domain.market import Timeframe
 from app.domain.orders import Leg, Order, OrderStatus, OrderType, Side, TimeInForce
-from app.domain.ports import BrokerLink
+from app.domain.ports import Broker, BrokerLink, BrokerSetup
 from tests.contracts.ibkr_broker import QUICK, IbkrAccount
 from tests.factories import utc
 from tests.trading import DAY, OPEN, make_bar, make_order
@@ -148,6 +149,41 @@ async def test_while_ibkrs_servers_are_away_nothing_is_sent(
     await account.relink()
     await account.broker.submit(order, OPEN)
     assert server.orders.placed == 2
+
+
+async def test_what_two_connections_said_is_never_mixed(
+    account: IbkrAccount, server: IbkrLoopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions, cuts = account.adapter._questions, [True]
+    usual = questions.executions
+
+    async def cut_once(owner: str) -> None:
+        if cuts:
+            cuts.pop()
+            server.drop()
+            await until(lambda: not account.session.is_connected)
+        await usual(owner)
+
+    monkeypatch.setattr(questions, "executions", cut_once)
+    asked = server.counted()[16]
+    server.drop()
+    await account.relink()
+    assert server.counted()[16] == asked + 2
+    assert [link.is_up for link in account.of(BrokerLink)] == [True, False, True]
+
+
+async def test_it_is_made_by_its_name_and_the_settings_alone(
+    server: IbkrLoopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in server.variables.items():
+        monkeypatch.setenv(name, value)
+    broker: Broker = registry.load("brokers", "ibkr")(BrokerSetup(account_id=1))
+    news = broker.reports()
+    link = await anext(news)
+    assert isinstance(link, BrokerLink)
+    assert link.is_up
+    await news.aclose()  # type: ignore[attr-defined]  # a generator
+    await broker.close()
 
 
 @pytest.mark.parametrize(
