@@ -13,7 +13,7 @@ import msgspec
 from app.simulation.planted import BUGS
 from app.simulation.world import Outcome, simulate
 
-CHUNK: Final = 25
+CHUNK: Final = 10
 "Seeds that one process runs before it reports."
 MOST_SEEDS: Final = 10_000
 "A planted bug must be found within so many."
