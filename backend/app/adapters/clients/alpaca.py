@@ -36,7 +36,8 @@ class AlpacaOptions(Options):
         default=None, description="Alpaca secret", json_schema_extra={**KEYS}
     )
     base_url: str = Field(
-        default="https://paper-api.alpaca.markets", description="Trading address; paper by default"
+        default="https://paper-api.alpaca.markets",
+        description="Trading address: that of paper, or https://api.alpaca.markets for real money",
     )
     data_url: str = Field(default="https://data.alpaca.markets", description="Market data address")
     stream_url: str = Field(

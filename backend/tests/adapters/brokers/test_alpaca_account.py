@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import pytest
 
 from app.core.errors import TradewrightError
-from app.domain.events import OrderFilled, OrderUnknown
+from app.domain.events import OrderFilled, OrderRejected, OrderUnknown
 from tests.adapters.brokers.alpaca_floor import AlpacaFloor
 from tests.vendors.alpaca_trading import AlpacaTrading
 
@@ -216,6 +216,54 @@ async def test_orders_made_by_hand_at_alpaca_are_in_the_books(floor: AlpacaFloor
     await floor.until(lambda: floor.held(ledger="external") == 6)
     await floor.reconcile()
     assert floor.engine.book.cash == venue.cash
+
+
+async def test_a_stop_rests_at_alpaca_and_the_target_is_held_here(floor: AlpacaFloor) -> None:
+    """Alpaca refuses the second of two closing orders, so it never gets it."""
+    await floor.start(stop=0.05, profit=0.1)
+    await floor.minute(105)
+    await floor.until(lambda: floor.server.venue.open_orders())
+    await floor.print(105)
+    await floor.until(lambda: len(floor.working()) == 2)
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
+    held = {order.leg: order.is_held for order in floor.engine.open_orders}
+    assert held == {"stop_loss": False, "take_profit": True}
+    assert not floor.of(OrderRejected)
+    await floor.print(99)
+    await floor.until(lambda: not floor.there() and not floor.working())
+    await floor.reconcile()
+    floor.check()
+
+
+async def test_an_exit_frees_the_shares_that_a_stop_binds(floor: AlpacaFloor) -> None:
+    await floor.start(stop=0.05)
+    await floor.minute(105)
+    await floor.until(lambda: floor.server.venue.open_orders())
+    await floor.print(105)
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
+    await floor.minute(100)
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["market"])
+    await floor.print(100)
+    await floor.until(lambda: not floor.there() and not floor.working())
+    assert not floor.of(OrderRejected)
+    await floor.reconcile()
+    floor.check()
+
+
+async def test_an_addition_is_refused_while_a_stop_rests_and_the_stop_stays(
+    floor: AlpacaFloor,
+) -> None:
+    """Alpaca takes a stop on the other side for a wash trade; docs/brokers/alpaca.md says so."""
+    await floor.start(stop=0.05)
+    await floor.minute(105)
+    await floor.until(lambda: floor.server.venue.open_orders())
+    await floor.print(105)
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
+    await floor.minute(109)
+    await floor.until(lambda: floor.of(OrderRejected))
+    assert "wash trade" in floor.of(OrderRejected)[0].reason
+    assert [o.type for o in floor.server.venue.open_orders()] == ["stop"]
+    floor.check()
 
 
 @pytest.mark.parametrize("seed", range(6))
