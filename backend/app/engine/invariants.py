@@ -15,6 +15,7 @@ from app.domain.executions import Execution
 from app.domain.orders import NEXT, OPEN, REOPEN, BrokerOrder, OrderStatus
 from app.engine.witness import Violation, Witness
 from app.risk.book import Book
+from app.risk.ledgers import unbalanced
 
 ZERO: Final = Decimal(0)
 GRID: Final = Decimal("1e-8")
@@ -62,17 +63,7 @@ def engine_holds(witness: Witness, book: Book) -> list[Violation]:
     told = {key: quantity for key, quantity in witness.held.items() if quantity}
     if held != told:
         found.append(Violation("I1", f"the engine holds {held}; the stream says {told}"))
-    sums: dict[str, Decimal] = {}
-    for (_, symbol), quantity in held.items():
-        sums[symbol] = sums.get(symbol, ZERO) + quantity
-    net = {symbol: quantity for symbol, quantity in book.net.items() if quantity}
-    if {symbol: quantity for symbol, quantity in sums.items() if quantity} != net:
-        found.append(Violation("I15", f"the ledgers hold {sums}; the account {net}"))
-    flows = book.deposit + sum((one.cash for one in book.ledgers.values()), ZERO)
-    if book.cash != flows:
-        found.append(
-            Violation("I15", f"the ledgers' cash makes {flows}; the account's {book.cash}")
-        )
+    found += [Violation("I15", sentence) for sentence in unbalanced(book)]
     if book.cash != witness.account_cash:
         said = witness.account_cash
         found.append(Violation("I3", f"the engine has {book.cash}; the stream says {said}"))

@@ -1,54 +1,24 @@
-"""Whether the ledgers of an account add up to it: what one lacks another would have."""
+"""Whether the ledgers of an account add up to it: what one has too much another lacks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from app.risk.book import Book
 
 ZERO: Final = Decimal(0)
 
 
-class Account(NamedTuple):
-    """What an account has as a whole."""
-
-    cash: Decimal
-    deposit: Decimal
-    positions: Mapping[str, Decimal]
-    "Signed quantity by symbol."
-
-
-class Part(NamedTuple):
-    """One ledger: its cash flow since its start, and what it holds."""
-
-    ledger: str
-    cash: Decimal
-    positions: Mapping[str, Decimal]
-
-
-def unbalanced(account: Account, parts: Iterable[Part]) -> tuple[str, ...]:
-    """What does not add up, in sentences; empty when all does. To the last decimal."""
-    return tuple(_unbalanced(account, list(parts)))
-
-
-def unbalanced_book(book: Book) -> tuple[str, ...]:
-    """The same of a running engine's book."""
-    return unbalanced(
-        Account(book.cash, book.deposit, book.net),
-        (
-            Part(one.name, one.cash, {s: p.quantity for s, p in one.positions.items()})
-            for one in book.ledgers.values()
-        ),
-    )
-
-
-def _unbalanced(account: Account, parts: list[Part]) -> Iterator[str]:
-    cash = sum((part.cash for part in parts), account.deposit)
-    if cash != account.cash:
-        yield f"cash: the account has {account.cash}, its deposit and ledgers add up to {cash}"
-    symbols = {symbol for part in parts for symbol in part.positions} | account.positions.keys()
-    for symbol in sorted(symbols):
-        held = sum((part.positions.get(symbol, ZERO) for part in parts), ZERO)
-        if held != account.positions.get(symbol, ZERO):
-            whole = account.positions.get(symbol, ZERO)
-            yield f"{symbol}: the account holds {whole}, its ledgers add up to {held}"
+def unbalanced(book: Book) -> Iterator[str]:
+    """What does not add up, in sentences; to the last decimal."""
+    cash = sum((one.cash for one in book.ledgers.values()), book.deposit)
+    if cash != book.cash:
+        yield f"the deposit and the ledgers make {cash}; the account has {book.cash}"
+    held: dict[str, Decimal] = {}
+    for ledger in book.ledgers.values():
+        for symbol, position in ledger.positions.items():
+            held[symbol] = held.get(symbol, ZERO) + position.quantity
+    for symbol in sorted({*held, *book.net}):
+        ours, whole = held.get(symbol, ZERO), book.net.get(symbol, ZERO)
+        if ours != whole:
+            yield f"the ledgers hold {ours} {symbol}; the account {whole}"
