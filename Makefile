@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UI_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.html frontend/*.json)
 NPM := npm --prefix frontend --no-audit --no-fund --loglevel=error
 
-.PHONY: help run install test lint format types contracts test-backend test-frontend e2e bench docs pages lock clean
+.PHONY: help run install test lint format types contracts test-backend sim test-frontend e2e bench docs pages lock clean
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -60,7 +60,7 @@ run: $(VENV)/.installed frontend/dist/index.html ## Start everything on paper at
 
 # ------------------------------------------------------------------ check it
 
-test: lint test-backend test-frontend ## Install what is missing and run every check and test
+test: lint test-backend sim test-frontend ## Install what is missing and run every check and test
 	@echo "make test: everything passed."
 
 lint: $(VENV)/.installed-dev frontend/node_modules/.installed ## Lint, format check, types, import contracts, dependency check, security lint
@@ -85,6 +85,9 @@ test-backend: $(VENV)/.installed-dev frontend/dist/index.html
 		$(BIN)/pytest --last-failed --last-failed-no-failures none --cov --cov-append --cov-report=; }
 	$(BIN)/coverage report --include='backend/app/domain/*,backend/app/risk/*,backend/app/engine/*' --fail-under=100
 	$(BIN)/coverage report --skip-covered --fail-under=90
+
+sim: $(VENV)/.installed-dev ## Prove the order path on 2,000 simulated worlds (SEEDS=…)
+	$(BIN)/tradewright sim run --seeds $(or $(SEEDS),2000)
 
 test-frontend: frontend/dist/index.html $(VENV)/.installed-dev
 	cd frontend && npm run --silent api:check && npm run --silent test

@@ -7,7 +7,7 @@ twice, in another order, or never. The checker reads the venue's truth, not what
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextvars import Context
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ PATIENCE: Final = 10.0
 _NETWORK: Final = 0.02
 _LATE: Final = 8.0
 _REORDERED: Final = 2.0
+_REMEMBERED: Final = timedelta(minutes=2)
+"Ended orders are listed when they were made so long before the time that was asked for."
 _RECONNECT: Final = 1.0
 _FILLING: Final = 3.0
 "Seconds in which the lists of a fresh connection are still empty, where they are at all."
@@ -143,7 +145,12 @@ class SimBroker:
 
     def _book(self, since: datetime | None) -> BrokerBook:
         venue = self._network.venue
-        shown = [order for order in venue.orders if venue.shows(order.visible_at)]
+        shown = [
+            order
+            for order in venue.orders
+            if venue.shows(order.visible_at)
+            and (order.status in OPEN or since is None or order.at >= since - _REMEMBERED)
+        ]
         fills = [
             fill.execution
             for fill in venue.fills.values()

@@ -40,7 +40,7 @@ from app.simulation.market import START, Item, Market
 from app.simulation.store import Checkpoint, Command, MemoryStore, MemoryStream
 
 BEAT_SECONDS: Final = 2.5
-RETRY_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 1.5
 CHECKPOINT_EVENTS: Final = 120
 TICK_SECONDS: Final = 5.0
 TURN_SECONDS: Final = 2.0
