@@ -132,6 +132,8 @@ class Reconciler:
         self._is_ours = False
         "A restart found something of our own: trading goes on only when a person says so."
         self._misses: dict[str, Misses] = {}
+        self._flying: dict[str, float] = {}
+        "Orders that were sent and not answered, and since when we have seen them so."
         self._lock = asyncio.Lock()
         self._due = dict.fromkeys(Scope, 0.0)
 
@@ -262,6 +264,7 @@ class Reconciler:
             policy=self.policy.adopting if is_asked else self.policy,
             is_asked=is_asked,
             currency=self._currency,
+            broker=self._broker.name,
             at=at,
         )
 
@@ -293,12 +296,15 @@ class Reconciler:
                 await self._miss(order, at)
 
     def _unanswered(self) -> list[Order]:
-        patience = timedelta(seconds=self._timing.flight)
-        at = self._clock.now()
+        """Unknown ones, and those whose answer has taken a while."""
+        now, orders = self._clock.monotonic(), self._desk.book.open.values()
+        sent = [one.client_order_id for one in orders if one.status is OrderStatus.SUBMITTED]
+        self._flying = {identity: self._flying.get(identity, now) for identity in sent}
+        late = {i for i, since in self._flying.items() if now - since >= self._timing.flight}
         return [
             order
-            for order in self._desk.book.open.values()
-            if order.status in _IN_FLIGHT and at - (order.submitted_at or order.at) >= patience
+            for order in orders
+            if order.status is OrderStatus.UNKNOWN or order.client_order_id in late
         ]
 
     async def _is_missing(self, order: Order) -> bool:

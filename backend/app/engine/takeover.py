@@ -21,6 +21,7 @@ from app.domain.orders import BrokerOrder, Order
 from app.domain.ports import BrokerBook
 from app.engine.desk import Desk
 from app.engine.reconciliation import Choice, Kind, Policy
+from app.risk.book import Record
 
 ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
@@ -37,6 +38,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     is_asked: bool
     "A person said: what the broker has is right."
     currency: str
+    broker: str
     at: datetime
 
 
@@ -97,33 +99,29 @@ def _fills(desk: Desk, case: Case) -> tuple[Input, ...]:
     listed = [one for one in case.theirs.executions if one.client_order_id == case.one.subject]
     total = sum((one.quantity for one in listed), ZERO)
     if total == order.filled_quantity:
-        return _busted(record.order, record.executions, listed, order, case.at)
+        return _busted(desk, record, listed, case)
     if case.is_asked and order.filled_quantity > record.order.filled_quantity:
         return (OrderFilled(execution=_inferred(record.order, order, case.at)),)
     return ()
 
 
-def _busted(
-    order: Order,
-    ours: list[str],
-    listed: list[Execution],
-    theirs: BrokerOrder,
-    at: datetime,
-) -> tuple[Input, ...]:
+def _busted(desk: Desk, record: Record, listed: list[Execution], case: Case) -> tuple[Input, ...]:
     """The broker's list is whole: what we have beside it was taken back."""
     whole = {one.execution_id for one in listed}
     busts = [
         ExecutionBusted(
-            broker=listed[0].broker if listed else "",
-            execution_id=execution_id,
-            client_order_id=order.client_order_id,
+            broker=booked.execution.broker if (booked := desk.fills.find(one)) else case.broker,
+            execution_id=one,
+            client_order_id=record.order.client_order_id,
             reason="the broker does not list it any more",
-            at=at,
+            at=case.at,
         )
-        for execution_id in ours
-        if execution_id not in whole
+        for one in record.executions
+        if one not in whole and one not in desk.voided
     ]
-    new = [OrderFilled(execution=one) for one in listed if one.execution_id not in ours]
+    new = [
+        OrderFilled(execution=one) for one in listed if one.execution_id not in record.executions
+    ]
     return (*busts, *new)
 
 

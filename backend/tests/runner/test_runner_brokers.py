@@ -136,9 +136,9 @@ async def test_an_order_goes_to_the_broker_and_its_fill_comes_back(
         await until(parts, READY, account_id)
         placed = await place(parts, account_id, type="limit", limit_price="99")
         assert placed["status"] == "completed", placed
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted')")
+        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')")
         venue.print("AAPL", 98)
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled')")
+        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled' AND ledger = 'manual')")
     assert venue.exchange.positions["AAPL"] == 15
     await assert_sound(parts, account_id, venue)
 
@@ -158,7 +158,7 @@ async def test_nothing_is_sent_before_the_books_were_compared(
         await until(parts, "SELECT (report ->> 'failures')::int > 0 FROM broker_states")
         assert [kind for kind, _ in venue.requests if kind == "submit"] == []
         venue.faults.book_fails = None
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted')")
+        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')")
     kinds = [kind for kind, _ in venue.requests]
     assert kinds.index("book") < kinds.index("submit")
 
@@ -170,12 +170,12 @@ async def test_fills_during_an_outage_are_recovered_and_the_outage_is_told(
     async with trading(parts):
         await until(parts, READY, account_id)
         await place(parts, account_id, type="limit", limit_price="99")
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted')")
+        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')")
         venue.disconnect("cable cut")
         await until(parts, "SELECT state = 'down' FROM broker_states")
         venue.print("AAPL", 98)
         venue.connect()
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled')")
+        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled' AND ledger = 'manual')")
         await until(parts, READY, account_id)
     (lost,) = await told(parts, "system", "broker_disconnected")
     assert (lost["broker"], lost["reason"]) == ("venue (Real)", "cable cut")
