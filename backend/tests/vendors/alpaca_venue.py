@@ -390,6 +390,7 @@ class Venue:
         self._tell(status, order, at=at, **more)
 
     def _tell(self, event: str, order: VenueOrder, at: datetime | None = None, **more: Any) -> None:
+        order.updated_at = self.clock()
         told = {"event": event, "timestamp": stamp(at or self.clock()), "order": order.view()}
         self.news.append({**told, **more})
 

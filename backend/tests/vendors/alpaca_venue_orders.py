@@ -62,6 +62,7 @@ class VenueOrder:
     replaced_by: str | None = None
     times: dict[str, datetime] = field(default_factory=dict)
     "When it was filled, canceled, …: `filled_at` and so on."
+    updated_at: datetime | None = None
     is_elected: bool = False
     "A stop whose price was reached."
 
@@ -84,7 +85,7 @@ class VenueOrder:
         return {
             "id": self.id, "client_order_id": self.client_order_id,
             "created_at": stamp(self.created_at), "submitted_at": stamp(self.created_at),
-            "updated_at": stamp(max([self.created_at, *self.times.values()])),
+            "updated_at": stamp(self.updated_at or self.created_at),
             **{name: stamp(self.times[name]) if name in self.times else None for name in stamps},
             "replaced_by": self.replaced_by, "replaces": self.replaces,
             "asset_id": "b0b6dd9d-8b9b-48a9-ba46-b9d54906e415", "symbol": self.symbol,

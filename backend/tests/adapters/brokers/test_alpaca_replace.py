@@ -202,12 +202,34 @@ async def test_an_order_that_was_changed_while_nobody_listened_is_in_the_book(
 async def test_old_news_of_an_order_does_not_undo_newer_ones(alpaca: AlpacaTrading) -> None:
     async with joined(alpaca) as it:
         await it.broker.submit(limit(100), OPEN)
+        await until(lambda: len(it.of(OrderAccepted)) == 2)
+        late = {"event": "new", "order": the_order(alpaca).view()}
         alpaca.venue.print("AAPL", 100, 3)
-        late = alpaca.venue.take_news()[0]
-        alpaca.venue.news.append(late)
+        alpaca.venue.take_news()
         await it.broker.book()
+        alpaca.venue.news.append(late)
         await alpaca.tell()
-        await until(lambda: it.of(OrderAccepted))
+        await until(lambda: len(it.of(OrderAccepted)) == 3)
         await it.broker.replace(limit(100, quantity=9), OPEN)
         asked = [request.body for request in alpaca.asked if request.method == "PATCH"]
         assert asked[0]["qty"] == "6"
+
+
+async def test_a_replace_after_one_that_the_exchange_refused_has_an_id_of_its_own(
+    alpaca: AlpacaTrading,
+) -> None:
+    alpaca.venue.confirms_replaces = False
+    async with joined(alpaca) as it:
+        await it.broker.submit(limit(100), OPEN)
+        await it.broker.replace(limit(90), OPEN)
+        old, new = alpaca.venue.orders.values()
+        alpaca.venue._pending.clear()
+        alpaca.venue.reject(new.id)
+        alpaca.venue.push(old.id, "order_replace_rejected", "new")
+        await alpaca.tell()
+        await until(lambda: len(it.of(ChangeRejected)) == 2)
+        alpaca.venue.confirms_replaces = True
+        await it.broker.replace(limit(91), OPEN)
+        await until(lambda: it.of(OrderReplaced))
+    ids = [order.client_order_id for order in alpaca.venue.orders.values()]
+    assert ids == [MINE, f"{MINE}~1", f"{MINE}~2"]
