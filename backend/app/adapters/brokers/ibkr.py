@@ -35,6 +35,7 @@ from app.core.errors import (
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.events import BrokerReport, FundsSeen, SliceClosed
+from app.domain.market import SliceOpened
 from app.domain.orders import BrokerOrder, Order
 from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerSetup
 
@@ -44,6 +45,8 @@ KEPT: Final = timedelta(days=2)
 "How long an order that ended is known here."
 Write = Callable[[Any], None]
 "Writes a message with the library's client."
+FEW: Final = 100
+"So many instruments are looked up at once; of more, those that are watched."
 log = get_logger("trading")
 
 
@@ -160,7 +163,9 @@ class Adapter:
 
     def observe(self, seen: object) -> Iterable[BrokerReport]:
         """Only to learn which symbols may be traded soon: their contracts are looked up."""
-        if isinstance(seen, SliceClosed) and self._link.is_up:
+        if isinstance(seen, SliceOpened) and self._link.is_up:
+            self._contracts.ask(seen.opens)
+        elif isinstance(seen, SliceClosed) and self._link.is_up:
             self._contracts.ask(bar.symbol for bar in seen.bars)
         return ()
 
@@ -193,6 +198,7 @@ class Adapter:
         held = await self._questions.positions(self._desk.account)
         money = await self._questions.money(self._desk.account)
         self._check_link()
+        self._contracts.ask(held)
         if epoch != self._desk.epoch:
             raise BrokerUnavailable(
                 "The connection broke while the books were read.", api_name=NAME
@@ -358,7 +364,9 @@ class Adapter:
         self._executions.flush()
         for contract, order, state in await self._questions.completed_orders():
             self._note_end(contract, order, state)
-        self._contracts.ask(self._setup.instruments)
+        self._contracts.begin()
+        if len(self._setup.instruments) <= FEW:
+            self._contracts.ask(self._setup.instruments)
 
     def _note_end(self, contract: Any, order: Any, state: Any) -> None:  # noqa: ANN401
         """An order that we placed in this life, and whose end we did not hear of."""

@@ -254,7 +254,8 @@ class Desk:
             if code == HELD:
                 self._accept(one)
             return
-        log.warning("ibkr_order_message", order=one.identity, code=code, text=said)
+        note = log.info if verdict is Verdict.CANCELED else log.warning
+        note("ibkr_order_message", order=one.identity, code=code, text=said)
         one.said = (code, text)
         no = BrokerRejected(text, api_name=NAME, code=code)
         if verdict is not Verdict.UNCLEAR and _fail(one, "replace", no):

@@ -1,7 +1,9 @@
 """Which account of the Gateway's login is traded, how, and what its symbols are at IBKR."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -60,17 +62,28 @@ def account_of(names: Sequence[str], wanted: str | None, mode: AccountMode) -> s
 
 
 class Contracts:
-    """Contracts by our symbol, asked for beside everything else: an order cannot wait for one."""
+    """Contracts by our symbol, asked for beside everything else: an order cannot wait for one.
+
+    One at a time, so that questions never use up what IBKR lets us send; what an order waits for
+    comes first.
+    """
 
     def __init__(self, session: IbkrSession) -> None:
         self._session = session
         self._known: dict[str, Any] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._wanted: deque[str] = deque()
+        self._unknown: set[str] = set()
+        "Asked for in this connection, and not had."
+        self._asking: asyncio.Task[None] | None = None
 
     def get(self, symbol: str) -> Any:  # noqa: ANN401 - of a library that is loaded by name
         """Raises BrokerUnavailable while it is being asked for."""
         if symbol not in self._known:
-            self.ask([symbol])
+            self._unknown.discard(symbol)
+            with suppress(ValueError):
+                self._wanted.remove(symbol)
+            self._wanted.appendleft(symbol)
+            self._start()
             raise BrokerUnavailable(
                 f"What {symbol} is at IBKR is being looked up.",
                 api_name=NAME,
@@ -79,22 +92,36 @@ class Contracts:
         return self._known[symbol]
 
     def ask(self, symbols: Iterable[str]) -> None:
-        """Look up those that are not known yet."""
+        """Look up those that were not asked for yet."""
+        waiting = set(self._wanted)
         for symbol in symbols:
-            if symbol not in self._known and symbol not in self._asking:
-                self._asking[symbol] = asyncio.create_task(self._find(symbol))
+            if symbol not in self._known and symbol not in self._unknown | waiting:
+                self._wanted.append(symbol)
+        self._start()
+
+    def begin(self) -> None:
+        """A new connection: what was not had before may be now."""
+        self._unknown.clear()
 
     @property
     def is_asking(self) -> bool:
-        return bool(self._asking)
+        return self._asking is not None
 
     async def close(self) -> None:
-        await end(list(self._asking.values()))
+        await end([self._asking])
 
-    async def _find(self, symbol: str) -> None:
+    def _start(self) -> None:
+        if self._asking is None and self._wanted:
+            self._asking = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
         try:
-            self._known[symbol] = await self._session.contract(symbol)
-        except TradewrightError as error:
-            log.warning("ibkr_contract_unknown", symbol=symbol, error=str(error))
+            while self._wanted:
+                symbol = self._wanted.popleft()
+                try:
+                    self._known[symbol] = await self._session.contract(symbol)
+                except (TradewrightError, ConnectionError) as error:
+                    self._unknown.add(symbol)
+                    log.warning("ibkr_contract_unknown", symbol=symbol, error=str(error))
         finally:
-            self._asking.pop(symbol, None)
+            self._asking = None

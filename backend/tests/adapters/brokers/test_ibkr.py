@@ -32,7 +32,8 @@ from app.domain.events import (
     OrderReplaced,
     SliceClosed,
 )
-from app.domain.market import Timeframe
+from app.domain.instruments import Instrument
+from app.domain.market import SliceOpened, Timeframe
 from app.domain.orders import Leg, Order, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.ports import Broker, BrokerLink, BrokerSetup
 from tests.contracts.ibkr_broker import QUICK, IbkrAccount
@@ -403,6 +404,20 @@ async def test_symbols_that_are_watched_are_known_in_time(
     assert not list(account.broker.observe(seen))
     await until(lambda: not account.adapter.is_looking_up)
     await account.broker.submit(limit(symbol="XYZ"), OPEN)
+
+
+async def test_a_market_full_of_instruments_is_not_looked_up(server: IbkrLoopback) -> None:
+    many = {f"S{n}": Instrument(f"S{n}") for n in range(101)}
+    account = IbkrAccount(server, instruments=many)
+    await account.start()
+    assert server.counted()[9] == 0
+    account.broker.observe(SliceOpened(OPEN, DAY, {"AAPL": 100.0, "NONE": 1.0}))
+    await until(lambda: not account.adapter.is_looking_up)
+    account.broker.observe(SliceOpened(OPEN, DAY, {"AAPL": 100.0, "NONE": 1.0}))
+    assert not account.adapter.is_looking_up
+    await account.broker.submit(limit(), OPEN)
+    assert server.counted()[9] == 2
+    await account.stop()
 
 
 async def test_beyond_ibkrs_pace_nothing_is_queued(account: IbkrAccount) -> None:
