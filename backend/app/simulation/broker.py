@@ -94,7 +94,10 @@ class SimBroker:
         """Asynchronous, as real ones are: the answer says that it arrived, reports say the rest."""
         self._ready()
         self._wrote("submit", order.client_order_id)
-        return await self._change(lambda: self._place(order))
+        told = await self._change(lambda: self._place(order))
+        if self._network.happens(self._network.profile.hung):
+            await asyncio.get_running_loop().create_future()  # for ever
+        return told
 
     def _place(self, order: Order) -> Sequence[BrokerReport]:
         self._network.venue.place(order)

@@ -67,6 +67,8 @@ class World(Protocol):
 
     def commit_delay(self) -> float: ...
 
+    def refuses(self) -> bool: ...
+
     def on_wire(self, process: "Process", kind: str, identity: str) -> None: ...
 
     def ended(self, process: "Process", error: BaseException | None) -> None: ...
@@ -174,11 +176,16 @@ class Process:
         await self._take_lease()
         self._aside(self._keep_lease())
         stream = self._parts.stream(
-            world.store, self._epoch, world.wall, world.commit_delay, world.failpoint
+            world.store,
+            self._epoch,
+            world.wall,
+            world.commit_delay,
+            world.failpoint,
+            world.refuses,
         )
         await stream.reach()
         self._gate.read()
-        self.engine = engine = self._made_engine()
+        self.engine = engine = engine_of(world, self._parts.engine)
         world.recovered(self, recover(engine, world.store))
         broker = self._parts.broker(world.network, world.wall, self._wrote, world.abilities)
         driver = self._parts.driver(
@@ -347,21 +354,6 @@ class Process:
 
     # -------------------------------------------------------------------------------- inside
 
-    def _made_engine(self) -> Engine:
-        world = self._world
-        account = AccountSetup(
-            account_id=world.store.account_id,
-            cash=world.store.starting_cash,
-            limits=world.limits,
-        )
-        made: Engine = self._parts.engine(
-            account,
-            strategies=strategy.make,
-            histories=Windows(),
-            abilities=world.abilities,
-        )
-        return made
-
     def _wrote(self, kind: str, identity: str) -> None:
         self._world.failpoint(f"before {kind}")
         self._world.on_wire(self, kind, identity)
@@ -374,6 +366,17 @@ class Process:
             store.checkpoint = Checkpoint(store.seq, msgspec.json.encode(driver.engine.state()))
 
 
+def engine_of(world: World, make: Any = Engine) -> Engine:  # noqa: ANN401 - a class, or a bug
+    """A fresh engine of the run's account."""
+    account = AccountSetup(
+        account_id=world.store.account_id, cash=world.store.starting_cash, limits=world.limits
+    )
+    made: Engine = make(
+        account, strategies=strategy.make, histories=Windows(), abilities=world.abilities
+    )
+    return made
+
+
 def _is_before(item: Item, end: datetime | None) -> bool:
     if end is None:
         return False
@@ -382,10 +385,13 @@ def _is_before(item: Item, end: datetime | None) -> bool:
     return occurred_at(item) <= end
 
 
-def recover(engine: Engine, store: MemoryStore) -> list[str]:
-    """The checkpoint, then every input again; where decisions differ from the journaled ones."""
+def recover(engine: Engine, store: MemoryStore, *, is_whole: bool = False) -> list[str]:
+    """The checkpoint, then every input again; where decisions differ from the journaled ones.
+
+    `is_whole`: from the first event on, without the checkpoint.
+    """
     after = 0
-    if store.checkpoint is not None:
+    if store.checkpoint is not None and not is_whole:
         after = store.checkpoint.seq
         engine.restore(msgspec.json.decode(store.checkpoint.state, type=EngineState))
     differences: list[str] = []

@@ -31,6 +31,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     "429: certainly not done."
     failing: float = 0.0
     "5xx: perhaps done."
+    hung: float = 0.0
+    "It arrives, and whoever sent it waits for ever."
     rejected: float = 0.0
     "A definite no: at once, or only after the acknowledgement."
     # F6: reports
@@ -56,6 +58,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     # F1, F2, F9, F16
     crashes: int = 0
     crash_at_commit: float = 0.0
+    refused_commits: float = 0.0
+    "F10: the database refuses to append; nothing of it is stored."
     pauses: int = 0
     "SIGSTOP for longer than the lease, then SIGCONT: a zombie."
     database_outages: int = 0
@@ -97,6 +101,7 @@ def chaos(rng: Random) -> Profile:
         manual_orders=_times(rng, 2),
         crashes=_times(rng, 3),
         crash_at_commit=rng.choice((0.0, 0.0, 0.01, 0.03)),
+        refused_commits=rng.choice((0.0, 0.0, 0.0, 0.01)),
         pauses=_times(rng, 2),
         database_outages=_times(rng, 2),
         second_engine=rng.random() < 0.3,
@@ -109,7 +114,7 @@ def chaos(rng: Random) -> Profile:
 
 
 _PROBABLE: Final = (
-    "request_lost", "answer_lost", "late", "throttled", "failing", "rejected", "duplicated",
+    "request_lost", "answer_lost", "late", "throttled", "failing", "hung", "rejected", "duplicated",
     "reordered", "early_fills", "overfilled", "busted", "corrected", "hesitant", "gaps", "repeated",
     "late_bars", "bad_ticks",
 )  # fmt: skip
@@ -117,7 +122,7 @@ _PROBABLE: Final = (
 
 def _broker(rng: Random) -> Profile:
     drawn: dict[str, Any] = {
-        name: rng.choice(FRACTIONS[1:]) for name in rng.sample(_PROBABLE[:13], 5)
+        name: rng.choice(FRACTIONS[1:]) for name in rng.sample(_PROBABLE[:14], 5)
     }
     return Profile(name="broker", **drawn, disconnects=2, is_idempotent=rng.random() < 0.5)
 

@@ -22,7 +22,17 @@ from app.engine.invariants import OrderRow, Tables
 from app.repositories.chain import GENESIS, Record
 from app.repositories.folds.book import Book, InstrumentIds
 from app.repositories.folds.rows import Row
-from app.repositories.folds.tables import ACCOUNTS, DEPLOYMENTS, LEDGERS, ORDERS, POSITIONS
+from app.repositories.folds.tables import (
+    ACCOUNTS,
+    DEPLOYMENTS,
+    EXECUTIONS,
+    LEDGERS,
+    ORDERS,
+    POSITIONS,
+    SIGNALS,
+    TARGETS,
+    TRADES,
+)
 from app.repositories.journal import stream_of
 from app.repositories.journal_batch import Batch
 from app.repositories.leases import SECONDS as LEASE_SECONDS
@@ -30,6 +40,8 @@ from app.repositories.projection import apply
 
 KEY: Final = b"simulation" * 4
 _ORDER_IDS: Final = 10_000
+FOLDED: Final = (ACCOUNTS, LEDGERS, POSITIONS, ORDERS, EXECUTIONS, SIGNALS, TARGETS, TRADES)
+"Tables of which the whole fold is compared."
 _STRICTNESS: Final = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 
 
@@ -172,6 +184,13 @@ class MemoryStore:
             return -math.inf
         return next((c.created_at for c in self.commands if c.id == cause.command_id), -math.inf)
 
+    def folded(self) -> Book:
+        """Fresh tables with the whole stream folded into them."""
+        book = self.new_book()
+        for record, event in zip(self.records, self.events, strict=True):
+            apply(book, record, event)
+        return book
+
     # -------------------------------------------------------------------------------- people
 
     def halt(self) -> None:
@@ -250,11 +269,13 @@ class MemoryStream:
         now: Callable[[], datetime],
         delay: Callable[[], float],
         failpoint: Callable[[str], None],
+        refuses: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`failpoint` may end the process, before a commit and after it."""
+        """`failpoint` may end the process, before a commit and after it; `refuses`: disk full."""
         self.seq = store.seq
         self._store, self._epoch = store, epoch
         self._now, self._delay, self._failpoint = now, delay, failpoint
+        self._refuses = refuses
         self._broken: str | None = None
 
     async def append(self, entries: Sequence[Entry]) -> int:
@@ -263,6 +284,9 @@ class MemoryStream:
             raise JournalError(f"Stream {self._store.stream} {self._broken}.")
         await self.reach()
         self._failpoint("before commit")
+        if self._refuses():
+            self._broken = "failed and must be opened anew"
+            raise JournalError(f"Stream {self._store.stream} could not be appended to: disk full")
         try:
             self.seq = self._store.commit(entries, self._epoch, self._now())
         except Fenced:

@@ -107,6 +107,10 @@ class SimWorld:
         is_slow = self.rng.random() < _SLOW_COMMITS
         return self.rng.expovariate(1 / (_COMMIT * 50 if is_slow else _COMMIT))
 
+    def refuses(self) -> bool:
+        """Whether the database refuses this commit."""
+        return not self.is_over and self.rng.random() < self.profile.refused_commits
+
     def failpoint(self, where: str) -> None:
         """The process may die right here."""
         if self.is_over or self.rng.random() >= self.profile.crash_at_commit:
