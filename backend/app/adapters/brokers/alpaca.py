@@ -291,7 +291,9 @@ class Adapter:
     async def _joined(self) -> BrokerLink:
         """The stream listens to us: say so, with what the account is allowed."""
         account = await self._reads.account()
-        self.abilities = msgspec.structs.replace(self.abilities, can_short=account.shorting_enabled)
+        self.abilities = msgspec.structs.replace(
+            self.abilities, can_short=bool(account.shorting_enabled)
+        )
         self._is_up = True
         return BrokerLink(is_up=True, reason=account.hindrance or "", at=self._clock.now())
 

@@ -39,11 +39,11 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     client_order_id: str
-    symbol: str = ""
-    "Empty where several legs are one order."
-    side: str = ""
-    type: str = ""
-    time_in_force: str = ""
+    symbol: str | None = None
+    "Empty or missing, as the next three may be, where several legs are one order."
+    side: str | None = None
+    type: str | None = None
+    time_in_force: str | None = None
     status: str = ""
     qty: Decimal | None = None
     filled_qty: Decimal | None = None
@@ -128,10 +128,10 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     buying_power: Decimal | None = None
     multiplier: Decimal | None = None
     status: str = "ACTIVE"
-    shorting_enabled: bool = True
-    trading_blocked: bool = False
-    account_blocked: bool = False
-    trade_suspended_by_user: bool = False
+    shorting_enabled: bool | None = True
+    trading_blocked: bool | None = False
+    account_blocked: bool | None = False
+    trade_suspended_by_user: bool | None = False
     pattern_day_trader: bool | None = None
     daytrade_count: int | None = None
 
@@ -151,14 +151,14 @@ class AssetRow(msgspec.Struct, frozen=True, kw_only=True):
     """What may be done with a symbol."""
 
     symbol: str
-    tradable: bool = False
-    shortable: bool = False
-    easy_to_borrow: bool = False
+    tradable: bool | None = False
+    shortable: bool | None = False
+    easy_to_borrow: bool | None = False
 
     @property
     def is_lent(self) -> bool:
         """Alpaca lends nothing that is hard to borrow."""
-        return self.tradable and self.shortable and self.easy_to_borrow
+        return bool(self.tradable and self.shortable and self.easy_to_borrow)
 
 
 def execution_id(order_id: str, filled: Decimal) -> str:
@@ -172,9 +172,9 @@ def execution_id(order_id: str, filled: Decimal) -> str:
     return f"{order_id}:{filled.normalize():f}"
 
 
-def side_of(said: str) -> Side:
+def side_of(said: str | None) -> Side:
     """`buy`, `sell`, and `sell_short` where activities say so."""
-    return Side.BUY if said.startswith("buy") else Side.SELL
+    return Side.BUY if (said or "").startswith("buy") else Side.SELL
 
 
 def status_of(row: OrderRow) -> OrderStatus:
@@ -207,7 +207,7 @@ def broker_order(chain: Sequence[OrderRow], client_order_id: str | None) -> Brok
     return BrokerOrder(
         broker_order_id=first.id if client_order_id is None else last.id,
         client_order_id=client_order_id,
-        symbol=last.symbol,
+        symbol=last.symbol or "",
         side=side_of(last.side),
         quantity=total(chain),
         status=status,
@@ -215,7 +215,7 @@ def broker_order(chain: Sequence[OrderRow], client_order_id: str | None) -> Brok
         limit_price=last.limit_price,
         stop_price=last.stop_price,
         trail=last.trail,
-        time_in_force=_TIMES.get(last.time_in_force, TimeInForce.DAY),
+        time_in_force=_TIMES.get(last.time_in_force or "", TimeInForce.DAY),
         filled_quantity=filled,
         average_price=round(spent / filled, 8) if filled else None,
         at=first.submitted_at,
@@ -251,7 +251,7 @@ def streamed(update: Update, client_order_id: str, at: datetime, identity: str) 
         broker=NAME,
         client_order_id=client_order_id,
         ledger=EXTERNAL,
-        symbol=update.order.symbol,
+        symbol=update.order.symbol or "",
         side=side_of(update.order.side).value,
         quantity=update.qty or ZERO,
         price=update.price or ZERO,

@@ -125,12 +125,13 @@ async def test_a_trailing_stop_is_changed_by_its_distance(alpaca: AlpacaTrading)
         assert it.of(OrderReplaced)[0].trail == 4
 
 
+@pytest.mark.parametrize("symbol", ["", None])
 async def test_an_order_of_several_legs_is_left_to_the_comparison_of_positions(
-    alpaca: AlpacaTrading,
+    alpaca: AlpacaTrading, symbol: Any
 ) -> None:
     async with joined(alpaca) as it:
         order = by_hand(alpaca)
-        order.symbol = ""
+        order.symbol = symbol
         alpaca.venue.push(order.id, "new")
         alpaca.venue.take_news()
         alpaca.venue.push(order.id, "new")
