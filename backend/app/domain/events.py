@@ -17,7 +17,7 @@ import msgspec
 from app.domain.deployments import Deployment, TradingState
 from app.domain.executions import Execution
 from app.domain.market import Bar, Timeframe
-from app.domain.orders import BrokerOrder, Order, OrderChange, OrderType, Side
+from app.domain.orders import BrokerOrder, Order, OrderChange, OrderType, Side, TimeInForce
 from app.domain.portfolio import Position, Trade
 from app.domain.signals import Signal, Target
 
@@ -313,6 +313,19 @@ class FundsSeen(Fact, frozen=True, kw_only=True):
 
     buying_power: Decimal | None
     settled_cash: Decimal | None = None
+    at: datetime
+
+
+class AbilitiesSeen(Fact, frozen=True, kw_only=True):
+    """What the account's broker can do by itself, from now on: we hold the rest.
+
+    Journaled, so that the stream alone explains what was held (`domain.ports.BrokerAbilities`).
+    """
+
+    order_types: tuple[OrderType, ...]
+    times_in_force: tuple[TimeInForce, ...]
+    can_replace: bool
+    links_orders: bool
     at: datetime
 
 
@@ -650,6 +663,7 @@ Input = (
     | OrdersElsewhere
     | InstrumentSeen
     | FundsSeen
+    | AbilitiesSeen
     | HoldingSeen
     | CashSeen
     | Reconciled

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from app.domain.events import (
+    AbilitiesSeen,
     CancelRequested,
     Event,
     OrderApproved,
@@ -76,6 +77,8 @@ class Desk:
         self, book: Book, risk: RiskEngine, abilities: BrokerAbilities = EVERYTHING
     ) -> None:
         self.book, self.risk, self.abilities = book, risk, abilities
+        self.told_abilities: AbilitiesSeen | None = None
+        "Where the abilities are from the stream."
         self.standings: dict[Key, Standing] = {}
         self.out: Final[list[Event]] = []
         self.emit: Final[Callable[[Event], None]] = self.out.append

@@ -21,6 +21,7 @@ from app.domain.deployments import (
     deployment_of,
 )
 from app.domain.events import (
+    AbilitiesSeen,
     BarLate,
     BarsCorrected,
     CashSeen,
@@ -286,6 +287,7 @@ class Engine:
             voided=list(self.desk.voided),
             rejections=dict(self.desk.rejections),
             unchangeable=list(self.desk.unchangeable),
+            abilities=self.desk.told_abilities,
             unexplained=dict(self.desk.unexplained),
             is_held_for_books=self.desk.is_held_for_books,
             runtimes=self._deployments.snapshot(),
@@ -308,6 +310,8 @@ class Engine:
         self.desk.voided = dict.fromkeys(state.voided)
         self.desk.rejections = dict(state.rejections)
         self.desk.unchangeable = dict.fromkeys(state.unchangeable)
+        if state.abilities is not None:
+            surroundings.on_abilities(self.desk, state.abilities)
         self.desk.unexplained = dict(state.unexplained)
         self.desk.is_held_for_books = state.is_held_for_books
         self._deployments.restore(state.runtimes)
@@ -354,6 +358,7 @@ _REPORTS: Final[dict[type, Callable[[Desk, Any], None]]] = {
     OrdersElsewhere: surroundings.on_orders_elsewhere,
     InstrumentSeen: surroundings.on_instrument,
     FundsSeen: surroundings.on_funds,
+    AbilitiesSeen: surroundings.on_abilities,
     HoldingSeen: adoption.on_holding,
     CashSeen: adoption.on_cash,
     Reconciled: adoption.on_reconciled,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.domain.deployments import Deployment, DeploymentState
-from app.domain.events import CorporateActionDue
+from app.domain.events import AbilitiesSeen, CorporateActionDue
 from app.domain.fills import BookedFill
 from app.domain.signals import Target
 from app.risk.book import BookSnapshot
@@ -84,6 +84,7 @@ class EngineState(msgspec.Struct, kw_only=True):
     voided: list[str] = []
     rejections: dict[str, int] = {}
     unchangeable: list[str] = []
+    abilities: AbilitiesSeen | None = None
     unexplained: dict[str, tuple[str, str]] = {}
     is_held_for_books: bool = False
     actions: list[CorporateActionDue] = []

@@ -222,6 +222,7 @@ JOURNAL_ONLY: Final = frozenset(
         ev.OrdersElsewhere,
         ev.InstrumentSeen,
         ev.FundsSeen,
+        ev.AbilitiesSeen,
         ev.HoldingSeen,
         ev.CashSeen,
         ev.ReconciliationDifference,
@@ -358,7 +359,7 @@ class Projection:
         """Let one more event change the rows."""
         apply(self.book, record, event)
 
-    def take(self) -> tuple[str, bytes, list[tuple[str, str]]]:
+    def take(self) -> tuple[str, list[str], list[tuple[str, str]]]:
         """The CTEs that store what changed since the last call, the rows, and whom to notify."""
         sql, rows = self.book.rows.take()
         notices, self.book.notices = self.book.notices, []

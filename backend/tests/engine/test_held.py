@@ -18,6 +18,7 @@ from app.domain.events import (
 from app.domain.orders import Order, OrderType, TimeInForce
 from app.domain.ports import BrokerAbilities
 from app.engine.paper import PaperBroker
+from app.engine.surroundings import told_of
 from tests.trading import MINUTE, SilentBroker, World, make_execution
 
 D = Decimal
@@ -323,3 +324,22 @@ def test_a_halt_leaves_an_exit_that_took_the_place_of_the_stop() -> None:
     world.command("trading_halt", reason="panic")
     (exit_,) = world.engine.open_orders
     assert (exit_.leg, exit_.pending) == ("exit", "none")
+
+
+# ------------------------------------------------------------------------- told by the stream
+
+
+def test_what_a_broker_can_do_is_learned_from_the_stream_and_kept() -> None:
+    world = World(broker=Modest(UNLINKED))
+    assert world.engine.state().abilities is None
+    told = told_of(UNLINKED, world.now)
+    world.step(told)
+    world.bar(100)
+    world.order("buy", 10, stop_loss=95, take_profit=110)
+    world.bar(100)
+    assert held_here(world) == [("take_profit", "limit", 10)]
+    other = World(sessions=False)
+    other.engine.restore(world.engine.state())
+    assert other.engine.desk.abilities.links_orders is False
+    assert other.engine.state() == world.engine.state()
+    assert told_of(other.engine.desk.abilities, told.at) == told
