@@ -7,14 +7,17 @@ from app.domain.deployments import TradingState
 from app.domain.events import (
     ClockTicked,
     Event,
+    ExecutionCorrected,
     OrderCanceled,
     OrderExpired,
+    OrderFilled,
     OrderRejected,
     Reconciled,
     SessionClosed,
     SessionOpened,
     SliceClosed,
 )
+from app.domain.executions import Execution
 from app.domain.orders import OPEN, Leg, OrderStatus
 from app.engine import invariants
 from app.engine.engine import Engine
@@ -94,6 +97,8 @@ class Checker:
                 self._bars_are_true(event)
             elif isinstance(event, _ENDS):
                 self._is_over_there(event)
+            elif isinstance(event, OrderFilled | ExecutionCorrected):
+                self._is_real(event.execution)
         names = " ".join(record.event_type for record in records if record.caused_by is None)
         self._world.note(f"commit {records[-1].seq} {names}")
         self._world.in_world(self._world.commit_delay(), self.follower.hear)
@@ -131,6 +136,19 @@ class Checker:
         for order in self._world.venue.by_id.get(event.client_order_id, ()):
             if order.status in OPEN:
                 self.say("I17", f"{event.client_order_id} ends here and lives at the broker")
+
+    def _is_real(self, execution: Execution) -> None:
+        """I5 in the small: a fill that is journaled happened, under this id and with these numbers.
+
+        Reconciliation would take back what was made up; until then it would have been acted on.
+        """
+        venue, identity = self._world.venue, execution.execution_id
+        fill = venue.fills.get(identity)
+        real = venue.undone.get(identity) if fill is None else fill.execution
+        if real is None:
+            self.say("I5", f"execution {identity} is not the broker's")
+        elif (real.signed_quantity, real.price) != (execution.signed_quantity, execution.price):
+            self.say("I5", f"execution {identity} has other numbers at the broker")
 
     def on_wire(self, kind: str, identity: str) -> None:
         """Something leaves a process, right now."""
