@@ -35,6 +35,7 @@ class Schedule:
         self._due = sorted(found, key=lambda one: (one[0], one[1].symbol, _ORDER[_kind(one[1])]))
         self._days = [day for day, _ in self._due]
         self._on_time = {id(action): _on_time(action, calendar) for _, action in self._due}
+        self.symbols: Final = frozenset(action.symbol for _, action in self._due)
 
     def due(self, after: date | None, session: date, at: datetime) -> list[CorporateActionDue]:
         """What is due after session `after` (None: with `session` alone) up to `session`.

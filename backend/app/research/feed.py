@@ -47,6 +47,8 @@ class Feed:
         self.visit_all = visit_all
         self.visited = 0
         self._actions = actions
+        self._acted_on: frozenset[str] = actions.symbols if actions else _NOBODY
+        "Symbols that may become others, which are worth then what these were."
         self._first = 0
         "First slice of the session."
         self._readers: list[Runtime] = []
@@ -274,7 +276,7 @@ class Feed:
         # Nobody asks for the price of what is neither held nor ordered before its next bar,
         # except for panels, which may want what has no bar in a slice.
         held = {s for s, q in book.net.items() if q}
-        for symbol in held | {s for _, s in book.by_key} | self._panel_symbols:
+        for symbol in held | {s for _, s in book.by_key} | self._panel_symbols | self._acted_on:
             track = self.market.tracks.get(symbol)
             if track is None:
                 continue
