@@ -51,6 +51,9 @@ class IbkrAccount:
         self.broker: Broker = self.adapter
         self.told: list[Any] = []
         "What `reports` told."
+        self.listens = asyncio.Event()
+        "Off, reports are taken out and not dealt with, as while the engine is busy."
+        self.listens.set()
         self._hearing: asyncio.Task[None] | None = None
 
     @property
@@ -82,6 +85,7 @@ class IbkrAccount:
 
     async def _hear(self) -> None:
         async for report in self.broker.reports():
+            await self.listens.wait()
             self.told.append(report)
 
     @property

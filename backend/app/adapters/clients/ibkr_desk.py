@@ -346,11 +346,7 @@ class Desk:
         Of an order that was taken over, only who compares the books knows which part is ours.
         """
         if one.is_ours:
-            report = replaced(one, self._clock.now())
-            self._tell(report)  # in its place among the fills, whoever waits for it
-            waiting = one.waiting.get("replace")
-            if waiting is not None and not waiting.done():
-                waiting.set_result((report,))
+            self._answer(one, "replace", replaced(one, self._clock.now()))
 
     def _reject(self, one: Tracked, reason: str) -> None:
         at = self._clock.now()

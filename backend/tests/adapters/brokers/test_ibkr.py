@@ -737,6 +737,7 @@ async def test_a_change_keeps_the_order(account: IbkrAccount) -> None:
     ticket = account.ticket()
     assert both(ticket.quantity, ticket.filled, ticket.limit) == (12, 4, 169)
     placed = account.server.orders.placed
+    assert account.names() == ["OrderFilled"]  # told once: who asked has the answer
     (same,) = await account.broker.replace(limit(169, quantity=12), OPEN)
     assert (same, account.server.orders.placed) == (told, placed)
 
@@ -787,6 +788,17 @@ async def test_a_refused_change_leaves_the_order(account: IbkrAccount) -> None:
         await account.broker.replace(limit(172), OPEN)
 
 
+async def test_a_refused_change_does_not_explain_a_later_end(account: IbkrAccount) -> None:
+    await account.broker.submit(limit(), OPEN)
+    account.server.orders.reject(201, "Order rejected - reason: of the change")
+    with pytest.raises(BrokerRejected, match="of the change"):
+        await account.broker.replace(limit(171), OPEN)
+    ticket = account.ticket()
+    ticket.state, ticket.tag.status = "canceled", "Cancelled"
+    account.server.orders.tell(ticket)
+    await account.wait_for("OrderCanceled")
+
+
 async def test_a_change_that_comes_too_late_brings_the_fill(account: IbkrAccount) -> None:
     await account.broker.submit(limit(), OPEN)
     account.server.orders.keeps_news = False
@@ -824,6 +836,21 @@ async def test_a_fill_that_waits_for_its_commission_is_told_before_the_end(
     account.exchange.print("AAPL", 170, size=4)
     (canceled,) = await account.broker.cancel(ID, OPEN)
     assert isinstance(canceled, OrderCanceled)
+    assert account.names() == ["OrderFilled"]
+
+
+async def test_an_end_is_not_learnt_before_the_fills_that_came_before_it(
+    account: IbkrAccount,
+) -> None:
+    await account.broker.submit(limit(), OPEN)
+    account.listens.clear()
+    account.exchange.print("AAPL", 170, size=4)
+    canceling = asyncio.create_task(account.broker.cancel(ID, OPEN))
+    await until(lambda: not account.exchange.open())
+    await account.session.probe()
+    assert not canceling.done()
+    account.listens.set()
+    await canceling
     assert account.names() == ["OrderFilled"]
 
 
