@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,7 +25,8 @@ class TradingEvent(Base):
         {"info": {"owner": "repositories/journal.py", "append_only": True}},
     )
 
-    stream: Mapped[str] = mapped_column(ForeignKey("journal_streams.stream"), primary_key=True)
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    "Of `journal_streams`, whose head every append changes first: a foreign key would cost more."
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     event_type: Mapped[str]
     priority: Mapped[str] = mapped_column(server_default="normal")

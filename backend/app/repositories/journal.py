@@ -62,9 +62,9 @@ class Folds(Protocol):
         """Let one more event change the rows."""
         ...
 
-    def take(self) -> tuple[str, bytes, list[Notice]]:
-        """CTEs that write the rows changed since the last call from `$ROWS`, those rows as JSON,
-        and whom to notify."""
+    def take(self) -> tuple[str, Sequence[str], list[Notice]]:
+        """CTEs that write the rows changed since the last call from parameters of their own, those
+        parameters as JSON, and whom to notify."""
         ...
 
 
@@ -80,10 +80,16 @@ class NoFolds:
     def fold(self, record: Record, event: Event) -> None:
         return
 
-    def take(self) -> tuple[str, bytes, list[Notice]]:
-        return "", b"{}", []
+    def take(self) -> tuple[str, Sequence[str], list[Notice]]:
+        return "", (), []
 
 
+_ONE_PLAN: Final = """
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off
+"""
+"""Few rows are changed, each by its key: also where the planner, which plans once and does not know
+how many they are, would rather read tables whole that grow for ever."""
 _HEAD: Final = "SELECT seq, hash, epoch FROM journal_streams WHERE stream = $1"
 _OPEN: Final = "INSERT INTO journal_streams (stream) VALUES ($1) ON CONFLICT DO NOTHING"
 _END: Final = """
@@ -233,7 +239,7 @@ class PostgresJournal:
         if self._connection is None:
             self._connection = await self._pool.acquire()
             # Planning an append anew costs more than running it.
-            await self._connection.execute("SET plan_cache_mode = force_generic_plan")
+            await self._connection.execute(_ONE_PLAN)
         return self._connection
 
     async def _drop(self) -> None:

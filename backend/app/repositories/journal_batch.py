@@ -1,5 +1,6 @@
 """Events on their way into a stream: numbered, chained, and the one statement that appends them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,10 +32,10 @@ WITH head AS (
     string_to_array($14, {mark})::json[]
   ) WITH ORDINALITY AS e(event_type, priority, occurred_at, caused_by, correlation_id, actor,
                          payload, number)
-), changed AS (SELECT $15::json AS rows){folds}
+){folds}
 SELECT 1 / (SELECT count(*) FROM head),
        (SELECT count(pg_notify(n.channel, n.payload))
-        FROM unnest($16::text[], $17::text[]) AS n(channel, payload))
+        FROM unnest($15::text[], $16::text[]) AS n(channel, payload))
 """
 """One round trip: head, events, folds and notices, or (division by zero when the head is not
 where we left it) nothing at all.
@@ -87,7 +88,7 @@ class Batch:
         return (*origin, actor) if origin else (None, f"{self._stream}:{seq}", actor)
 
     def statement(
-        self, epoch: int | None, changes: tuple[str, bytes, list[Notice]]
+        self, epoch: int | None, changes: tuple[str, Sequence[str], list[Notice]]
     ) -> tuple[str, tuple[Any, ...]]:
         """The SQL that appends everything, and its arguments."""
         folds, rows, notices = changes
@@ -108,8 +109,8 @@ class Batch:
             _MARK.join([record.correlation_id or "" for record in records]),
             _MARK.join([record.actor for record in records]),
             _MARK.join([record.payload for record in records]),
-            rows.decode(),
             [channel for channel, _ in notices],
             [payload for _, payload in notices],
+            *rows,
         )
         return _APPEND.format(folds=folds, mark=_SQL_MARK), arguments

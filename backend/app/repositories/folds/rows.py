@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,8 @@ Key = tuple[Any, ...]
 Row = dict[str, Any]
 "A row by column name. Values are plain: Decimal, datetime, text, numbers, lists and dicts."
 
+FIRST_ROWS: Final = 17
+"Number of the first parameter with rows in the statement that appends."
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -30,43 +33,52 @@ class Table(msgspec.Struct, frozen=True):
     repeats: bool = False
     sql: str | None = None
 
-    def insert(self) -> str:
-        """CTE that inserts `rows -> 'NAME+'`."""
+    def insert(self, number: int) -> str:
+        """CTE that inserts the rows of parameter `number`, an array of objects as JSON."""
         wanted = ", ".join(self.columns)
-        sql = self.sql or (
-            f"INSERT INTO {self.name} ({wanted}) SELECT {wanted} FROM {self._new('+')}"
-            f"{' ON CONFLICT DO NOTHING' if self.repeats else ''}"
-        )
+        if self.sql is not None:
+            sql = self.sql.format(rows=f"${number}::json")
+        else:
+            sql = (
+                f"INSERT INTO {self.name} ({wanted}) SELECT {wanted} FROM {self._new(number)}"
+                f"{' ON CONFLICT DO NOTHING' if self.repeats else ''}"
+            )
         return f", {self.name}_added AS ({sql})"
 
-    def update(self) -> str:
-        """CTE that changes the rows of `rows -> 'NAME~'`."""
+    def update(self, number: int) -> str:
+        """CTE that changes rows to what parameter `number` says."""
         changes = ", ".join(f"{column} = n.{column}" for column in self.updates)
-        matches = " AND ".join(f"t.{column} = n.{column}" for column in self.key)
         return (
             f", {self.name}_changed AS (UPDATE {self.name} AS t SET {changes}"
-            f" FROM {self._new('~')} WHERE {matches} AND {self.guard})"
+            f" FROM {self._new(number)} WHERE {self._matches} AND {self.guard})"
         )
 
-    def delete(self) -> str:
-        """CTE that deletes the rows of `rows -> 'NAME-'`."""
-        matches = " AND ".join(f"t.{column} = n.{column}" for column in self.key)
+    def delete(self, number: int) -> str:
+        """CTE that deletes the rows that parameter `number` names."""
         return (
             f", {self.name}_removed AS (DELETE FROM {self.name} AS t"
-            f" USING {self._new('-')} WHERE {matches})"
+            f" USING {self._new(number)} WHERE {self._matches})"
         )
 
-    def _new(self, mark: str) -> str:
-        return f"changed, json_populate_recordset(NULL::{self.name}, rows -> '{self.name}{mark}') n"
+    @property
+    def _matches(self) -> str:
+        return " AND ".join(f"t.{column} = n.{column}" for column in self.key)
+
+    def _new(self, number: int) -> str:
+        return f"json_populate_recordset(NULL::{self.name}, ${number}::json) n"
 
 
 @lru_cache(maxsize=512)
 def _statement(
     added: tuple[Table, ...], changed: tuple[Table, ...], removed: tuple[Table, ...]
 ) -> str:
-    # Few combinations occur; each keeps one text, and so one prepared statement.
-    parts = [t.insert() for t in added] + [t.update() for t in changed]
-    return "".join(parts + [t.delete() for t in removed])
+    # Few combinations occur; each keeps one text, and so one prepared statement. A parameter for
+    # each table: out of one document for all, each would have to be read from the whole again.
+    numbers = count(FIRST_ROWS)
+    parts = [table.insert(next(numbers)) for table in added]
+    parts += [table.update(next(numbers)) for table in changed]
+    parts += [table.delete(next(numbers)) for table in removed]
+    return "".join(parts)
 
 
 class Shelf:
@@ -143,19 +155,20 @@ class Rows:
         """Drop one stored row."""
         self._shelves[table.name].rows.pop(key, None)
 
-    def take(self) -> tuple[str, bytes]:
-        """The CTEs and the JSON of what changed since the last call."""
-        rows: dict[str, list[Row]] = {}
-        added, changed, removed = [], [], []
-        for name, shelf in self._shelves.items():
-            if shelf.added:
-                added.append(shelf.table)
-                rows[f"{name}+"] = list(shelf.added.values())
-            if shelf.changed:
-                changed.append(shelf.table)
-                rows[f"{name}~"] = list(shelf.changed.values())
-            if shelf.removed:
-                removed.append(shelf.table)
-                rows[f"{name}-"] = list(shelf.removed.values())
+    def take(self) -> tuple[str, list[str]]:
+        """The CTEs of what changed since the last call, and the JSON of their parameters."""
+        shelves = self._shelves.values()
+        added = [shelf for shelf in shelves if shelf.added]
+        changed = [shelf for shelf in shelves if shelf.changed]
+        removed = [shelf for shelf in shelves if shelf.removed]
+        sql = _statement(_tables(added), _tables(changed), _tables(removed))
+        rows = [shelf.added for shelf in added] + [shelf.changed for shelf in changed]
+        rows += [shelf.removed for shelf in removed]
+        texts = [_encode(list(one.values())).decode() for one in rows]
+        for shelf in {id(one): one for one in (*added, *changed, *removed)}.values():
             shelf.added, shelf.changed, shelf.removed = {}, {}, {}
-        return _statement(tuple(added), tuple(changed), tuple(removed)), _encode(rows)
+        return sql, texts
+
+
+def _tables(shelves: list[Shelf]) -> tuple[Table, ...]:
+    return tuple(shelf.table for shelf in shelves)

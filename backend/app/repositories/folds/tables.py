@@ -147,7 +147,7 @@ TRADING_STATE: Final = Table(
 INSERT INTO trading_state AS t (scope, state, epoch, confirmed_epoch, reason, actor, latched_at)
 SELECT n.scope, n.state, 1, 1, n.reason, n.actor,
        coalesce((SELECT c.created_at FROM commands c WHERE c.id = n.command_id), '-infinity')
-FROM changed, json_to_recordset(rows -> 'trading_state+')
+FROM json_to_recordset({{rows}})
      AS n(scope text, state text, reason text, actor text, command_id bigint)
 ON CONFLICT (scope) DO UPDATE
 SET state = excluded.state, epoch = t.epoch + 1, confirmed_epoch = t.epoch + 1,
