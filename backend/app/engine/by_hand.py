@@ -14,7 +14,7 @@ from app.domain.events import (
     OrderDenied,
     SignalSatisfied,
 )
-from app.domain.orders import PRICES, Leg, Order, OrderChange, OrderTerms, Side
+from app.domain.orders import PRICES, Leg, Order, OrderChange, OrderTerms, PendingChange, Side
 from app.domain.signals import Signal, Target
 from app.domain.trailing import first_stop
 from app.engine import commands, groups
@@ -228,14 +228,19 @@ class ByHand:
 
     def cancel(self, event: CommandReceived, asked: commands.OrderCancel) -> tuple[bool, Result]:
         order = self._open(asked.client_order_id)
+        was_going = order.pending is PendingChange.CANCEL
         reason = f"canceled by {event.actor}"
         for one in (order, *groups.partners(self.desk, order)):
             self.desk.cancel(one, reason, event.at)
         standing = self.desk.standings.get((order.ledger, order.symbol))
         if standing is not None and order.leg.is_protective:
             standing.is_guarded = standing.is_bare = False
-        elif standing is not None:
-            # What the person took back is not asked for again, nor is a late fill undone.
+        elif standing is not None and (
+            not was_going or standing.target.signal_id == order.signal_id
+        ):
+            # What the person took back is not asked for again, nor is a late fill undone. What a
+            # newer signal has asked to cancel already says nothing about that signal.
+            self.desk.expire(standing, event.at)
             held = self.desk.book.held(order.ledger, order.symbol)
             self.desk.retarget(standing, held, event.at)
             standing.is_live, standing.is_once = False, True

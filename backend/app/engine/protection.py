@@ -52,10 +52,10 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
     wanted = abs(held) - _leaving(desk, standing, held)
     is_halted = desk.book.trading_state is TradingState.HALTED
     for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
-        mine = [leg for leg in legs if leg.leg is kind]
+        mine = [leg for leg in legs if leg.leg is kind and leg.side is not _side(held)]
         if shrink(desk, mine, max(wanted, ZERO), "resized", at):
             continue
-        mine = [desk.book.open[leg.client_order_id] for leg in mine if leg.side is not _side(held)]
+        mine = [desk.book.open[leg.client_order_id] for leg in mine]
         if standing.is_guarded and not standing.waits and not is_halted:
             _fit(desk, standing, position, kind, mine, wanted, at)
 

@@ -10,14 +10,16 @@ from app.domain.events import (
     ChangeRejected,
     OrderAccepted,
     OrderApproved,
+    OrderCanceled,
     OrderFilled,
     OrderReplaced,
     ReplaceRequested,
+    SignalExpired,
     SignalRaised,
     TargetSet,
 )
 from app.domain.matching import FREE
-from app.domain.orders import OrderStatus
+from app.domain.orders import OrderStatus, PendingChange
 from app.domain.ports import BrokerAbilities
 from tests.trading import Prices, SilentBroker, World, make_execution
 
@@ -380,3 +382,30 @@ def test_a_leg_that_the_broker_will_not_change_is_made_anew() -> None:
     assert world.engine.open_orders[0].pending == "replace"
     world.step(ChangeRejected(client_order_id=stop, change="replace", reason="no", at=world.now))
     assert world.working() == [("stop_loss", "sell", 4), ("stop_loss", "sell", 6)]
+
+
+def test_who_cancels_what_is_being_cancelled_already_leaves_the_newer_signal_alone() -> None:
+    world = World(broker=SilentBroker())
+    world.deploy()
+    world.bar(110)
+    (entry,) = world.engine.open_orders
+    world.bar(90)
+    assert world.engine.open_orders[0].pending == "cancel"
+    world.command("order_cancel", client_order_id=entry.client_order_id)
+    world.step(
+        OrderCanceled(client_order_id=entry.client_order_id, reason="as asked", at=world.now)
+    )
+    assert [(leg, side) for leg, side, _ in world.working()] == [("entry", "sell")]
+
+
+def test_a_signal_whose_order_a_person_cancels_before_it_came_to_anything_has_expired() -> None:
+    world = World(broker=SilentBroker())
+    world.bar(100)
+    old = world.order("buy", 10, **RESTS)["client_order_id"]
+    world.command("signal_raise", symbol="AAPL", exposure=-0.5)
+    standing = world.engine.desk.standings["manual", "AAPL"]
+    assert (standing.outcome_due, standing.waits) == (True, True)
+    other = world.engine.book.open[old]
+    world.engine.book.put(msgspec.structs.replace(other, pending=PendingChange.NONE))
+    world.command("order_cancel", client_order_id=old)
+    assert [e.signal_id for e in world.of(SignalExpired)] == [standing.target.signal_id]

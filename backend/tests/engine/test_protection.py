@@ -17,7 +17,7 @@ from app.domain.events import (
 )
 from app.domain.limits import UNLIMITED
 from app.domain.matching import FREE
-from app.domain.orders import Leg
+from app.domain.orders import Leg, Side
 from tests.trading import SilentBroker, World, make_execution
 
 D = Decimal
@@ -262,3 +262,21 @@ def test_two_legs_that_both_filled_are_closed_at_once() -> None:
     world.bar(110)
     world.bar(110)
     assert world.held() == 0
+
+
+def test_a_position_that_was_turned_around_is_protected_before_its_old_leg_is_gone() -> None:
+    world = World(broker=SilentBroker(), limits=WITH_STOP)
+    world.deploy()
+    world.bar(110)
+    (entry,) = world.engine.open_orders
+    identity = entry.client_order_id
+    world.step(OrderFilled(execution=make_execution(90, 110, client_order_id=identity)))
+    foreign = make_execution(-100, 110, client_order_id="foreign", execution_id="x9")
+    order = msgspec.structs.replace(
+        entry, client_order_id="foreign", side=Side.SELL, quantity=D(100)
+    )
+    world.engine.book.put(order)
+    world.step(OrderFilled(execution=foreign))
+    assert world.held() == -10
+    legs = [(o.side, o.pending) for o in world.engine.open_orders if o.leg is Leg.STOP_LOSS]
+    assert legs == [("sell", "cancel"), ("buy", "none")]
