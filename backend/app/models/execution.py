@@ -22,7 +22,7 @@ from app.models.base import (
 
 class Execution(Base):
     """One fill, unique by (broker, execution_id). `order_id` is None only for what happened at the
-    broker without us."""
+    broker without an engine: by hand, or by the guardian."""
 
     __tablename__ = "executions"
     __table_args__ = (
@@ -31,7 +31,10 @@ class Execution(Base):
         one_of("side", Side),
         check("quantity", "quantity > 0 AND price >= 0"),
         check("busted", "(busted_at IS NULL) = (bust_reason IS NULL)"),
-        check("order", "order_id IS NOT NULL OR ledger = 'external'"),
+        check(
+            "order",
+            "order_id IS NOT NULL OR ledger = 'external' OR client_order_id LIKE '%-guardian%'",
+        ),
         Index(None, "account_id", "id"),
         Index(None, "order_id"),
         Index(None, "deployment_id", "id"),
