@@ -73,6 +73,8 @@ class BrokerSetup(msgspec.Struct, frozen=True, kw_only=True):
     instruments: Mapping[str, Instrument] = {}
     settings: Mapping[str, Any] = {}
     "The account's own settings of this broker; of paper the fill model."
+    is_guardian: bool = False
+    "Made for the guardian, beside the engine's own connection, which it must not take away."
 
 
 class Broker(Protocol):

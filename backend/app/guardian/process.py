@@ -33,6 +33,7 @@ def broker_of(account: Account, instruments: dict[str, Instrument]) -> Broker | 
         mode=account.mode,
         instruments=instruments,
         settings=account.settings.broker,
+        is_guardian=True,
     )
     broker: Broker = registry.load("brokers", account.broker)(setup)
     return None if broker.is_simulated else broker

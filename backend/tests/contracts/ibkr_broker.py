@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from app.adapters.brokers.ibkr import Adapter
 from app.adapters.clients.ibkr import IbkrSession
 from app.adapters.clients.ibkr_link import Patience
+from app.adapters.clients.ibkr_login import options_of
 from app.adapters.clients.ibkr_options import IbkrOptions, Library
 from app.core.clock import Clock, system
 from app.core.tasks import end
@@ -40,11 +41,12 @@ class IbkrAccount:
     ) -> None:
         self.server = server
         self.clock = Workday(clock)
-        self.session = session or IbkrSession(
-            IbkrOptions(port=server.port, client=library), pacing=BRISK, clock=self.clock
-        )
         known = {symbol.replace(" ", "."): Instrument(symbol) for symbol in server.market.stocks}
         given: dict[str, Any] = {"account_id": 1, "instruments": known, **setup}
+        options = IbkrOptions(port=server.port, client=library)
+        self.session = session or IbkrSession(
+            options_of(BrokerSetup(**given), options), pacing=BRISK, clock=self.clock
+        )
         self.adapter = Adapter(
             BrokerSetup(**given), session=self.session, clock=self.clock, patience=patience
         )

@@ -21,9 +21,8 @@ from app.adapters.clients.ibkr_errors import (
 from app.adapters.clients.ibkr_executions import Executions
 from app.adapters.clients.ibkr_lending import lent
 from app.adapters.clients.ibkr_link import Link, Patience
-from app.adapters.clients.ibkr_login import Contracts, account_of, settings_of
+from app.adapters.clients.ibkr_login import Contracts, account_of, options_of, settings_of
 from app.adapters.clients.ibkr_news import News
-from app.adapters.clients.ibkr_options import IbkrOptions
 from app.adapters.clients.ibkr_questions import Questions
 from app.core.clock import Clock, system
 from app.core.errors import (
@@ -65,7 +64,7 @@ class Adapter:
         clock: Clock = system,
         patience: Patience | None = None,
     ) -> None:
-        self.session = session or shared_session(IbkrOptions(), clock)
+        self.session = session or shared_session(options_of(setup), clock)
         self.settings = settings_of(setup)
         self._setup, self._clock = setup, clock
         self._patience = patience or Patience()

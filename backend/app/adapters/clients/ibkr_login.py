@@ -4,18 +4,21 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from app.adapters.clients.ibkr import IbkrSession
+from app.adapters.clients.ibkr import DATA_IDS, IbkrSession
 from app.adapters.clients.ibkr_errors import NAME
+from app.adapters.clients.ibkr_options import IbkrOptions
 from app.core.errors import BrokerUnavailable, ConfigurationError, TradewrightError
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.deployments import AccountMode
 from app.domain.ports import BrokerSetup
 
+GUARDIAN_ID: Final = DATA_IDS + 1
+"Above IBKR_CLIENT_ID and the ids of those who only read."
 log = get_logger("trading")
 
 
@@ -37,6 +40,14 @@ def settings_of(setup: BrokerSetup) -> IbkrSettings:
             f"The broker settings of an IBKR account are account and outside_hours: {error}.",
             remedy="Correct --broker-setting; docs/brokers/ibkr.md says what each means.",
         ) from None
+
+
+def options_of(setup: BrokerSetup, options: IbkrOptions | None = None) -> IbkrOptions:
+    """Which Gateway, by which client id: the engine's own, or the guardian's beside it."""
+    options = options or IbkrOptions()
+    if not setup.is_guardian:
+        return options
+    return options.model_copy(update={"client_id": options.client_id + GUARDIAN_ID})
 
 
 def account_of(names: Sequence[str], wanted: str | None, mode: AccountMode) -> str:

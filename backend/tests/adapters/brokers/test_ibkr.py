@@ -910,6 +910,23 @@ async def test_the_global_cancel_ends_orders_of_others_too(server: IbkrLoopback)
     await account.stop()
 
 
+async def test_the_guardian_trades_beside_the_engine_and_takes_nothing_away(
+    account: IbkrAccount, server: IbkrLoopback
+) -> None:
+    guardian = IbkrAccount(server, is_guardian=True)
+    await guardian.start()
+    assert [account.session.client_id, guardian.session.client_id] == [1, 18]
+    await account.broker.submit(limit(), OPEN)
+    flat = make_order(client_order_id="1-guardian-1", side=Side.SELL)
+    await guardian.broker.submit(flat, OPEN)
+    server.orders.exchange.print("AAPL", 170)
+    await guardian.wait_for("OrderFilled")
+    fills = (await account.broker.book()).executions
+    assert sorted(one.client_order_id for one in fills) == ["1-guardian-1", ID]
+    assert account.is_up
+    await guardian.stop()
+
+
 # ------------------------------------------------------------------------------------- groups
 
 
