@@ -68,7 +68,6 @@ CASES: list[tuple[type[Base], dict[str, Any], str]] = [
     (m.DailyPerformance, {"winning_trades": 1}, "ck_daily_performance_counts"),
     (m.TradingEvent, {"caused_by": 1}, "ck_trading_events_seq"),
     (m.TradingEvent, {"hash": b"short"}, "ck_trading_events_hash"),
-    (m.TradingEvent, {"stream": "account:5"}, "fk_trading_events_stream_journal_streams"),
     (m.TradingEvent, {"priority": "urgent"}, "ck_trading_events_priority"),
     (m.JournalStream, {"stream": "anything"}, "ck_journal_streams_stream"),
     (m.Backtest, {"progress": 1.5}, "ck_backtests_progress"),
