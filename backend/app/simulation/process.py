@@ -32,6 +32,7 @@ from app.engine.engine import AccountSetup, Engine
 from app.engine.history import Windows
 from app.engine.reconciler import Reconciler
 from app.engine.state import EngineState
+from app.engine.surroundings import told_of
 from app.repositories.leases import SECONDS as LEASE_SECONDS
 from app.simulation import strategy
 from app.simulation.broker import Network, SimBroker
@@ -201,6 +202,9 @@ class Process:
         clock = ProcessClock(world.wall, world.loop.time)
         reconciler = self._parts.reconciler(driver, broker, clock, since=since)
         await driver.recover(world.wall())
+        told = told_of(world.abilities, world.wall())
+        if told != told_of(engine.desk.abilities, told.at):
+            await driver.step(told)
         assert driver.wire is not None
         self._aside(driver.wire.run())
         self._aside(self._listen(broker, driver))
@@ -371,9 +375,7 @@ def engine_of(world: World, make: Any = Engine) -> Engine:  # noqa: ANN401 - a c
     account = AccountSetup(
         account_id=world.store.account_id, cash=world.store.starting_cash, limits=world.limits
     )
-    made: Engine = make(
-        account, strategies=strategy.make, histories=Windows(), abilities=world.abilities
-    )
+    made: Engine = make(account, strategies=strategy.make, histories=Windows())
     return made
 
 
