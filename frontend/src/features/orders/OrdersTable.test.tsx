@@ -49,6 +49,17 @@ test('figures sort largest first, then the other way', async () => {
   expect(symbols()).toEqual(['SPY', 'IBM'])
 })
 
+test('a working order says where it rests, and what was asked of it', async () => {
+  const held = createOrder({ client_order_id: 'h', type: 'limit', leg: 'take_profit', is_held: true })
+  const changing = createOrder({ client_order_id: 'c', pending: 'replace' })
+  const done = createOrder({ client_order_id: 'd', status: 'filled', is_open: false, pending: 'none' })
+  server.use(http.get('*/api/orders', () => page([held, changing, done])))
+  await show()
+  expect(await screen.findByText('Only while running')).toBeInTheDocument()
+  expect(screen.getByText('At the broker')).toBeInTheDocument()
+  expect(screen.getByText('Changing')).toBeInTheDocument()
+})
+
 test('says what to do when there is nothing', async () => {
   server.use(http.get('*/api/orders', () => page([])))
   await show()
