@@ -21,7 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(
-        f"UPDATE executions SET ledger = 'external' WHERE order_id IS NULL AND {GUARDIAN}"
-    )
+    op.execute(f"UPDATE executions SET ledger = 'external' WHERE order_id IS NULL AND {GUARDIAN}")
     _check(RULE)

@@ -7,6 +7,7 @@ from app.core.guardian import GuardianOptions
 from app.domain.deployments import TradingState
 from app.domain.pulse import Pulse
 
+REARM_SECONDS: Final = 5.0
 LONGEST_LOOK_SECONDS: Final = 2.0
 "More than this between two looks was our own sleep, or the machine's: it proves nothing."
 
@@ -21,6 +22,7 @@ class Watch:
         self.tripped: str | None = None
         "Why the account was halted; None while it may trade."
         self._options = options
+        self._well = 0.0
         self._began: tuple[Decimal | None, Decimal] | None = None
         "A session's start, and the loss that was accepted by resuming in it."
 
@@ -33,7 +35,7 @@ class Watch:
         known, self.pulse = self.pulse, pulse or self.pulse
         self._count(known, passed)
         if self.tripped is not None:
-            self._rearm()
+            self._rearm(passed)
             return None
         reason = self._reason()
         if reason is not None:
@@ -77,11 +79,16 @@ class Watch:
             return Decimal(0)
         return self._began[1]
 
-    def _rearm(self) -> None:
-        """A person resumed, and the engine lives: watch again."""
+    def _rearm(self, passed: float) -> None:
+        """A person resumed, and the engine lives for some time: watch again.
+
+        An engine that has just woken up has not heard of its halt yet.
+        """
         pulse = self.pulse
-        is_well = self.silent == 0 and self.stuck == 0
-        if pulse and pulse.is_ready and is_well and pulse.trading_state is TradingState.ACTIVE:
-            self.tripped = None
+        is_well = self.silent < 2 * LONGEST_LOOK_SECONDS and self.stuck == 0
+        is_active = pulse is not None and pulse.trading_state is TradingState.ACTIVE
+        self._well = self._well + passed if is_well and is_active else 0.0
+        if pulse is not None and self._well > REARM_SECONDS:
+            self.tripped, self._well = None, 0.0
             self.dark = 0.0
             self._began = pulse.day_start, pulse.loss

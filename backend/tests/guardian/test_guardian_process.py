@@ -29,7 +29,9 @@ SUBMITTED = "SELECT count(*) FROM trading_events WHERE event_type = 'order_submi
 
 
 @asynccontextmanager
-async def guarding(url: str, home: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def guarding(
+    url: str, home: Path, **variables: object
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """`tradewright guardian`, impatient."""
     environment = os.environ | {
         "DATABASE_URL": url,
@@ -37,6 +39,7 @@ async def guarding(url: str, home: Path) -> AsyncIterator[subprocess.Popen[bytes
         "TRADEWRIGHT_SECRET_KEY": SECRET,
         "TRADEWRIGHT_ENV_FILE": os.devnull,
         "GUARDIAN_HEARTBEAT_SECONDS": "3",
+        **{name: str(value) for name, value in variables.items()},
     }
     with (home / "guardian.out").open("ab") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - it is there at once

@@ -139,23 +139,31 @@ def test_an_account_is_halted_once_until_a_person_resumes() -> None:
     halted = beat(400, trading_state=TradingState.HALTED)
     assert watch.look(halted, 1.0) is None
     assert watch.tripped is not None
-    watch.look(beat(401), 1.0)
+    for second in range(5):
+        watch.look(beat(401 + second), 1.0)
+        assert watch.tripped is not None, "it may only just have woken up"
+    watch.look(beat(406), 1.0)
     assert watch.tripped is None
-    assert sum(watch.look(*look) is not None for look in same(beat(402), 300)) == 1
+    assert sum(watch.look(*look) is not None for look in same(beat(407), 300)) == 1
+
+
+def resumed(loss: int) -> Watch:
+    """It tripped at a loss, and a person resumed."""
+    watch = Watch(OPTIONS)
+    lost = Decimal(100 - loss)
+    assert watch.look(beat(equity=lost), 1.0) is not None
+    for second in range(1, 8):
+        assert watch.look(beat(second, equity=lost), 1.0) is None
+    assert watch.tripped is None
+    return watch
 
 
 def test_resuming_with_a_loss_accepts_it_for_the_session() -> None:
-    watch = Watch(OPTIONS)
-    assert watch.look(beat(equity=Decimal(88)), 1.0) is not None
-    assert watch.look(beat(1, equity=Decimal(88)), 1.0) is None
-    assert watch.tripped is None
-    assert watch.look(beat(2, equity=Decimal(80)), 1.0) is None
-    assert watch.look(beat(3, equity=Decimal(78)), 1.0) is not None
-    other = Watch(OPTIONS)
-    other.look(beat(equity=Decimal(88)), 1.0)
-    other.look(beat(1, equity=Decimal(88)), 1.0)
-    tomorrow = beat(2, equity=Decimal(79), day_start=Decimal(88))
-    assert other.look(tomorrow, 1.0) is not None
+    watch = resumed(12)
+    assert watch.look(beat(20, equity=Decimal(80)), 1.0) is None
+    assert watch.look(beat(21, equity=Decimal(78)), 1.0) is not None
+    tomorrow = beat(20, equity=Decimal(79), day_start=Decimal(88))
+    assert resumed(12).look(tomorrow, 1.0) is not None
 
 
 def test_what_another_saw_is_not_found_again() -> None:
