@@ -139,6 +139,47 @@ def options(
     show(row, f"Account {row['id']} {name!r} follows option chains: {followed}.", as_json=as_json)
 
 
+@app.command()
+def policy(
+    name: Annotated[str, typer.Argument(help="The account, at a real broker.")],
+    foreign_orders: Annotated[
+        str | None, typer.Option(help="Orders that others make there: adopt or flag.")
+    ] = None,
+    positions: Annotated[
+        str | None, typer.Option(help="Holdings that no trade explains: adopt or flag.")
+    ] = None,
+    cash: Annotated[str | None, typer.Option(help="Cash paid in or out: adopt or flag.")] = None,
+    cash_tolerance: Annotated[
+        str | None, typer.Option(help="Fees are booked up to this fraction of the equity.")
+    ] = None,
+    resume: Annotated[
+        bool | None, typer.Option(help="Trade on by ourselves once all is explained.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show, or change, what is done about what came to an account without us."""
+    from app.services.live_accounts import LiveAccounts
+
+    wished = {
+        "foreign_orders": foreign_orders,
+        "positions": positions,
+        "cash": cash,
+        "cash_tolerance": cash_tolerance,
+        "resume": resume,
+    }
+    given = {key: value for key, value in wished.items() if value is not None}
+
+    async def work(at: Connected) -> dict[str, Any]:
+        service = LiveAccounts(at.pool, at.audit_key, system)
+        account = await service.change_policy("console", name, given)
+        policy: dict[str, Any] = msgspec.to_builtins(account.settings.reconciliation)
+        return {"account": account.name, **policy}
+
+    row = run(work)
+    lines = [f"{key}: {value}" for key, value in row.items()]
+    show(row, lines, as_json=as_json)
+
+
 def _some(text: str) -> tuple[str, ...]:
     """Symbols, each once; none are allowed."""
     return tuple(dict.fromkeys(names_in(text))) if text.strip(" ,") else ()

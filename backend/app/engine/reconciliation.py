@@ -73,6 +73,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     resume: bool = False
     "Trade on by ourselves once a difference is explained."
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.cash_tolerance <= 1:
+            raise ValueError("cash_tolerance is a fraction of the equity, from 0 to 1")
+
     @property
     def adopting(self) -> "Policy":
         """As if a person had said: what the broker has is right."""

@@ -242,6 +242,7 @@ class Brokerage:
         while True:
             with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
                 told = await self._tell_link(told)
+                await self._read_policy()
                 await broker_states.save(self._parts.pool, self._report())
             await asyncio.sleep(SAVE_SECONDS)
 
@@ -261,6 +262,13 @@ class Brokerage:
             await self._alarm("broker", title, self._reason, Severity.CRITICAL)
             self._is_told = True
         return state
+
+    async def _read_policy(self) -> None:
+        """People may change their minds while we run."""
+        account = await accounts.get(self._parts.pool, self._account.id)
+        self._account = account
+        if self._reconciler is not None and not self._is_new:
+            self._reconciler.policy = account.settings.reconciliation
 
     def _report(self) -> BrokerReport:
         reconciler, driver = self._reconciler, self._driver

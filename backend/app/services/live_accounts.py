@@ -11,6 +11,7 @@ from app.core.clock import Clock
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.registry import suggestion
 from app.domain.deployments import LIVE_DATASET, AccountMode
+from app.engine.reconciliation import Policy
 from app.marketdata import option_choice
 from app.marketdata.calendar import DEFAULT
 from app.marketdata.option_choice import OptionLimits
@@ -131,6 +132,32 @@ class LiveAccounts:
                 resource_id=str(account.id),
                 before=_option_settings(before),
                 after=_option_settings(after),
+            )
+            await audit.append(db, self._audit_key, act, self._clock.now())
+        return await accounts.get(self._pool, account.id)
+
+    async def change_policy(self, actor: str, name: str, given: Mapping[str, Any]) -> Account:
+        """Change what is done about orders, holdings and cash that came to an account without us.
+
+        Its engine takes it up within seconds. Raises NotFound, InvalidInput with the field.
+        """
+        async with self._pool.acquire() as db, db.transaction():
+            account = await _live(db, name)
+            before = msgspec.to_builtins(account.settings.reconciliation)
+            try:
+                after = msgspec.to_builtins(msgspec.convert({**before, **given}, Policy))
+            except msgspec.ValidationError as error:
+                sentence, _, path = str(error).partition(" - at `$.")
+                field = path.removesuffix("`")
+                raise InvalidInput(f"{field}: {sentence}.", field=field) from None
+            await accounts.change_settings(db, account.id, {"reconciliation": after})
+            act = Act(
+                actor=actor,
+                action="account.policy",
+                resource="account",
+                resource_id=str(account.id),
+                before=before,
+                after=after,
             )
             await audit.append(db, self._audit_key, act, self._clock.now())
         return await accounts.get(self._pool, account.id)

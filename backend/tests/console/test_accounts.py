@@ -152,6 +152,38 @@ def test_a_wrong_broker_is_answered_well(
     assert sentence in str(failed.exception)
 
 
+@pytest.mark.usefixtures("_keys")
+def test_the_policy_of_an_account_is_shown_and_changed() -> None:
+    add("twelve_data", "--broker", "alpaca")
+    shown = orjson.loads(run("policy", "Mine", "--json").output)
+    assert (shown["foreign_orders"], shown["positions"], shown["resume"]) == (
+        "adopt",
+        "flag",
+        False,
+    )
+    words = ("--positions", "adopt", "--cash-tolerance", "0.01", "--resume", "--json")
+    changed = orjson.loads(run("policy", "Mine", *words).output)
+    assert (changed["positions"], changed["cash_tolerance"], changed["resume"]) == (
+        "adopt", "0.01", True,
+    )  # fmt: skip
+    assert "positions: adopt" in run("policy", "Mine").output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--cash", "keep"), "cash: Invalid enum value 'keep'"),
+        (("--cash-tolerance", "2"), "from 0 to 1"),
+    ],
+)
+@pytest.mark.usefixtures("_keys")
+def test_a_wrong_policy_names_the_field(words: tuple[str, ...], sentence: str) -> None:
+    add("twelve_data", "--broker", "alpaca")
+    failed = run("policy", "Mine", *words)
+    assert isinstance(failed.exception, InvalidInput)
+    assert sentence in str(failed.exception)
+
+
 def test_a_key_that_a_broker_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWELVE_DATA_API_KEY", "a-key-of-a-test")
     failed = add("twelve_data", "--broker", "alpaca")
