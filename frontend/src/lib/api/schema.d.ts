@@ -3657,7 +3657,7 @@ export interface components {
             score: number;
             /**
              * Components
-             * @description database, redis, cache, event_bus, market_data, brokers, disk.
+             * @description database, redis, cache, event_bus, market_data, guardian, brokers, disk.
              */
             components: {
                 [key: string]: components["schemas"]["ComponentOut"];
