@@ -5,7 +5,7 @@ orderRef is our client order id, permId the broker's; the socket's order ids are
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -174,8 +174,9 @@ class Adapter:
         self._start_hearing()
         keeping = asyncio.create_task(self._link.run())
         try:
-            async for news in self._news.read():
-                yield news
+            async with aclosing(self._news.read()) as reading:
+                async for news in reading:
+                    yield news
         finally:
             await end([keeping])
 

@@ -1,7 +1,7 @@
 """What a broker tells unasked, in order, and whether it has been taken in."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -20,7 +20,7 @@ class News(Generic[T]):
         self._told += 1
         self._queue.put_nowait(item)
 
-    async def read(self) -> AsyncIterator[T]:
+    async def read(self) -> AsyncGenerator[T]:
         """Item by item, for ever."""
         while True:
             item = await self._queue.get()
