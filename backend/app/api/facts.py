@@ -5,9 +5,9 @@ from typing import Final
 
 from app.api.parts import Parts
 from app.core.quality import QualityOptions
-from app.monitoring import brokers, feeds, resources, targets
+from app.monitoring import brokers, feeds, guardian, resources, targets
 from app.monitoring.metrics import TITLES
-from app.repositories import broker_states, feed_states, metrics
+from app.repositories import broker_states, feed_states, heartbeats, metrics
 
 _FRESH: Final = timedelta(seconds=30)
 "What a process noted of itself before that is no longer so."
@@ -17,13 +17,16 @@ async def gathered(parts: Parts) -> dict[str, float]:
     """Trading, events, API and machine; names as in `monitoring.metrics.TITLES`."""
     found = await metrics.facts(parts.pool)
     noted = await metrics.noted(parts.pool, "publisher_", parts.clock.now() - _FRESH)
+    checked = await metrics.noted(parts.pool, "invariant_", parts.clock.now() - _FRESH)
     remembered = await parts.cache.figures()
     measured = await targets.measured(parts.pool, parts.clock.now())
     return {
         **found,
         **noted,
+        **checked,
         **feeds.figures(await feed_states.listed(parts.pool)),
         **brokers.figures(await broker_states.listed(parts.pool)),
+        **guardian.figures(await heartbeats.find(parts.pool, heartbeats.GUARDIAN)),
         **targets.figures(targets.held(measured, QualityOptions())),
         **{name: value for name, value in remembered.items() if name in TITLES},
         "quotes_conflated_total": float(parts.prices.conflated),

@@ -35,6 +35,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
         f"Trading is {result['trading_state']}.",
         f"Health: {state['status']}, {state['score']} of 100{note}.",
         f"Open orders: {result['open_orders']}.",
+        f"Guardian: {result['guardian']}.",
         "",
         "Deployments",
         *table(

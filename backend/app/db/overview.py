@@ -35,6 +35,11 @@ BROKERS: Final = """
     FROM accounts a LEFT JOIN broker_states b ON b.account_id = a.id
     WHERE a.active ORDER BY a.id
 """
+GUARDIAN: Final = """
+    SELECT CASE WHEN (state ->> 'is_stopped')::bool THEN 'stopped'
+                WHEN at > now() - interval '15 s' THEN 'watching' ELSE 'silent' END AS state
+    FROM heartbeats WHERE name = 'guardian'
+"""
 POSITIONS: Final = """
     SELECT a.name AS account, p.ledger, i.symbol, p.quantity, p.average_price
     FROM positions p
@@ -53,12 +58,14 @@ def overview(url: str) -> dict[str, Any]:
         with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection:
             connection.set_session(readonly=True)
             with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+                guardian = _rows(cursor, GUARDIAN)
                 return {
                     "trading_state": _rows(cursor, TRADING_STATE)[0]["state"],
                     "deployments": _rows(cursor, DEPLOYMENTS),
                     "open_orders": _rows(cursor, OPEN_ORDERS)[0]["n"],
                     "positions": _rows(cursor, POSITIONS),
                     "brokers": _rows(cursor, BROKERS),
+                    "guardian": guardian[0]["state"] if guardian else "not running",
                 }
     except psycopg2.OperationalError as error:
         raise Unavailable(f"The database does not answer: {str(error).strip()}") from None

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from app.core.clock import Clock
 from app.core.quality import QualityOptions
-from app.monitoring import brokers, feeds, resources, targets
-from app.repositories import broker_states, feed_states, metrics
+from app.monitoring import brokers, feeds, guardian, resources, targets
+from app.repositories import broker_states, feed_states, heartbeats, metrics
 from app.repositories import health as facts
 from app.repositories.paging import Db, Row
 
@@ -24,7 +24,8 @@ UNHEALTHY: Final = "unhealthy"
 WEIGHTS: Final[Mapping[str, int]] = {
     "database": 40,
     "brokers": 20,
-    "market_data": 15,
+    "market_data": 10,
+    "guardian": 5,
     "event_bus": 10,
     "redis": 5,
     "cache": 5,
@@ -109,6 +110,7 @@ class HealthChecker:
             "database": self.database,
             "brokers": self.brokers,
             "market_data": self.market_data,
+            "guardian": self.guardian,
             "event_bus": self.event_bus,
             "redis": self.redis,
             "cache": self.cache,
@@ -210,6 +212,14 @@ class HealthChecker:
         if rows and len(silent) == len(rows):
             return verdict(DEGRADED, "No bar has come yet.", 80)
         return verdict(HEALTHY, "Bars come in." if rows else "Nothing is subscribed.")
+
+    async def guardian(self) -> Verdict:
+        """It watches, where it was started, and had nothing to halt."""
+        row = await heartbeats.find(self._pool, heartbeats.GUARDIAN)
+        found = guardian.problems(row)
+        if found:
+            return verdict(DEGRADED, " ".join(found))
+        return verdict(HEALTHY, guardian.sentence(row))
 
     async def disk(self) -> Verdict:
         """There is room for the journal."""

@@ -35,7 +35,7 @@ class HealthOut(Out):
     status: HealthStatus
     score: int = Field(ge=0, le=100, examples=[98])
     components: dict[str, ComponentOut] = Field(
-        description="database, redis, cache, event_bus, market_data, brokers, disk."
+        description="database, redis, cache, event_bus, market_data, guardian, brokers, disk."
     )
     at: Instant
 
