@@ -371,3 +371,15 @@ def test_only_bars_of_the_base_timeframe_meet_orders() -> None:
     assert not matcher.closed(seen)
     matcher.look(seen)
     assert not matcher.volumes
+
+
+def test_a_fill_within_a_bar_that_was_told_before_a_restart_does_not_come_again() -> None:
+    before = matcher_of(make_order(type=LIMIT, limit_price=100), model=FillModel())
+    (report,) = closed(before, 99)
+    assert isinstance(report, OrderFilled)
+    after = matcher_of(make_order(type=LIMIT, limit_price=100), model=FillModel())
+    after.refill(report.execution)
+    assert not after.resting
+    assert not after.opened_at
+    after.refill(report.execution)
+    assert after.used["AAPL"] == (OPEN, D(20))

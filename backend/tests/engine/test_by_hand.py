@@ -409,3 +409,33 @@ def test_a_signal_whose_order_a_person_cancels_before_it_came_to_anything_has_ex
     world.engine.book.put(msgspec.structs.replace(other, pending=PendingChange.NONE))
     world.command("order_cancel", client_order_id=old)
     assert [e.signal_id for e in world.of(SignalExpired)] == [standing.target.signal_id]
+
+
+def test_a_leg_that_grows_while_shares_are_sold_is_made_less_once_that_is_answered() -> None:
+    world = World(broker=SilentBroker())
+    world.bar(100)
+    entry = world.order("buy", 10, stop_loss=90)["client_order_id"]
+
+    def filled(identity: str, quantity: int) -> None:
+        number = f"x{len(world.journal.events)}"
+        one = make_execution(quantity, 100, client_order_id=identity, execution_id=number)
+        world.step(OrderFilled(execution=one))
+
+    filled(entry, 4)
+    stop = world.engine.open_orders[-1].client_order_id
+    world.step(OrderAccepted(client_order_id=stop, broker_order_id="b", at=world.now))
+    filled(entry, 6)
+    way_out = world.order("sell", 3)["client_order_id"]
+    filled(way_out, -3)
+    asked = [int(e.quantity) for e in world.of(ReplaceRequested)]
+    assert (world.held(ledger="manual"), asked) == (7, [10])
+    world.step(
+        OrderReplaced(
+            client_order_id=stop,
+            broker_order_id="b",
+            quantity=D(10),
+            stop_price=D(90),
+            at=world.now,
+        )
+    )
+    assert [int(e.quantity) for e in world.of(ReplaceRequested)] == [10, 7]

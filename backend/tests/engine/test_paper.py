@@ -128,3 +128,11 @@ def test_a_refused_change_of_what_does_not_rest_is_told() -> None:
     (answer,) = finish(PaperBroker().replace(make_order(), OPEN))
     assert isinstance(answer, ChangeRejected)
     assert "does not rest" in answer.reason
+
+
+def test_a_cancel_of_what_does_not_rest_says_nothing_and_nothing_comes_unasked() -> None:
+    async def told() -> list[Any]:
+        return [one async for one in PaperBroker().reports()]
+
+    assert finish(PaperBroker().cancel("nobody", OPEN)) == ()
+    assert finish(told()) == []
