@@ -6,7 +6,7 @@ import asyncpg
 
 from app.repositories.paging import Db
 
-SECONDS: Final = 9.0
+SECONDS: Final = 8.0
 "A holder that is silent for longer has lost its lease: another has it within 10 seconds."
 
 _TAKE: Final = """
