@@ -123,6 +123,7 @@ class Timeline:
             "passed": False,
             "value": denial["value"],
             "limit": denial["limit"],
+            "scope": denial["scope"],
         }
         return {"denial": check, "denial_detail": denial["detail"] or meaning(denial["code"])}
 

@@ -185,6 +185,7 @@ async def test_a_denied_signal_says_which_limit(sampled: httpx.AsyncClient) -> N
         "passed": False,
         "value": denial["value"],
         "limit": denial["limit"],
+        "scope": None,
     }
     assert story["denial_detail"] == denial["detail"]
 
