@@ -43,7 +43,7 @@ from app.simulation.store import Checkpoint, Command, MemoryStore, MemoryStream
 BEAT_SECONDS: Final = 2.5
 RETRY_SECONDS: Final = 1.5
 CHECKPOINT_EVENTS: Final = 120
-TICK_SECONDS: Final = 5.0
+TICK_SECONDS: Final = 10.0
 TURN_SECONDS: Final = 2.0
 OVERLAP: Final = timedelta(minutes=10)
 FRESH: Final = timedelta(seconds=90)
@@ -258,7 +258,6 @@ class Process:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             asked = world.loop.time()
-            await asyncio.sleep(world.commit_delay())
             while world.store.is_away:
                 await world.store.back.wait()
                 asked = world.loop.time()
