@@ -6,6 +6,7 @@ a line of theirs, so it can always be asked to end one of them.
 """
 
 import ctypes
+import gc
 import os
 import resource
 import select
@@ -173,6 +174,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=os.dup(0))
     Catalogue().names()  # what strategies import is shared by all that are forked from here
+    gc.collect()
+    gc.freeze()  # a collection in a child would touch, and so copy, what it shares
     Server(link, [Path(folder) for folder in sys.argv[1:]]).run()
 
 
