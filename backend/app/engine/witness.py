@@ -249,8 +249,14 @@ class Witness:
         self._undo(event.broker, event.execution_id)
 
     def _on_corrected(self, event: ev.ExecutionCorrected) -> None:
-        self._undo(event.execution.broker, event.corrects)
-        self._book(event.execution)  # unless it was told as a fill of its own before
+        new = event.execution
+        known = self.orders.get(new.client_order_id)
+        was_booked = (new.broker, event.corrects) in self.executions
+        before = None if known is None else known.status
+        self._undo(new.broker, event.corrects)
+        self._book(new)  # unless it was told as a fill of its own before
+        if known is not None and before in CLOSED and was_booked:
+            known.status = before  # nothing is left to fill of an order that was ended
 
     # --------------------------------------------------------------------- positions and cash
 

@@ -235,6 +235,16 @@ def test_a_correction_puts_another_fill_in_its_place(again: bool) -> None:
     assert (witness.net(), witness.account_cash) == ({"AAPL": D(10)}, D(100_000 - 990))
 
 
+def test_a_correction_does_not_bring_an_ended_order_back() -> None:
+    partial, canceled = filled(4), of_order(ev.OrderCanceled, reason="")
+    submitted = of_order(ev.OrderSubmitted)
+    right = ev.ExecutionCorrected(
+        execution=filled(4, 99, execution_id="x2").execution, corrects="x1", reason="", at=OPEN
+    )
+    assert status_after(submitted, partial, canceled, right) == "canceled"
+    assert status_after(submitted, canceled, right) == "partially_filled"  # a late fill
+
+
 def seen(quantity: int, had: int) -> ev.OrderSeen:
     theirs = BrokerOrder(
         broker_order_id="7",
