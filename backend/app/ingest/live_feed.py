@@ -30,7 +30,6 @@ from app.marketdata.ports import (
     Channel,
     DataProvider,
     Feed,
-    Heartbeat,
     LiveItem,
     LiveSource,
     PricePublisher,
@@ -265,7 +264,7 @@ class LiveFeed:
     async def _take(self, link: Link, item: LiveItem) -> None:
         if isinstance(item, BarBatch):
             self._bars(link, item)
-        elif not isinstance(item, Heartbeat) and link.prints is not None:
+        elif isinstance(item, TickBatch | QuoteBatch) and link.prints is not None:
             item = self._of_stocks(link, item)
             now = None if self._is_old(item) else to_ns(self._clock.now())
             taken = await link.prints.take(item, now)

@@ -20,11 +20,19 @@ from app.ingest.hours import Hours
 from app.ingest.link import Link, LinkReport
 from app.ingest.option_lookup import OptionLookup
 from app.ingest.option_queue import MOST, OptionQueue
+from app.ingest.option_writer import root_of
 from app.ingest.options import OptionIngest, split_options
 from app.marketdata.batch import QuoteBatch
 from app.marketdata.calendar import TradingCalendar
 from app.marketdata.option_choice import OptionLimits
-from app.marketdata.ports import ChainSource, Channel, DataProvider, LiveItem, OptionSource
+from app.marketdata.ports import (
+    ChainSource,
+    Channel,
+    ContractsDefined,
+    DataProvider,
+    LiveItem,
+    OptionSource,
+)
 from app.repositories.journal import LOST_CONNECTION
 
 BEAT_SECONDS: Final = 0.2
@@ -108,6 +116,8 @@ class OptionFeed:
         self._refused = refused
         self._is_due = False
         "Whether chains that wait need not wait longer: an underlying has its first price."
+        self._news: set[str] = set()
+        "Roots on which contracts were defined since the chains were looked up."
         self._prices: dict[str, float] = {}
         self._contracts: dict[str, tuple[str, ...]] = {}
         self._problems: dict[str, str] = {}
@@ -181,6 +191,8 @@ class OptionFeed:
             _, quotes = split_options(item)
             self._queues[link.name].put(quotes)
             link.failed_at, link.failures = None, 0
+        elif isinstance(item, ContractsDefined):
+            self._news |= self._lookup.defined(item.symbols)
 
     # -------------------------------------------------------------------------- contracts
 
@@ -192,6 +204,10 @@ class OptionFeed:
             if now is not None and now != session:
                 due = set(self._followed.underlyings)
             session = now or session
+            if self._news:
+                due |= {one for one in self._followed.underlyings if root_of(one) in self._news}
+                self._news.clear()
+                self._is_due = True
             if due and (self._is_due or self._clock.monotonic() >= waited):
                 self._is_due = False
                 due = await self._look_up(sorted(due), now or self._clock.now().date())

@@ -1,6 +1,6 @@
 """Which contracts of an underlying there are to follow: asked of vendors, stored, bounded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import asyncpg
@@ -34,6 +34,16 @@ class OptionLookup:
         self._table = OptionsData(pool, dataset)
         self._limits = limits
         self._clock = clock
+        self._defined: dict[str, OptionContract] = {}
+
+    def defined(self, symbols: Iterable[str]) -> set[str]:
+        """Contracts that a vendor has just defined; returns the roots of those that are news."""
+        named = (
+            (symbol, *contract_of(symbol)) for symbol in symbols if symbol not in self._defined
+        )
+        new = {symbol: contract for symbol, contract, code in named if not code}
+        self._defined |= new
+        return {contract.underlying for contract in new.values()}
 
     async def contracts(
         self, underlying: str, price: float | None, today: date
@@ -56,8 +66,9 @@ class OptionLookup:
             raise Unavailable(
                 f"No price of {underlying} is known yet, so its strikes cannot be chosen."
             )
+        known = dict.fromkeys([*found, *self._defined.values()])
         wanted = chosen(
-            (one for one in found if one.underlying == root), price, today, self._limits
+            (one for one in known if one.underlying == root), price, today, self._limits
         )
         if not wanted:
             raise NotFound(

@@ -13,7 +13,14 @@ from app.core.errors import FeedLost, NotFound
 from app.core.tasks import end
 from app.ingest.link import Delayed, Replaying
 from app.marketdata.batch import BarBatch, Flags, QuoteBatch, TickBatch
-from app.marketdata.ports import Channel, Heartbeat, LiveItem, LiveSource, Subscription
+from app.marketdata.ports import (
+    Channel,
+    ContractsDefined,
+    Heartbeat,
+    LiveItem,
+    LiveSource,
+    Subscription,
+)
 
 AHEAD: Final = 10_000
 "Items that an account may be behind; then it loses the connection, and catches up."
@@ -162,7 +169,7 @@ def shared(source: LiveSource, exchange: str) -> LiveSource:
 
 
 def _part(item: LiveItem, symbols: frozenset[str]) -> LiveItem | None:
-    if isinstance(item, Heartbeat):
+    if isinstance(item, Heartbeat | ContractsDefined):
         return item
     if isinstance(item, BarBatch):
         return item if item.symbol in symbols else None

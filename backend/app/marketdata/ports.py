@@ -117,7 +117,15 @@ class Heartbeat:
     at: datetime
 
 
-LiveItem = TickBatch | QuoteBatch | BarBatch | Heartbeat
+@dataclass(frozen=True, slots=True)
+class ContractsDefined:
+    """Options that the vendor defined while the connection stood: new strikes, a new expiry."""
+
+    symbols: tuple[str, ...]
+    "OCC symbols without blanks."
+
+
+LiveItem = TickBatch | QuoteBatch | BarBatch | Heartbeat | ContractsDefined
 "Batches as large as what had arrived; minute bars (`Timeframe.M1`) where the vendor makes them."
 
 

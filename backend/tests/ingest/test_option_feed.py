@@ -267,3 +267,18 @@ async def test_bad_quotes_are_quarantined_and_never_kept_as_quotes_of_stocks(
         await until_stored(desk, PUT, 1)
         assert desk.feed.report()[0].refused == 1
     assert await quarantine.counts(pool, "live") == {"crossed": 1}
+
+
+async def test_contracts_that_are_listed_meanwhile_are_followed_too(
+    vendor: DatabentoLoopback, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = "AAPL261218C00235000"
+    monkeypatch.setitem(records.INSTRUMENTS, raw(new), 1_100_000_004)
+    desk = Desk(pool)
+    async with desk.at_work():
+        await until(lambda: {raw(CALL), raw(PUT)} <= asked(vendor))
+        vendor.publish(records.definition(raw(new), "AAPL", to_ns(desk.clock.now())))
+        await until(lambda: raw(new) in asked(vendor))
+        await desk.quote(vendor, new, 6.0, 6.2)
+        (row,) = await until_stored(desk, new, 1)
+    assert row["bid"] == 6.0

@@ -191,8 +191,9 @@ class Session:
 
     @property
     def symbols(self) -> set[str]:
-        """Raw symbols that are subscribed."""
-        return {symbol for said in self.subscriptions for symbol in said["symbols"].split(",")}
+        """Raw symbols that are subscribed, parents aside."""
+        said = (one for one in self.subscriptions if one.get("stype_in") != "parent")
+        return {symbol for one in said for symbol in one["symbols"].split(",")}
 
     async def run(self) -> None:
         if not await self._sign_in():
@@ -218,7 +219,14 @@ class Session:
         if not self.streaming:
             return
         for said in self.subscriptions:
-            if event.symbol in said["symbols"].split(",") and said["schema"] in event.shown:
+            if said["schema"] not in event.shown:
+                continue
+            if said.get("stype_in") == "parent":
+                parent = f"{event.symbol[:6].strip()}.OPT"
+                if parent in said["symbols"].split(","):
+                    self.write(records.mapping(event.symbol, event.at, parent))
+                    self.write(event.shown[said["schema"]])
+            elif event.symbol in said["symbols"].split(","):
                 self.write(event.shown[said["schema"]])
 
     def write(self, data: bytes) -> None:
@@ -262,6 +270,8 @@ class Session:
         """Acknowledge, name the instruments, and replay what is due."""
         now = time.time_ns()
         for symbol in said["symbols"].split(","):
+            if said.get("stype_in") == "parent":
+                continue  # named one by one, when there is something to say of them
             if symbol in INSTRUMENTS:
                 self.write(records.mapping(symbol, now))
             else:

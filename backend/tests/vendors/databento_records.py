@@ -107,25 +107,26 @@ def bar(symbol: str, schema: str, at: int, values: tuple[float, float, float, fl
     return Event(symbol, at, {schema: bytes(message)})
 
 
-def definition(symbol: str, underlying: str, at: int) -> Event:
-    """An option as it is defined every morning."""
+def definition(symbol: str, underlying: str, at: int, action: str = "ADD") -> Event:
+    """An option as it is defined every morning; `action` DELETE takes it away."""
     right = dbn.InstrumentClass.CALL if symbol[12] == "C" else dbn.InstrumentClass.PUT
     message = dbn.InstrumentDefMsg(
         publisher_id=30, instrument_id=INSTRUMENTS[symbol], ts_event=at, ts_recv=at,
         min_price_increment=10_000_000, display_factor=10**9, raw_symbol=symbol,
         asset=underlying, security_type="OPT", instrument_class=right,
-        security_update_action=dbn.SecurityUpdateAction.ADD,
+        security_update_action=getattr(dbn.SecurityUpdateAction, action),
         strike_price=int(symbol[13:]) * 10**6, underlying=underlying, exchange="OPRA",
     )  # fmt: skip
     return Event(symbol, at, {"definition": bytes(message)})
 
 
-def mapping(symbol: str, at: int) -> bytes:
-    """What a live session says of a symbol before its first record."""
+def mapping(symbol: str, at: int, parent: str | None = None) -> bytes:
+    """What a live session says of a symbol before its first record; `parent` is what was asked."""
     return bytes(
         dbn.SymbolMappingMsg(
             publisher_id=VENUE, instrument_id=INSTRUMENTS[symbol], ts_event=at,
-            stype_in=dbn.SType.RAW_SYMBOL, stype_in_symbol=symbol,
+            stype_in=dbn.SType.PARENT if parent else dbn.SType.RAW_SYMBOL,
+            stype_in_symbol=parent or symbol,
             stype_out=dbn.SType.RAW_SYMBOL, stype_out_symbol=symbol,
             start_ts=UNDEF_TIMESTAMP, end_ts=UNDEF_TIMESTAMP,
         )

@@ -13,17 +13,27 @@ from datetime import datetime
 from typing import Final
 
 import databento_dbn
-from databento import BentoError, ErrorCode, ErrorMsg, SymbolMappingMsg, SystemCode, SystemMsg
+from databento import (
+    BentoError,
+    ErrorCode,
+    ErrorMsg,
+    InstrumentDefMsg,
+    SecurityUpdateAction,
+    SymbolMappingMsg,
+    SystemCode,
+    SystemMsg,
+)
 from databento.live.protocol import DatabentoLiveProtocol
 
 from app.adapters.clients.http import Vendor
 from app.core.clock import to_ns
 from app.core.errors import FeedLost, FeedRefused, NotFound
+from app.domain.options import is_occ
 from app.marketdata import dbn
 from app.marketdata.batch import Rows, to_datetime
 from app.marketdata.calendar import TradingCalendar
 from app.marketdata.dbn_files import venues
-from app.marketdata.ports import Channel, Heartbeat, LiveItem
+from app.marketdata.ports import Channel, ContractsDefined, Heartbeat, LiveItem
 
 log: Final = logging.getLogger(__name__)
 
@@ -43,6 +53,8 @@ _REFUSALS: Final = (
     ErrorCode.API_KEY_DEACTIVATED,
     ErrorCode.INVALID_SUBSCRIPTION,
 )
+_OPTIONS_ON: Final = ".OPT"
+"AAPL.OPT stands for all options on AAPL."
 _PASSING: Final = ("limit", "timed out", "timeout", "internal", "try again")
 "Words of a refused sign-in that another try may not meet."
 
@@ -58,6 +70,8 @@ class Wanted:
     channels: frozenset[Channel]
     after: datetime | None = None
     "Replay from here on (at most a day back)."
+    underlyings: tuple[str, ...] = ()
+    "Roots of options whose new contracts are to be told."
 
 
 class Gateway(DatabentoLiveProtocol):
@@ -141,6 +155,9 @@ class LiveSession:
                 symbols=[dbn.raw_symbol(symbol) for symbol in self._wanted.symbols],
                 start=None if after is None else to_ns(after),
             )
+        if self._wanted.underlyings:
+            parents = [f"{root}{_OPTIONS_ON}" for root in self._wanted.underlyings]
+            self._gateway.subscribe(schema="definition", symbols=parents, stype_in="parent")
         self._gateway.start()
 
     def items(self) -> Iterator[LiveItem]:
@@ -231,18 +248,23 @@ class LiveSession:
             if len(quotes):
                 yield quotes
 
-    def _heard(self, records: Sequence[bytes]) -> Iterator[Heartbeat]:
+    def _heard(self, records: Sequence[bytes]) -> Iterator[Heartbeat | ContractsDefined]:
         """Learn symbols, and raise what the gateway complains of; these records are rare."""
+        defined: dict[str, None] = {}
         decoder = databento_dbn.DBNDecoder(has_metadata=False, input_version=self._version)
         for record in decoder.write_and_decode(b"".join(records)):
             if isinstance(record, SymbolMappingMsg):
-                self._columns.instruments.add(record.instrument_id, record.stype_in_symbol)
+                self._columns.instruments.add(record.instrument_id, _named(record))
+            elif isinstance(record, InstrumentDefMsg):
+                defined |= _defined(record)
             elif isinstance(record, ErrorMsg):
                 raise self._complaint(record)
             elif isinstance(record, SystemMsg):
                 if record.code == SystemCode.SLOW_READER_WARNING:
                     log.warning("Databento says that we read too slowly: %s", record.msg)
                 yield Heartbeat(to_datetime(record.ts_event))
+        if defined:
+            yield ContractsDefined(tuple(defined))
 
     def _complaint(self, record: ErrorMsg) -> Exception:
         said, code = record.err, record.code
@@ -278,6 +300,19 @@ def address(dataset: str, override: str | None) -> tuple[str, int]:
         return f"{dataset.lower().replace('.', '-')}.lsg.databento.com", PORT
     host, _, port = override.partition(":")
     return host, int(port) if port else PORT
+
+
+def _named(record: SymbolMappingMsg) -> str:
+    """The instrument's own symbol: of a parent that was asked for there are many."""
+    asked = record.stype_in_symbol
+    return record.stype_out_symbol if asked.endswith(_OPTIONS_ON) else asked
+
+
+def _defined(record: InstrumentDefMsg) -> dict[str, None]:
+    """The contract that is there from now on, if it is an option and is not taken away."""
+    symbol = dbn.our_symbol(record.raw_symbol)
+    is_new = record.security_update_action != SecurityUpdateAction.DELETE
+    return {symbol: None} if is_new and is_occ(symbol) else {}
 
 
 def _outcome(future: "asyncio.Future[None] | asyncio.Future[str | None]") -> str:

@@ -238,6 +238,7 @@ class Adapter:
             if symbols and schemas:
                 dataset = self._options.dataset_of(options=options)
                 channels = subscription.channels
+                roots = {parse_occ(symbol).underlying for symbol in symbols} if options else set()
                 found.append(
                     Wanted(
                         dataset=dataset,
@@ -245,6 +246,7 @@ class Adapter:
                         symbols=symbols,
                         channels=channels,
                         after=after,
+                        underlyings=tuple(sorted(roots)),
                     )
                 )
         if not found:

@@ -18,7 +18,14 @@ from app.core.clock import ManualClock, now, to_ns
 from app.core.errors import FeedLost, FeedRefused, NotFound
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, QuoteBatch, TickBatch
-from app.marketdata.ports import Channel, Heartbeat, LiveItem, ProviderSetup, Subscription
+from app.marketdata.ports import (
+    Channel,
+    ContractsDefined,
+    Heartbeat,
+    LiveItem,
+    ProviderSetup,
+    Subscription,
+)
 from tests.vendors import databento_records as records
 from tests.vendors.databento import KEY, DatabentoLoopback
 from tests.vendors.loopback import until
@@ -138,7 +145,34 @@ async def test_options_go_to_their_own_gateway_and_come_under_their_occ_symbols(
     signed = {session.asked[0]["dataset"]: session for session in server.sessions}
     assert set(signed) == {"XNAS.ITCH", "OPRA.PILLAR"}
     schemas = [said["schema"] for said in signed["OPRA.PILLAR"].subscriptions]
-    assert schemas == ["trades", "cbbo-1s"]
+    assert schemas == ["trades", "cbbo-1s", "definition"]
+    await listener.end()
+
+
+async def test_contracts_that_are_defined_meanwhile_are_told(server: DatabentoLoopback) -> None:
+    put, at = "AAPL  270115P00200000", to_ns(now())
+    listener = await listening(server, asked(CALL, channels=QUOTES))
+    server.publish(
+        records.definition(put, "AAPL", at),
+        records.definition(put, "AAPL", at, "DELETE"),
+        records.quote(RAW, 4.9, 5.1, at // SECOND * SECOND),
+    )
+    await listener.has(1, QuoteBatch)
+    await until(lambda: listener.of(ContractsDefined))
+    (defined,) = listener.of(ContractsDefined)
+    assert defined.symbols == ("AAPL270115P00200000",)
+    (quotes,) = listener.of(QuoteBatch)
+    assert quotes.symbols[quotes.rows["symbol"][0]] == CALL
+    await listener.end()
+
+
+async def test_contracts_that_are_taken_away_are_no_news(server: DatabentoLoopback) -> None:
+    put, at = "AAPL  270115P00200000", to_ns(now())
+    listener = await listening(server, asked(CALL, channels=QUOTES))
+    server.publish(records.definition(put, "AAPL", at, "DELETE"))
+    server.publish(records.quote(RAW, 4.9, 5.1, at // SECOND * SECOND))
+    await listener.has(1, QuoteBatch)
+    assert listener.of(ContractsDefined) == []
     await listener.end()
 
 
