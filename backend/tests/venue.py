@@ -68,6 +68,8 @@ class Faults:
     empty: bool = False
     "The book is answered without anything in it."
     book_fails: Exception | None = None
+    link_fails: Exception | None = None
+    "What ends the reports at once."
 
 
 class Venue:
@@ -262,6 +264,8 @@ class VenueBroker:
         return ()
 
     async def reports(self) -> AsyncIterator[News]:
+        if self._faults.link_fails is not None:
+            raise self._faults.link_fails
         self._queue = self.venue.listen()
         try:
             while True:

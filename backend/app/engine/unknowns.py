@@ -9,7 +9,7 @@ from app.domain.orders import Order, OrderStatus
 MISSES: Final = 5
 SPAN_SECONDS: Final = 30.0
 LEASE_SECONDS: Final = 10.0
-"As `repositories.leases.SECONDS`: so long another process may still believe it owns the account."
+"More than `repositories.leases.SECONDS`: so long another may still believe it owns the account."
 BROKER_SECONDS: Final = 30.0
 "So long a request may lie at a broker, or on the way, before it is carried out."
 

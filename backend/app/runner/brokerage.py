@@ -148,6 +148,8 @@ class Brokerage:
             is_refused = isinstance(error, ConfigurationError | FeedRefused)
             self._move("refused" if is_refused else "down", str(error))
             self._broken = error
+            with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
+                await broker_states.save(self._parts.pool, self._report())
             raise
 
     async def _on_link(self, link: BrokerLink) -> None:

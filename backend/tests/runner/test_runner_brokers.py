@@ -12,6 +12,7 @@ import pytest
 from app.bootstrap import Parts
 from app.core import clock
 from app.core.clock import now
+from app.core.errors import FeedRefused
 from app.domain.commands import CommandKind
 from app.engine.reconciliation import Policy
 from app.repositories import accounts, broker_states, commands, fold_check, journal
@@ -26,6 +27,8 @@ READY = (
     "SELECT EXISTS (SELECT FROM broker_states WHERE account_id = $1"
     " AND (report ->> 'is_reconciled')::bool)"
 )
+OURS = "SELECT EXISTS (SELECT FROM orders WHERE status = $1 AND ledger = 'manual')"
+"The replay's account has orders too."
 
 
 @pytest.fixture
@@ -136,9 +139,15 @@ async def test_an_order_goes_to_the_broker_and_its_fill_comes_back(
         await until(parts, READY, account_id)
         placed = await place(parts, account_id, type="limit", limit_price="99")
         assert placed["status"] == "completed", placed
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')")
+        await until(
+            parts,
+            "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')",
+        )
         venue.print("AAPL", 98)
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled' AND ledger = 'manual')")
+        await until(
+            parts,
+            "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled' AND ledger = 'manual')",
+        )
     assert venue.exchange.positions["AAPL"] == 15
     await assert_sound(parts, account_id, venue)
 
@@ -158,7 +167,10 @@ async def test_nothing_is_sent_before_the_books_were_compared(
         await until(parts, "SELECT (report ->> 'failures')::int > 0 FROM broker_states")
         assert [kind for kind, _ in venue.requests if kind == "submit"] == []
         venue.faults.book_fails = None
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')")
+        await until(
+            parts,
+            "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')",
+        )
     kinds = [kind for kind, _ in venue.requests]
     assert kinds.index("book") < kinds.index("submit")
 
@@ -170,12 +182,18 @@ async def test_fills_during_an_outage_are_recovered_and_the_outage_is_told(
     async with trading(parts):
         await until(parts, READY, account_id)
         await place(parts, account_id, type="limit", limit_price="99")
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')")
+        await until(
+            parts,
+            "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted' AND ledger = 'manual')",
+        )
         venue.disconnect("cable cut")
         await until(parts, "SELECT state = 'down' FROM broker_states")
         venue.print("AAPL", 98)
         venue.connect()
-        await until(parts, "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled' AND ledger = 'manual')")
+        await until(
+            parts,
+            "SELECT EXISTS (SELECT FROM orders WHERE status = 'filled' AND ledger = 'manual')",
+        )
         await until(parts, READY, account_id)
     (lost,) = await told(parts, "system", "broker_disconnected")
     assert (lost["broker"], lost["reason"]) == ("venue (Real)", "cable cut")
@@ -284,7 +302,36 @@ async def test_the_state_of_the_broker_is_there_for_others(
     assert await broker_states.listed(parts.pool, [account_id + 1]) == []
 
 
-async def test_an_account_whose_broker_refuses_us_begins_anew_and_says_why(
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_broker_that_refuses_our_key_is_told_and_asked_again(
+    parts: Parts, vendor: TwelveDataLoopback, venue: Venue, is_known: bool
+) -> None:
+    account_id = await real_account(parts)
+    if is_known:
+        async with trading(parts):
+            await until(parts, READY, account_id)
+    venue.faults.link_fails = FeedRefused("the key is wrong", api_name="venue")
+    async with trading(parts):
+        await until(parts, "SELECT state = 'refused' FROM broker_states")
+        await until(parts, "SELECT EXISTS (SELECT FROM alerts)")
+        venue.faults.link_fails = None
+        await until(parts, READY, account_id)
+    assert "the key is wrong" in await parts.pool.fetchval("SELECT detail FROM alerts")
+
+
+async def test_a_first_book_that_cannot_be_read_is_waited_for(
+    parts: Parts, vendor: TwelveDataLoopback, venue: Venue
+) -> None:
+    venue.faults.book_fails = TimeoutError("slow")
+    account_id = await real_account(parts)
+    async with trading(parts):
+        await until(parts, "SELECT (report ->> 'failures')::int > 1 FROM broker_states")
+        venue.faults.book_fails = None
+        await until(parts, READY, account_id)
+    assert (await accounts.get(parts.pool, account_id)).starting_cash == 50_000
+
+
+async def test_an_account_whose_broker_nobody_knows_says_the_nearest(
     parts: Parts, vendor: TwelveDataLoopback, venue: Venue
 ) -> None:
     settings = AccountSettings(feeds=("twelve_data",), broker={"venue": "v"})
