@@ -65,7 +65,7 @@ async def test_an_account_that_saw_no_market_has_nothing_to_explain(
     admin: httpx.AsyncClient, world: World
 ) -> None:
     account = await world.account()
-    query = {"symbol": "AAPL", "account_id": account}
+    query: dict[str, str | int] = {"symbol": "AAPL", "account_id": account}
     answer = await admin.get("/api/risk/explain", params=query)
     assert answer.status_code == 404
     assert "had seen no market" in answer.json()["detail"]

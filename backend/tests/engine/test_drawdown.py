@@ -84,10 +84,11 @@ def test_a_halt_is_not_loosened_by_it() -> None:
     world.bar(100)
     world.command("trading_halt")
     world.bar(80)
-    assert world.engine.trading_state is TradingState.HALTED
+    states = [world.engine.trading_state]
     world.command("trading_resume")
     world.bar(79)
-    assert world.engine.trading_state is TradingState.ACTIVE
+    states.append(world.engine.trading_state)
+    assert states == [TradingState.HALTED, TradingState.ACTIVE]
 
 
 def test_who_reduces_already_hears_of_it_too() -> None:

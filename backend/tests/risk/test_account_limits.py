@@ -11,8 +11,8 @@ from app.domain.denials import Denial
 from app.domain.deployments import TradingState
 from app.domain.orders import Leg, OrderStatus, Side
 from app.risk.book import Book, Funds
-from tests.risk.test_rules import OPEN, approved, denied, make_book
-from tests.trading import make_execution, make_order
+from tests.risk.test_rules import approved, denied, make_book
+from tests.trading import OPEN, make_execution, make_order
 
 D = Decimal
 SESSIONS = [date(2024, 3, day) for day in (1, 4, 5, 6, 7, 8)]

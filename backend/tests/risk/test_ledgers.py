@@ -30,6 +30,8 @@ def test_every_fill_and_cost_is_some_ledgers(steps: list[tuple[object, ...]]) ->
                 book.apply(execution, order)
             case (str(ledger), Decimal() as amount):
                 book.pay(ledger, amount)
+            case _:
+                raise AssertionError(step)
         assert not list(unbalanced(book))
 
 

@@ -11,8 +11,8 @@ from app.domain.denials import Denial
 from app.domain.limits import UNLIMITED, Limits
 from app.domain.orders import Leg, OrderStatus, OrderTerms, OrderType, Side
 from app.domain.scopes import NOBODY, checked, scope, tightest, typed
-from tests.risk.test_rules import OPEN, approved, denied, hold, make_book
-from tests.trading import make_order
+from tests.risk.test_rules import approved, denied, hold, make_book
+from tests.trading import OPEN, make_order
 
 D = Decimal
 

@@ -9,7 +9,8 @@ from app.core.errors import InvalidInput
 from app.domain.orders import Leg, Side
 from app.risk.rules import Intent
 from app.risk.what_if import AskingRiskEngine, Supposed
-from tests.risk.test_rules import OPEN, make_book
+from tests.risk.test_rules import make_book
+from tests.trading import OPEN
 
 D = Decimal
 

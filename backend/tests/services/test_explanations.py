@@ -42,7 +42,7 @@ class Story:
             " SELECT 1, id, '{}', '{SPY}', '5m' FROM s"
         )
 
-    async def tell(self, kind: str, at: datetime, **data: Any) -> None:
+    async def tell(self, kind: str, at: datetime, /, **data: Any) -> None:
         """One event more."""
         self.seq += 1
         await self.pool.execute(
@@ -133,7 +133,7 @@ async def test_a_slice_without_its_bar_says_why(story: Story) -> None:
         AT + timedelta(minutes=3),
     )
     assert "The gap ledger says: provider_hole." in await story.answer()
-    await story.tell("bar_late", AT, bar={"symbol": "SPY", "end": AT}, at=AT)
+    await story.tell("bar_late", AT, bar={"symbol": "SPY", "end": "2024-03-01T15:05:00Z"}, at=AT)
     assert "It came after the slice was closed" in await story.answer()
 
 
