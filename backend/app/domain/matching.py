@@ -330,7 +330,7 @@ class Matcher:
         spent: dict[str, str],
     ) -> Iterator[BrokerReport]:
         order = resting.order
-        kind = _kind(order)
+        kind = "" if order.group_id is None else _kind(order)
         if resting.last_fill is not None and (start, meeting) <= resting.last_fill:
             return
         if order.group_id is not None and spent.get(order.group_id, kind) != kind:

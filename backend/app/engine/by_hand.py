@@ -61,10 +61,9 @@ class ByHand:
         self._check_broker(asked)
         terms = self._terms(asked, asked)
         oco = None if asked.oco is None else self._terms(asked, asked.oco)
+        working = book.working(MANUAL, asked.symbol)
         same_side = on_their_way(
-            order
-            for order in book.working(MANUAL, asked.symbol)
-            if order.side is asked.side and not order.leg.is_protective
+            [one for one in working if one.side is asked.side and not one.leg.is_protective]
         )
         target = book.held(MANUAL, asked.symbol) + same_side + asked.signed_quantity
         signal = self._signal(event, asked.symbol, asked, target, exposure=0.0)

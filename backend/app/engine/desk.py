@@ -1,6 +1,6 @@
 """What the parts of the engine share: the book, the standing targets, and the events going out."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -47,9 +47,11 @@ RELEASED_AS: Final = {
 """What a stop is once the price has touched it."""
 
 
-def on_their_way(orders: Iterable[Order]) -> Decimal:
+def on_their_way(orders: Sequence[Order]) -> Decimal:
     """Signed shares that these orders may still bring; of an OCO pair only one of the two."""
     total = ZERO
+    if len(orders) == 1:
+        return orders[0].signed_remaining
     pairs: dict[tuple[str, Leg], dict[str, Decimal]] = {}
     for order in orders:
         if order.group_id is None:
@@ -267,7 +269,9 @@ class Desk:
         quantity = self.book.held(target.ledger, target.symbol)
         working = self.book.by_key.get((target.ledger, target.symbol))
         if working:
-            quantity += on_their_way(o for o in working.values() if o.leg not in PROTECTIVE)
+            moving = [order for order in working.values() if order.leg not in PROTECTIVE]
+            if moving:
+                quantity += on_their_way(moving)
         return quantity
 
     def held_exposure(self, ledger: str, symbol: str) -> float:

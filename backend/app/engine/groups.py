@@ -21,14 +21,16 @@ def partners(desk: Desk, order: Order) -> list[Order]:
 
 
 def _pair(desk: Desk, order: Order) -> list[Order]:
-    """The other order of its pair, open or not."""
+    """The other order of its pair, open or not: of the same signal, the attempt before or after."""
     if order.group_id is None or order.leg.is_protective:
         return []
+    prefix = order.client_order_id.removesuffix(str(order.attempt))
+    beside = (f"{prefix}{order.attempt + step}" for step in (-1, 1))
+    found = (desk.book.records.get(identity) for identity in beside)
     return [
         one.order
-        for one in desk.book.records.values()
-        if one.order.signal_id == order.signal_id
-        and one.order.leg is order.leg
+        for one in found
+        if one is not None
         and one.order.group_id == order.group_id
         and place_in_pair(one.order) != place_in_pair(order)
     ]
