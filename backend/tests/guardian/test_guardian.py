@@ -26,7 +26,7 @@ async def truly(question: Callable[[], Any]) -> Any:
     async def ask() -> Any:
         return question()
 
-    return await until(ask, 20)
+    return await until(ask, 60)
 
 
 def asked(venue: Venue, kind: str) -> list[str]:
@@ -52,7 +52,7 @@ async def test_a_silent_engine_is_halted_and_its_orders_cancelled(
     guard()
     await truly(lambda: not venue.exchange.open())
     assert HaltFile(tmp_path, account_id).is_there()
-    await until(lambda: told(pool, account_id), 20)
+    await until(lambda: told(pool, account_id), 60)
     assert await commands_of(pool) == [("trading_halt", "guardian")]
     assert venue.exchange.positions["AAPL"] == 10
     assert asked(venue, "submit") == []
@@ -88,7 +88,7 @@ async def test_without_a_database_the_file_halts_and_the_broker_cancels(
     assert HaltFile(tmp_path, account_id).is_there()
     assert await state_of(pool, account_id) == "active"
     await door.open()
-    await until(lambda: told(pool, account_id), 20)
+    await until(lambda: told(pool, account_id), 60)
 
 
 async def test_told_to_flatten_it_closes_what_is_ours_after_the_cancels(
@@ -104,7 +104,7 @@ async def test_told_to_flatten_it_closes_what_is_ours_after_the_cancels(
     async def is_paused() -> bool:
         return ("deployment_pause", "guardian") in await commands_of(pool)
 
-    await until(is_paused, 20)
+    await until(is_paused, 60)
     (identity,) = asked(venue, "submit")
     assert identity.startswith(f"{account_id}-d1-AAPL-guardian")
     kinds = [kind for kind, _ in venue.requests]
@@ -158,7 +158,7 @@ async def test_an_engine_that_beats_is_left_alone_and_the_guardian_says_so(
         accounts = row["state"]["accounts"] if row else []
         return accounts and accounts[0]["broker_up"] and accounts[0]
 
-    said = await until(seen, 20)
+    said = await until(seen, 60)
     assert said["state"] == "watching"
     assert said["at_risk"] is True
     assert not HaltFile(tmp_path, account_id).is_there()
@@ -172,7 +172,7 @@ async def test_a_paper_account_is_only_latched(
     await pool.execute("UPDATE accounts SET broker = 'paper'")
     pulses.write(tmp_path, make_pulse(account_id, broker="paper"))
     guard(flatten=True)
-    await until(lambda: told(pool, account_id), 20)
+    await until(lambda: told(pool, account_id), 60)
     assert venue.requests == []
 
 
@@ -207,7 +207,7 @@ async def test_a_stop_that_no_gate_confirms_is_carried_out(
             not flatten or venue.exchange.positions.get("AAPL") == 0
         )
 
-    await until(is_canceled, 20)
+    await until(is_canceled, 60)
     assert HaltFile(tmp_path, account_id).is_there()
     assert bool(asked(venue, "submit")) is flatten
 
@@ -222,7 +222,7 @@ async def test_a_broker_without_its_key_is_told(
     made._make = refuse
     pulses.write(tmp_path, make_pulse(account_id))
     await truly(lambda: made.status()["accounts"] and made.status()["accounts"][0]["problem"])
-    await until(lambda: told(pool, account_id), 20)
+    await until(lambda: told(pool, account_id), 60)
 
 
 async def test_an_account_can_be_known_by_its_pulse_alone(
