@@ -141,7 +141,8 @@ class Driver:
             if reports:
                 await self.learn(reports)
         if not isinstance(item, SliceOpened):
-            await self._look_ahead(item)
+            if self._ahead is not None:
+                await self._look_ahead(item)
             await self.learn((item,))
 
     async def _look_ahead(self, item: Input) -> None:
