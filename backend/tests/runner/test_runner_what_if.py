@@ -8,8 +8,9 @@ import pytest
 from app.bootstrap import Parts
 from app.core.errors import InvalidInput, NotFound
 from app.domain.commands import CommandKind
+from app.domain.market import Timeframe
 from app.domain.users import SCOPES, Caller, Role
-from app.repositories import accounts, commands
+from app.repositories import accounts, commands, deployments
 from app.risk.what_if import Supposed
 from app.runner.what_if import Replay, WhatIf
 from app.services.explanations import Explanations
@@ -119,6 +120,25 @@ async def test_why_there_was_no_trade_is_answered_from_what_is_stored(parts: Par
     assert "Denied at 16:30" in manual["why"]
     late = await explain(parts, "SPY", "19:00")
     assert "got no bars after 2024-03-01 16:30 UTC" in late["answer"][0]
+
+
+async def test_strategies_that_start_later_and_commands_that_fail_are_replayed(
+    parts: Parts,
+) -> None:
+    async with trading(parts):
+        await until(parts, REPLAY_OVER)
+        strategy = await parts.pool.fetchval("SELECT strategy_id FROM deployments WHERE id = 1")
+        number = await deployments.add(
+            parts.pool, account_id=1, strategy_id=strategy, name="Five", created_by=None,
+            timeframe=Timeframe.M5, parameters={}, symbols=["AAPL"], capital=None,
+        )  # fmt: skip
+        wish = {"deployment_id": number, "strategy": "sma_cross", "timeframe": "5m"}
+        for payload in ({**wish, "symbols": ["AAPL"]}, wish):
+            kind = CommandKind.DEPLOYMENT_START
+            await answered(parts, await commands.submit(parts.pool, 1, kind, payload, "ann"))
+    await parts.pool.execute("DELETE FROM engine_checkpoints WHERE seq < 100")
+    found = await suppose(parts, max_position_size="0.05")
+    assert (found.divergence, found.unlike) == (None, None)
 
 
 async def test_an_explanation_tells_states_and_missing_bars(parts: Parts) -> None:
