@@ -112,12 +112,18 @@ def match(
             OrderAccepted(client_order_id=order.client_order_id, broker_order_id=number, at=at)
         )
     new = list(fills)
+    owed = theirs.filled_quantity - base - order.filled_quantity
+    if new and owed <= 0:
+        # Ours are full without them: they stand in the place of others, which is not certain yet.
+        return Matched(tuple(found), owed - sum((one.quantity for one in new), ZERO))
     found += [OrderFilled(execution=execution) for execution in new]
     filled = order.filled_quantity + sum((one.quantity for one in new), ZERO)
     lacking = theirs.filled_quantity - base - filled
     if not lacking:
         found += _end(order, theirs, at)
-        if theirs.status not in CLOSED and is_changed(order, theirs, base):
+        # Filled at the broker and not here: a change that made it smaller was never heard of.
+        is_smaller = theirs.status is S.FILLED and order.is_open and filled < order.quantity
+        if (theirs.status not in CLOSED or is_smaller) and is_changed(order, theirs, base):
             found.append(_replaced(order, theirs, base, at))
     return Matched(tuple(found), lacking)
 

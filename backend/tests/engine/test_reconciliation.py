@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import msgspec
 
+from app.domain.events import OrderReplaced
 from app.domain.orders import Leg, Order, OrderStatus, Side
 from app.domain.ports import BrokerBook, BrokerOrder
-from app.engine.reconciliation import differences
+from app.engine.reconciliation import differences, match
 
 
 def make_order(identity: str = "o1", filled: int = 0, **changes: object) -> Order:
@@ -61,3 +62,15 @@ def test_other_fills_are_a_difference() -> None:
 def test_an_order_whose_answer_is_still_to_come_is_explained() -> None:
     for status in (OrderStatus.APPROVED, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
         assert differences([make_order(status=status)], book()) == ()
+
+
+def test_an_order_that_filled_after_it_was_made_smaller_unheard_is_full() -> None:
+    ours = make_order(filled=4, status=OrderStatus.PARTIALLY_FILLED)
+    (theirs,) = book(
+        make_order(filled=4, quantity=Decimal(4), status=OrderStatus.FILLED)
+    ).open_orders
+    (told,) = match(ours, theirs, (), ours.at).reports
+    assert isinstance(told, OrderReplaced)
+    assert told.quantity == 4
+    full = make_order(filled=10, status=OrderStatus.FILLED)
+    assert match(full, book(full).open_orders[0], (), full.at).reports == ()
