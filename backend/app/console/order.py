@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.cli import plain_app
 from app.console.connection import Connected, NoKey, run
 from app.console.output import Json, show
 from app.console.words import Account, choice_of, positive_of
@@ -17,7 +16,9 @@ from app.core.errors import InvalidInput
 from app.domain.orders import OrderType, Side, TimeInForce
 from app.services.orders import OrderDesk
 
-app = plain_app(help="Orders by hand: buy, sell, replace, cancel.")
+app = typer.Typer(
+    help="Orders by hand: buy, sell, replace, cancel.", add_completion=False, no_args_is_help=True
+)
 
 _BY_PRICES: Final = {
     (): OrderType.MARKET,

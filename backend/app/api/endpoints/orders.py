@@ -59,9 +59,7 @@ async def get_order(client_order_id: OrderId, caller: CurrentCaller, db: Db) -> 
     return OrderOut.model_validate(await rows.get(db, client_order_id, caller.visible))
 
 
-@router.patch(
-    "/{client_order_id}", dependencies=[guard(Scope.TRADE, "orders")], responses=PENDING
-)
+@router.patch("/{client_order_id}", dependencies=[guard(Scope.TRADE, "orders")], responses=PENDING)
 async def change_order(
     client_order_id: OrderId,
     body: OrderChangeIn,
