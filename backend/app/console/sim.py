@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from app.cli import plain_app
 from app.console.output import Json
 
 if TYPE_CHECKING:
     from app.simulation.runs import Found, Summary
 
-app = plain_app(help="Run the order path on a simulated world with faults, seed by seed.")
+app = typer.Typer(
+    help="Run the order path on a simulated world with faults, seed by seed.",
+    add_completion=False,
+    no_args_is_help=True,
+)
 _SHOWN = 20
 
 
