@@ -224,6 +224,16 @@ async def test_an_order_changed_at_the_broker_is_changed_here() -> None:
     assert (books.now().quantity, books.now().limit_price) == (7, 91)
 
 
+async def test_a_change_to_less_that_nobody_heard_of_ends_the_order_that_it_filled() -> None:
+    books = Books()
+    await books.order(type=OrderType.LIMIT, limit_price=100)
+    books.venue.print("AAPL", 99, 4)
+    await books.settle()
+    books.venue.exchange.change(books.venue.exchange.tickets[0], D(4), D(100), None, None)
+    assert names(await books.settle()) == ["OrderReplaced"]
+    assert (books.now().status, books.now().quantity) == (OrderStatus.FILLED, 4)
+
+
 async def test_not_found_is_not_canceled() -> None:
     """A start-up guard elsewhere closed what its list lacked."""
     books = Books()
@@ -359,6 +369,8 @@ async def test_a_correction_that_nobody_heard_is_found() -> None:
     books.venue.print("AAPL", 100)
     await books.settle()
     books.venue.exchange.correct(books.venue.exchange.fills[0], price=D(99))
+    assert (await books.reconciler.look(Scope.WHOLE)).reports == ()
+    assert books.held() == 10  # never twice, not even for a moment
     await books.settle()
     assert books.held() == 10
     assert books.engine.cash == books.venue.exchange.cash
@@ -914,3 +926,9 @@ async def test_fills_are_found_whatever_our_clock_said_when_we_stopped() -> None
     books.venue.print("AAPL", 100)
     assert names(await books.settle()) == ["OrderFilled"]
     assert (books.held(), books.state) == (10, TradingState.ACTIVE)
+
+
+@pytest.mark.parametrize("part", ["-0.1", "1.5"])
+def test_a_tolerance_is_a_part_of_the_equity(part: str) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        Policy(cash_tolerance=D(part))
