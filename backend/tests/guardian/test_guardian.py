@@ -9,11 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.core.errors import ConfigurationError
+from app.core.errors import ConfigurationError, NotFound
 from app.db import pulses
 from app.db.halt_file import HaltFile, halt_now
+from app.domain.deployments import AccountMode
 from app.guardian.guardian import Guardian
+from app.guardian.process import broker_of
 from app.repositories import heartbeats, trading_state
+from app.repositories.accounts import Account, AccountSettings
 from tests.venue import Venue
 from tests.waiting import until
 
@@ -234,3 +237,49 @@ async def test_an_account_can_be_known_by_its_pulse_alone(
     guard()
     await truly(lambda: not venue.exchange.open())
     await asyncio.sleep(0)
+
+
+async def test_what_the_broker_does_not_let_it_close_is_told_by_name(
+    guard: Guard, pool: asyncpg.Pool, account_id: int, venue: Venue, tmp_path: Path
+) -> None:
+    venue.faults.refuse = "the symbol is halted"
+    pulses.write(tmp_path, make_pulse(account_id))
+    guard(flatten=True)
+
+    async def says() -> bool:
+        return "NOT closed yet: AAPL" in str(await pool.fetchval("SELECT detail FROM alerts"))
+
+    await until(says, 60)
+    assert len({*asked(venue, "submit")}) == 3, "each attempt under an id of its own"
+
+
+async def test_a_broker_that_cannot_show_its_book_is_asked_again(
+    guard: Guard, account_id: int, venue: Venue, tmp_path: Path
+) -> None:
+    venue.faults.book_fails = RuntimeError("a part of it only")
+    pulses.write(tmp_path, make_pulse(account_id))
+    guard(flatten=True)
+    await truly(lambda: len(asked(venue, "book")) > 1)
+    assert asked(venue, "submit") == []
+    venue.faults.book_fails = None
+    await truly(lambda: venue.exchange.positions.get("AAPL") == 0)
+
+
+def account_at(broker: str) -> Account:
+    return Account(
+        id=1, name="Mine", broker=broker, mode=AccountMode.PAPER, currency="USD", dataset="live",
+        starting_cash=Decimal(0), clock_at=None, settings=AccountSettings(),
+    )  # fmt: skip
+
+
+def test_adapters_are_found_by_name_and_paper_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert broker_of(account_at("paper"), {}) is None
+    with pytest.raises(NotFound, match="No brokers adapter is named 'alpacca'"):
+        broker_of(account_at("alpacca"), {})
+    with pytest.raises(ConfigurationError, match="ALPACA_API_KEY"):
+        broker_of(account_at("alpaca"), {})
+    monkeypatch.setenv("ALPACA_API_KEY", "k" * 20)
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "s" * 40)
+    made = broker_of(account_at("alpaca"), {})
+    assert made is not None
+    assert made.name == "alpaca"

@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -218,6 +219,16 @@ def test_programs_are_forbidden_by_name() -> None:
     with pytest.raises(PermissionError, match=r"subprocess\.Popen"):
         server._forbid("subprocess.Popen", ())
     server._forbid("open", ())
+
+
+def test_a_confined_process_may_not_start_others(tmp_path: Path) -> None:
+    code = (
+        "import os\nfrom app.hosting import server\nserver.confine(1 << 30)\n"
+        "try:\n    os.fork()\nexcept PermissionError:\n    raise SystemExit(7)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(server.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    assert done.returncode == 7
 
 
 def test_the_server_forks_reaps_and_ends_with_its_engine(folder: Path, write: Write) -> None:
