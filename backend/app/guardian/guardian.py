@@ -26,6 +26,8 @@ from app.repositories.accounts import Account, AccountSettings
 LOOK_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 1.0
 "How often the database is asked; files are read at each look."
+INSTRUMENTS_ASKS: Final = 60
+"Between two looks at what can be traded."
 Brokers = Callable[[Account, dict[str, Instrument]], Broker | None]
 """Makes the broker of an account; None where the book is inside the engine."""
 log = get_logger("trading")
@@ -48,6 +50,7 @@ class Guardian:
         self.watches: dict[int, Watch] = {}
         self._known: dict[int, Account] = {}
         self._instruments: dict[str, Instrument] = {}
+        self._asks = 0
         self._told: dict[int, Pulse] = {}
         "Newest pulses of the database."
         self._unheard: dict[int, bool] = {}
@@ -167,8 +170,9 @@ class Guardian:
     async def _ask(self) -> None:
         """Who there is, how they are, and who does not hear; then say how we are."""
         self._known = {account.id: account for account in await self._records.accounts()}
-        if not self._instruments:
+        if self._asks % INSTRUMENTS_ASKS == 0:
             self._instruments.update(await self._records.instruments())
+        self._asks += 1
         self._told = {pulse.account_id: pulse for pulse in await self._records.pulses()}
         self._unheard = await self._records.unheard(self._options.confirm_seconds)
         for account_id, watch in self.watches.items():
