@@ -143,6 +143,11 @@ def test_the_days_money_is_cut_and_then_denied() -> None:
     approved(book, 10)
 
 
+def test_an_order_that_spends_exactly_what_is_left_is_not_cut() -> None:
+    answer = approved(make_book(max_daily_notional=D(1_000)), 10)
+    assert (answer.order.quantity, answer.limited_by) == (D(10), ())
+
+
 def test_orders_of_the_users_other_accounts_count() -> None:
     book = make_book(max_concurrent_orders=10)
     book.elsewhere = 8

@@ -53,6 +53,8 @@ def test_the_tightest_of_all_that_apply_holds() -> None:
     assert limits.restricted_symbols == ("A", "B")
     assert limits.allowed_symbols == ("C",)
     assert not limits.allow_short
+    extended = Limits(trade_extended_hours=True)
+    assert not tightest(extended, {"trade_extended_hours": False}).trade_extended_hours
     assert limits.settled_cash_only
     assert limits.day_trade_equity == 25_000
 
