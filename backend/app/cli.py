@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "reduce": Entry("control", "Let positions only shrink."),
     "resume": Entry("control", "Trade again after a stop."),
     "reconcile": Entry("reconcile", "Hold our books against the broker's."),
+    "broker": Entry("broker", "Brokers: certify an adapter on a paper account."),
     "explain": Entry("explain", "Say why there was, or was not, a trade."),
     "risk": Entry("risk", "Limits by scope: show, set, rollback, what-if."),
     "audit": Entry("audit", "Hash chains of journal and audit trail: verify."),

@@ -34,6 +34,11 @@ class Account:
     )
     positions: list[Position] = field(default_factory=list)
 
+    @property
+    def first(self) -> str:
+        """Of the login's accounts: positions and money are its."""
+        return self.name.split(",")[0]
+
     def handlers(self) -> "dict[int, Callable[[Caller, Fields], None]]":
         """By message id of the request."""
         return {

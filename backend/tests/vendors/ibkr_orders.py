@@ -264,18 +264,18 @@ class Orders:
         account = self.server.account
         for held in account.positions:
             stock = (held.con_id, held.symbol, "STK", "", 0, "", "", "", "USD", held.symbol, "NMS")
-            caller.answer(61, 3, account.name, *stock, held.shares, held.cost)
+            caller.answer(61, 3, account.first, *stock, held.shares, held.cost)
         for symbol, quantity in self.exchange.positions.items():
             number = self.server.market.stocks[symbol].con_id
             stock = (number, symbol, "STK", "", 0, "", "", "", "USD", symbol, "NMS")
-            caller.answer(61, 3, account.name, *stock, quantity, self._cost(symbol))
+            caller.answer(61, 3, account.first, *stock, quantity, self._cost(symbol))
         caller.answer(62, 1)
 
     def _summary(self, caller: "Caller", fields: Fields) -> None:
         request, account = fields.request(62), self.server.account
         account.values["TotalCashValue"] = str(self.exchange.cash)
         for key, value in account.values.items():
-            caller.answer(63, 1, request, account.name, key, value, "USD")
+            caller.answer(63, 1, request, account.first, key, value, "USD")
         caller.answer(64, 1, request)
 
     # ------------------------------------------------------------------------------ news
@@ -355,7 +355,7 @@ class Orders:
 
     def _owner(self, ticket: Ticket) -> str:
         """The account that the order named; else the login's first."""
-        return ticket.tag.wish.account or self.server.account.name.split(",")[0]
+        return ticket.tag.wish.account or self.server.account.first
 
     def _cost(self, symbol: str) -> Decimal:
         bought = [f for f in self.exchange.fills if f.ticket.symbol == symbol and f.quantity]

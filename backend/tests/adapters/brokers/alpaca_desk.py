@@ -35,7 +35,7 @@ def adapter(server: AlpacaTrading, **given: Any) -> Adapter:
         "retry": QUICK, "read_seconds": 0.5, "ping_seconds": 0.2, "first_pause_seconds": 0.01,
     }  # fmt: skip
     settings = given.pop("settings", {})
-    setup = BrokerSetup(account_id=1, settings=settings)
+    setup = BrokerSetup(account_id=given.pop("account_id", 1), settings=settings)
     return Adapter(setup, options(server), **{**how, **given})
 
 
