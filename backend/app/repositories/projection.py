@@ -90,6 +90,8 @@ class Wants(msgspec.Struct):
     symbols: set[str] = msgspec.field(default_factory=set)
     deployments: set[int] = msgspec.field(default_factory=set)
     orders: set[str] = msgspec.field(default_factory=set)
+    approved: set[str] = msgspec.field(default_factory=set)
+    "Orders that the batch itself brings."
     signals: set[str] = msgspec.field(default_factory=set)
     raised: set[str] = msgspec.field(default_factory=set)
     "Signals that the batch itself brings."
@@ -110,6 +112,7 @@ class Wants(msgspec.Struct):
             case ev.OrderApproved():
                 self.symbols.add(event.order.symbol)
                 self.signals.add(event.order.signal_id)
+                self.approved.add(event.order.client_order_id)
                 self.order_ids += 1
             case ev.OrderDenied():
                 self.symbols.add(event.symbol)
@@ -305,6 +308,7 @@ class Projection:
             if row["client_order_id"] in wants.orders:
                 wants.orders.discard(row["client_order_id"])
                 wants.signals.add(row["signal_id"])
+        wants.orders -= wants.approved
         if not wants.orders:
             return
         found = await connection.fetch(_ORDERS, book.account_id, list(wants.orders))
@@ -312,6 +316,8 @@ class Projection:
             book.rows.remember(ORDERS, _plain(row))
             book.fills[row["client_order_id"]] = {}
             wants.signals.add(row["signal_id"])
+        if not found:
+            return
         await self._load_fills(connection, [row["id"] for row in found])
         signal_ids = [row["signal_id"] for row in found]
         for row in await connection.fetch(
