@@ -30,7 +30,7 @@ from app.domain.ports import Entry
 from app.risk.book import Book
 from app.simulation.broker import SimBroker
 from app.simulation.process import Production, SimGate
-from app.simulation.store import MemoryStream
+from app.simulation.store import MemoryStore, MemoryStream
 
 _CENT: Final = Decimal("0.01")
 _DEFINITE: Final = (BrokerRejected,)
@@ -296,6 +296,13 @@ class _Careless(SimGate):
         return super().__call__(order)
 
 
+@contextmanager
+def deaf_heartbeat() -> Iterator[None]:
+    """Nobody who lost the lease is told by the heartbeat either."""
+    with _replaced(MemoryStore, "renew_lease", lambda *_: True):
+        yield
+
+
 class NoFencing(Production):
     stream = _Unfenced
     gate = _Careless
@@ -331,6 +338,8 @@ BUGS: Final = {
     "published_before_commit": Bug(
         "events are published before they are committed", PublishedBeforeCommit, "process"
     ),
-    "no_fencing": Bug("a process that lost its lease goes on writing", NoFencing, "process"),
+    "no_fencing": Bug(
+        "a process that lost its lease goes on writing", NoFencing, "process", deaf_heartbeat
+    ),
 }
 """Every planted bug by name."""
