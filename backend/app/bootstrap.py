@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
+import msgspec
 from pydantic.fields import FieldInfo
 
+from app.adapters.clients.drilled import DrilledBroker
 from app.adapters.data.simulator import SimulatorOptions
-from app.core import clock, registry
+from app.core import clock, drills, registry
 from app.core.config import Settings, get_settings
-from app.core.environment import strategy_folders
+from app.core.environment import home, strategy_folders
 from app.core.errors import ConfigurationError, FeedRefused, TradewrightError
 from app.core.live import FEED_ORDER, LiveOptions
 from app.core.logging import get_logger
@@ -179,8 +181,27 @@ def make_broker(name: str, setup: BrokerSetup, dataset: str = LIVE_DATASET) -> B
         )
     if name != PAPER:
         require_key(name)
-    made: Broker = adapter(setup)
-    return made
+    if not setup.settings.get(drills.SETTING):
+        made: Broker = adapter(setup)
+        return made
+    return _drilled(adapter, name, setup)
+
+
+def _drilled(adapter: Callable[[BrokerSetup], Broker], name: str, setup: BrokerSetup) -> Broker:
+    """The broker of a paper account that drills may hurt. The guardian's own connection is whole.
+
+    Raises ConfigurationError for real money.
+    """
+    if setup.mode is not AccountMode.PAPER or name == PAPER:
+        raise ConfigurationError(
+            "Drills are for paper accounts at a broker.",
+            remedy=f"Leave --broker-setting {drills.SETTING}=true out.",
+        )
+    settings = {key: value for key, value in setup.settings.items() if key != drills.SETTING}
+    made = adapter(msgspec.structs.replace(setup, settings=settings))
+    if setup.is_guardian:
+        return made
+    return DrilledBroker(made, setup.account_id, home())
 
 
 def chain(
@@ -242,7 +263,7 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
     async with (
         opened_pool(url) as pool,
         _publishing(settings, pool) as publisher,
-        _strategies() as catalogue,
+        strategies() as catalogue,
     ):
         yield Parts(
             settings=settings,
@@ -256,7 +277,7 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
 
 
 @asynccontextmanager
-async def _strategies() -> AsyncIterator[Catalogue]:
+async def strategies() -> AsyncIterator[Catalogue]:
     """Users' files run in processes of their own, unless they are told not to."""
     options = StrategyOptions()
     if options.host == "in_process":

@@ -37,7 +37,7 @@ def reconcile(
 async def _asked(
     at: Connected, account: str | None, *, dry_run: bool, adopt: bool
 ) -> dict[str, Any]:
-    account_id, name = await _account(at, account)
+    account_id, name = await account_of(at, account)
     service = Reconciliations(at.pool, at.desk, at.audit_key, system)
     row = await service.ask(at.caller, account_id, dry_run=dry_run, adopt=adopt)
     for _ in range(round(WAIT_SECONDS / at.desk.wait_seconds)):
@@ -53,7 +53,8 @@ async def _asked(
     }
 
 
-async def _account(at: Connected, wanted: str | None) -> tuple[int, str]:
+async def account_of(at: Connected, wanted: str | None) -> tuple[int, str]:
+    """Id and name of the account that is meant. Raises NotFound with the nearest name."""
     from app.repositories import accounts
 
     known = {one.id: one.name for one in await accounts.active(at.pool)}

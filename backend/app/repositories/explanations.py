@@ -1,7 +1,7 @@
 """What was so at an instant of an account's stream: its slice, states, holdings, late bars."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from app.repositories.paging import Db, Row, plain
@@ -90,3 +90,38 @@ async def values_at(
 async def _one(db: Db, sql: str, *given: Any) -> Row | None:  # noqa: ANN401 - the query's values
     row = await db.fetchrow(sql, *given)
     return plain(row, ("data",)) if row else None
+
+
+_DAYS: Final = """
+SELECT min(occurred_at AT TIME ZONE $2)::date AS first,
+  max(occurred_at AT TIME ZONE $2)::date AS last
+FROM trading_events WHERE stream = $1 AND event_type = 'slice_closed'
+"""
+
+
+async def days(db: Db, stream: str, zone: str) -> tuple[date, date] | None:
+    """The first and the last day of a time zone on which the account was at work."""
+    row = await db.fetchrow(_DAYS, stream, zone)
+    return (row["first"], row["last"]) if row is not None and row["first"] else None
+
+
+async def last_close(db: Db, stream: str) -> datetime | None:
+    """When the newest session ended whose end the account saw."""
+    closed: datetime | None = await db.fetchval(
+        "SELECT occurred_at FROM trading_events"
+        " WHERE stream = $1 AND event_type = 'session_closed' ORDER BY seq DESC LIMIT 1",
+        stream,
+    )
+    return closed
+
+
+async def first_since(db: Db, stream: str, after: int, at: datetime) -> int | None:
+    """The number of the first event beyond `after` that occurred at `at` or later."""
+    found: int | None = await db.fetchval(
+        "SELECT seq FROM trading_events WHERE stream = $1 AND seq > $2 AND occurred_at >= $3"
+        " ORDER BY seq LIMIT 1",
+        stream,
+        after,
+        at,
+    )
+    return found

@@ -1,11 +1,12 @@
 """Corrections of stored bars that an account's engine has not been told of yet."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from app.domain.events import BarsCorrected
 from app.domain.market import Timeframe
-from app.repositories.paging import Db
+from app.repositories.paging import Db, Row
 
 # A line of the journal tells of every revision of its bars that was there when it was written. What
 # is older than ten days, or than the account, was in the histories that its engine began with.
@@ -51,3 +52,15 @@ async def untold(db: Db, stream: str, dataset: str, symbols: Sequence[str]) -> l
         )
         for row in rows
     ]
+
+
+_SINCE: Final = """
+  SELECT s.symbol, r.timeframe, count(DISTINCT r.start) AS bars
+  FROM stock_data_revisions r JOIN stocks s ON s.id = r.stock_id
+  WHERE r.dataset = $1 AND r.start < $2 AND r.replaced_at > $3
+  GROUP BY s.symbol, r.timeframe ORDER BY s.symbol, r.timeframe"""
+
+
+async def since(db: Db, dataset: str, before: datetime, at: datetime) -> list[Row]:
+    """How many bars that began `before` were replaced after `at`, by symbol and timeframe."""
+    return [dict(row) for row in await db.fetch(_SINCE, dataset, before, at)]

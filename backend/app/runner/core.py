@@ -22,6 +22,7 @@ from app.repositories.journal import LOST_CONNECTION, stream_of
 from app.runner.account import AccountRunner
 from app.runner.gate import HaltedOutside, WireGate
 from app.runner.invariants import InvariantKeeper
+from app.runner.nightly import NightlyReplay
 from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
 from app.services.first_run import FirstRun
@@ -158,6 +159,7 @@ class Core:
         keeping = asyncio.create_task(keeper.run(), name="data quality")
         watch = InvariantKeeper(self._parts, self._at_work)
         watching = asyncio.create_task(watch.run(), name="invariants")
+        nightly = asyncio.create_task(NightlyReplay(self._parts).run(), name="nightly replay")
         try:
             while not self._is_stopping:
                 with suppress(*LOST_CONNECTION):
@@ -166,7 +168,7 @@ class Core:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
                 self._wake.clear()
         finally:
-            await end([self._filling, keeping, watching])
+            await end([self._filling, keeping, watching, nightly])
             await self._wind_down()
             await self._listener.stop()
 
