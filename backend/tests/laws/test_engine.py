@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ from app.engine.history import Windows
 from app.engine.journal import TIME, MemoryJournal
 from app.engine.paper import PaperBroker
 from app.engine.state import EngineState
-from app.marketdata.batch import to_datetime, to_ns
+from app.marketdata.batch import BarBatch, to_datetime, to_ns
 from app.research.feed import Feed
 from app.research.market import Market, series_of
 from tests.markets import (
@@ -132,6 +133,36 @@ def test_the_future_never_changes_the_past(case: Case, cut: int) -> None:
         if occurred_at(event) <= to_datetime(int(end))
     ]
     assert _told(case.run(batches=batches).journal.events)[: len(known)] == _told(known)
+
+
+@law
+@given(cases, st.integers(5, 100))
+def test_look_ahead_in_the_engine(case: Case, cut: int) -> None:
+    """nautilus_trader#4577: whatever prices come, none is known, or traded at, before its time."""
+    batches = case.batches
+    end = int(batches[0].end[min(cut, len(batches[0]) - 1)])
+    other = [_otherwise(batch, end) for batch in batches]
+    until = to_datetime(end)
+
+    def story(given: Any) -> list[Event]:
+        events = case.run(batches=given).journal.events
+        return [event for event in events if occurred_at(event) <= until]
+
+    assert _told(story(batches)) == _told(story(other))
+    decided: dict[str, Any] = {}
+    for event in case.run().journal.events:
+        if isinstance(event, OrderApproved):
+            decided[event.order.client_order_id] = occurred_at(event)
+        elif isinstance(event, OrderFilled):
+            assert event.execution.at >= decided[event.execution.client_order_id]
+
+
+def _otherwise(batch: BarBatch, end: int) -> BarBatch:
+    """The same bars, but those that begin after `end` cost twice as much."""
+    rows = batch.rows.copy()
+    for name in ("open", "high", "low", "close", "vwap"):
+        rows[name] *= np.where(batch.start > end, 2.0, 1.0)
+    return BarBatch(batch.symbol, batch.timeframe, rows)
 
 
 @law
