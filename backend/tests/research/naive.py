@@ -15,11 +15,11 @@ documentation tells them:
 - What fills at one instant is booked by symbol, stops first, older orders first.
 - An order costs half a cent a share, at least a dollar, at most a hundredth of its value, on the
   hundredth of a cent.
-- What is held has a stop some percent under its average price: touched, it fills there (or at the
-  open, if the bar began below), one basis point worse but not below the low; what the bar's tenth
-  does not take, the next opens do. After a stop nothing is bought until the opinion has changed.
-  (Where the bars are too small for several stops of one position at once, the product says more
-  than this; no case here gets there.)
+- All that is held has one stop, some percent under the average price of when shares were last added:
+  touched, it fills there (or at the open, if the bar began below), one basis point worse but not
+  below the low; what the bar's tenth does not take, the next opens do. It stays while shares are
+  sold, and of it and the sale only one fills at one instant. After a stop nothing is bought until
+  the opinion has changed.
 - Orders not filled after `patience` seconds of an open exchange are taken back; day orders end
   with the session. Exits are asked for again at each bar, entries are not.
 """
@@ -105,7 +105,11 @@ class Ticket:
     side: str
     quantity: Decimal
     made: datetime
+    changed: datetime
+    "When it got its newest terms: it meets only later prices."
     stop: Decimal | None = None
+    beside: bool = False
+    "A sale that works beside a stop: at one instant only one of them may fill."
     touched: bool = False
     filled: Decimal = ZERO
     value: Decimal = ZERO
@@ -179,21 +183,26 @@ class Naive:
     # ------------------------------------------------------------------------- the market
 
     def meet_open(self, start: datetime, bars: dict[str, Minute]) -> None:
-        waiting = [one for one in self.tickets if one.symbol in bars and one.made <= start]
+        waiting = [one for one in self.tickets if one.symbol in bars and one.changed <= start]
+        stopped: set[str] = set()
         for ticket in sorted(waiting, key=precedence):
             price = bars[ticket.symbol].open.quantize(CENT, ROUND_HALF_EVEN)
             if ticket.stop is not None and not ticket.touched:
                 if price > ticket.stop:
                     continue
                 ticket.touched = True
+            if ticket.beside and ticket.symbol in stopped:
+                continue
             room = self.room(ticket.symbol, self.holdings[ticket.symbol].volume, start)
-            self.fill(ticket, slipped(price, ticket.side), room, start, start)
+            filled = self.fill(ticket, slipped(price, ticket.side), room, start, start)
+            if filled and ticket.stop is not None:
+                stopped.add(ticket.symbol)
         self.react(start)
 
     def meet_bar(self, bars: dict[str, Minute]) -> None:
         for ticket in sorted(self.tickets, key=precedence):
             bar = bars.get(ticket.symbol)
-            if bar is None or ticket.stop is None or ticket.touched or ticket.made > bar.start:
+            if bar is None or ticket.stop is None or ticket.touched or ticket.changed > bar.start:
                 continue
             opened, low = (p.quantize(CENT, ROUND_HALF_EVEN) for p in (bar.open, bar.low))
             if low > ticket.stop:
@@ -213,10 +222,10 @@ class Naive:
 
     def fill(
         self, ticket: Ticket, price: Decimal, room: Decimal, start: datetime, at: datetime
-    ) -> None:
+    ) -> Decimal:
         quantity = min(ticket.rest, room)
         if not quantity:
-            return
+            return ZERO
         holding = self.holdings[ticket.symbol]
         began, taken = holding.taken
         holding.taken = start, quantity + (taken if began == start else ZERO)
@@ -229,6 +238,7 @@ class Naive:
             self.tickets.remove(ticket)
         self.book(ticket, quantity, price, commission, at)
         self.met.append(ticket)
+        return quantity
 
     def react(self, now: datetime) -> None:
         """What follows from the fills of one instant, when all of them are known."""
@@ -236,6 +246,7 @@ class Naive:
         for ticket in met:
             if ticket.stop is not None:
                 self.holdings[ticket.symbol].target = ZERO
+                self.take_back(ticket.symbol)
                 self.leave(ticket.symbol, now)
             self.guard(ticket.symbol, now)
 
@@ -337,10 +348,15 @@ class Naive:
         leaving = sum((one.rest for one in self.market_orders(symbol)), ZERO)
         quantity = holding.held - leaving - holding.target
         if quantity > 0:
-            for ticket in self.of(symbol):
-                if ticket.stop is not None:
-                    self.tickets.remove(ticket)
-            self.tickets.append(Ticket(symbol, "sell", quantity, now))
+            has_stop = any(one.stop is not None for one in self.of(symbol))
+            self.tickets.append(Ticket(symbol, "sell", quantity, now, now, beside=has_stop))
+
+    def take_back(self, symbol: str) -> None:
+        """A stop has sold what a sale beside it was to sell."""
+        sales = [one for one in self.market_orders(symbol) if one.side == "sell"]
+        if sum((one.rest for one in sales), ZERO) > self.holdings[symbol].held:
+            for ticket in sales:
+                self.tickets.remove(ticket)
 
     def enter(self, symbol: str, now: datetime) -> None:
         holding = self.holdings[symbol]
@@ -351,7 +367,7 @@ class Naive:
         if 0 < quantity < wanted:
             holding.target = holding.held + coming + quantity
         if quantity > 0:
-            self.tickets.append(Ticket(symbol, "buy", quantity, now))
+            self.tickets.append(Ticket(symbol, "buy", quantity, now, now))
 
     def others(self, symbol: str) -> Decimal:
         """What everything else may come to be worth, at the last prices."""
@@ -364,19 +380,23 @@ class Naive:
         return worth
 
     def guard(self, symbol: str, now: datetime) -> None:
-        """A stop for every share held that is not leaving."""
+        """One stop for all shares that are held, also while they are being sold."""
         holding = self.holdings[symbol]
+        stops = [one for one in self.of(symbol) if one.stop is not None]
         if self.rules.stop is None or not holding.held:
-            for ticket in self.of(symbol):
-                if ticket.stop is not None:
-                    self.tickets.remove(ticket)
+            for ticket in stops:
+                self.tickets.remove(ticket)
             return
-        leaving = sum((one.rest for one in self.market_orders(symbol) if one.side == "sell"), ZERO)
-        covered = sum((one.rest for one in self.of(symbol) if one.stop is not None), ZERO)
-        missing = holding.held - leaving - covered
-        if missing > 0:
-            price = (holding.average * (1 - self.rules.stop)).quantize(CENT, ROUND_HALF_EVEN)
-            self.tickets.append(Ticket(symbol, "sell", missing, now, stop=price))
+        missing = holding.held - sum((one.rest for one in stops), ZERO)
+        price = (holding.average * (1 - self.rules.stop)).quantize(CENT, ROUND_HALF_EVEN)
+        if not stops:
+            self.tickets.append(Ticket(symbol, "sell", missing, now, now, stop=price))
+        elif missing:
+            (ticket,) = stops
+            ticket.quantity += missing
+            ticket.changed = now
+            if missing > 0:
+                ticket.stop = price
 
     def of(self, symbol: str) -> list[Ticket]:
         return [one for one in self.tickets if one.symbol == symbol]
