@@ -25,7 +25,7 @@ class Faults:
 
     def __init__(self, world: "SimWorld") -> None:
         self._world = world
-        self._rng = Random(f"faults {world.seed}")
+        self._rng = Random(f"faults {world.seed}")  # nosec B311 - the seed must decide
         self._is_over = False
         self._paused: list[Process] = []
 

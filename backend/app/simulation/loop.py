@@ -83,7 +83,7 @@ class SimLoop:
     """
 
     def __init__(self, seed: int) -> None:
-        self._rng = Random(seed)
+        self._rng = Random(seed)  # nosec B311 - the seed must decide
         self._as_loop: Any = self
         self._now = 0.0
         self._ready: list[Handle] = []

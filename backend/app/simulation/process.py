@@ -298,8 +298,8 @@ class Process:
                         self._first.set()
             except JournalError:
                 raise
-            except Exception:  # noqa: BLE001  a broker may fail in any way: asked again
-                pass
+            except Exception as error:  # noqa: BLE001  a broker may fail in any way: asked again
+                self._world.note(f"{self.life.name} could not look: {error!r}")
             await asyncio.sleep(TURN_SECONDS)
 
     async def _tick(self) -> None:

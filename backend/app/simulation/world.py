@@ -70,17 +70,17 @@ class SimWorld:
 
     def __init__(self, seed: int, profile: Profile, parts: Any = Production) -> None:  # noqa: ANN401
         self.seed, self.profile, self.parts = seed, profile, parts
-        self.rng = Random(f"world {seed}")
+        self.rng = Random(f"world {seed}")  # nosec B311 - the seed must decide
         self.loop = SimLoop(seed)
         self.trace: list[str] = []
-        self.market = Maker(Random(f"market {seed}"), profile).make()
+        self.market = Maker(Random(f"market {seed}"), profile).make()  # nosec B311 - the seed must decide
         self.store = MemoryStore(ACCOUNT, CASH, SYMBOLS, DEPLOYMENTS, self.loop.time)
         self.limits = _limits(self.rng)
         self.abilities = _abilities(self.rng)
         self.offset = timedelta()
         "How wrong the machine's clock is."
-        venue = Venue(Random(f"venue {seed}"), profile, self.truth_now, CASH, self.note)
-        network = Random(f"network {seed}")
+        venue = Venue(Random(f"venue {seed}"), profile, self.truth_now, CASH, self.note)  # nosec B311 - the seed must decide
+        network = Random(f"network {seed}")  # nosec B311 - the seed must decide
         self.network = Network(network, profile, venue, copy_context())
         self.venue = venue
         self.processes: list[Process] = []
