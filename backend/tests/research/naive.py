@@ -15,11 +15,11 @@ documentation tells them:
 - What fills at one instant is booked by symbol, stops first, older orders first.
 - An order costs half a cent a share, at least a dollar, at most a hundredth of its value, on the
   hundredth of a cent.
-- All that is held has one stop, some percent under the average price of when shares were last added:
-  touched, it fills there (or at the open, if the bar began below), one basis point worse but not
-  below the low; what the bar's tenth does not take, the next opens do. It stays while shares are
-  sold, and of it and the sale only one fills at one instant. After a stop nothing is bought until
-  the opinion has changed.
+- All that is held has one stop, some percent under the average price of when shares were last
+  added: touched, it fills there (or at the open, if the bar began below), one basis point worse
+  but not below the low; what the bar's tenth does not take, the next opens do. It stays while
+  shares are sold, and of it and the sale only one fills at one instant. After a stop nothing is
+  bought until the opinion has changed.
 - Orders not filled after `patience` seconds of an open exchange are taken back; day orders end
   with the session. Exits are asked for again at each bar, entries are not.
 """
