@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from app.cli import plain_app
 from app.console.output import Json, show
 from app.core.errors import InvalidInput
 
-app = plain_app()
+app = typer.Typer(add_completion=False)
 _SHOWN = 300
 
 

@@ -18,9 +18,13 @@ _TWICE: Final = {
     "submission of order": """
         SELECT payload ->> 'client_order_id' AS what FROM trading_events
         WHERE stream = $1 AND event_type = 'order_submitted' GROUP BY 1 HAVING count(*) > 1""",
+    # Brokers tell a fill again after each reconnection: what counts is how often it had an effect.
     "execution": """
-        SELECT payload -> 'execution' ->> 'execution_id' AS what FROM trading_events
-        WHERE stream = $1 AND event_type = 'order_filled' GROUP BY 1 HAVING count(*) > 1""",
+        SELECT payload -> 'execution' ->> 'execution_id' AS what FROM trading_events f
+        WHERE stream = $1 AND event_type = 'order_filled' AND EXISTS (
+          SELECT FROM trading_events e WHERE e.stream = f.stream AND e.caused_by = f.seq
+          AND e.event_type = 'position_changed')
+        GROUP BY 1 HAVING count(*) > 1""",
     "command": """
         SELECT payload ->> 'command_id' AS what FROM trading_events
         WHERE stream = $1 AND event_type = 'command_received' GROUP BY 1 HAVING count(*) > 1""",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -19,7 +20,7 @@ from app.runner.replay_day import DAY_ZONE
 FIRST_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 300.0
 "After a session's end there is no hurry; a simulated one may end every few minutes."
-NICE: Final = "10"
+NICE: Final = 10
 log = get_logger("trading")
 
 
@@ -83,13 +84,13 @@ def _told(said: Mapping[str, Any], day: date) -> tuple[str, str]:
 async def _in_own_process(url: str, account_id: int, day: date) -> tuple[int, dict[str, Any]]:
     """Exit code and answer of `replay-day`: hours of bars must not hold up whoever trades."""
     process = await asyncio.create_subprocess_exec(
-        *("nice", "-n", NICE, sys.executable, "-m", "app.cli"),
-        *("replay-day", str(account_id), str(day), "--json"),
+        *(sys.executable, "-m", "app.cli", "replay-day", str(account_id), str(day), "--json"),
         env={**variables(), "DATABASE_URL": url},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
     try:
         said, complaint = await process.communicate()
     except asyncio.CancelledError:
