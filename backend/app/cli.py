@@ -56,6 +56,7 @@ COMMANDS: Final = {
     "openapi": Entry("openapi", "Print the OpenAPI document."),
     "reference": Entry("reference", "Print a page of docs/ that is made from the code."),
     "sim": Entry("sim", "Prove the order path on a simulated world: run, replay."),
+    "drill": Entry("drill", "Hurt a running system on a paper account; measure recovery."),
     "torture": Entry("torture", "Kill the real thing again and again, and hold the books."),
     "bench": Entry("bench", "Measure this machine against the figures to reach."),
     "core": Entry("core", "Run the trading process alone (`up` runs it for you)."),
