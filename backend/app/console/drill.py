@@ -76,7 +76,7 @@ def drill(
             f"There is no drill {name!r}.", field="name", remedy=suggestion(name, Drill)
         )
     try:
-        found = tasks.run(_drilled(Drill(name), account, seconds))
+        found = tasks.run(drilled(Drill(name), account, seconds))
     except (OSError, asyncpg.PostgresError) as error:
         raise Unavailable(
             f"The database does not answer: {error}", remedy="Start it with `tradewright up`."
@@ -86,7 +86,8 @@ def drill(
         raise typer.Exit(1)
 
 
-async def _drilled(which: Drill, wanted: str | None, seconds: float) -> Found:
+async def drilled(which: Drill, wanted: str | None, seconds: float) -> Found:
+    """Hurt it and look. Raises where it may not be hurt, or nobody notices or recovers."""
     chosen = await _account(which, wanted)
     before = await _look(lambda db: seen.look(db, chosen.id))
     if not before.is_well:

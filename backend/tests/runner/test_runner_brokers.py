@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from app.bootstrap import Parts
+from app.console import drill
 from app.core import clock
 from app.core.clock import now
+from app.core.drills import Drill
 from app.core.errors import FeedRefused
 from app.domain.commands import CommandKind
 from app.engine.reconciliation import Policy
@@ -342,3 +344,30 @@ async def test_an_account_whose_broker_nobody_knows_says_the_nearest(
     async with trading(parts):
         await until(parts, "SELECT EXISTS (SELECT FROM alerts)")
     assert "Did you mean venue?" in await parts.pool.fetchval("SELECT detail FROM alerts")
+
+
+async def test_a_drilled_gateway_restart_loses_and_doubles_nothing(
+    parts: Parts,
+    vendor: TwelveDataLoopback,
+    venue: Venue,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", parts.url)
+    account_id = await real_account(parts)
+    await parts.pool.execute(
+        "UPDATE accounts SET settings = jsonb_set(settings, '{broker,drills}', 'true')"
+        " WHERE id = $1",
+        account_id,
+    )
+    async with trading(parts):
+        await until(parts, READY, account_id)
+        await place(parts, account_id, type="limit", limit_price="101")
+        await until(parts, OURS, "filled")
+        found = await drill.drilled(Drill.GATEWAY_RESTART, "Real", 3.0)
+    assert found.is_sound
+    assert found.seconds_to_detect is not None
+    assert found.fills_before == found.fills_after == 1
+    await assert_sound(parts, account_id, venue)
