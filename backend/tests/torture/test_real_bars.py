@@ -16,7 +16,7 @@ def test_after_kills_the_books_of_both_brokers_are_ours(shared_data: Path, tmp_p
     if not (shared_data / "equity_minute").is_dir():
         pytest.skip("the minute bars are not at hand")
     tmp_path.chmod(0o711)
-    found, traders = asyncio.run(trade(tmp_path / "home", kills=3, seconds=30, seed=2))
+    found, traders = asyncio.run(trade(tmp_path / "home", kills=3, seconds=20, seed=2))
     assert found.found == []
     assert found.is_sound
     assert found.kills >= 1

@@ -20,7 +20,7 @@ from app.torture.people import START, SYMBOLS, Person, open_account
 from app.torture.plan import Victim, draw
 from app.torture.torture import Summary
 
-KILLS, SECONDS = 65, 60.0
+KILLS, SECONDS = 65, 45.0
 "So many, or what a busy machine survives in this time."
 
 
@@ -78,6 +78,15 @@ def test_the_real_thing_survives_kills_of_everything() -> None:
     assert (found.duplicates, found.lost, found.violations) == (0, 0, 0)
     assert found.kills >= 2
     assert found.acknowledged > 0
+
+
+@pytest.mark.timeout(400)
+def test_postgresql_and_redis_are_killed_under_a_process_that_goes_on() -> None:
+    for victim, kills in ((Victim.POSTGRES, 5), (Victim.REDIS, 2)):
+        found = runs.run(kills, only=victim, seconds=60)
+        assert found.found == []
+        assert found.is_sound
+        assert set(found.by_victim) == {victim}
 
 
 def test_the_command_says_what_it_found_and_fails_on_it(
