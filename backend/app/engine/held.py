@@ -23,11 +23,12 @@ from app.engine.pursuit import pursue
 from app.engine.state import Act
 
 ZERO: Final = Decimal(0)
+_ALL_TYPES: Final = frozenset(OrderType)
 
 
 def watch(desk: Desk, event: SliceClosed) -> None:
     """Let the bars meet what is held here."""
-    if desk.abilities.links_orders and desk.abilities.types >= frozenset(OrderType):
+    if desk.abilities.links_orders and desk.abilities.types >= _ALL_TYPES:
         return  # nothing ever is
     bars = {bar.symbol: bar for bar in event.bars if bar.timeframe is event.base}
     for order in held_orders(desk):
