@@ -156,6 +156,7 @@ async def trade(home: Path, kills: int, seconds: float, seed: int) -> tuple[Summ
             for n, broker in enumerate(brokers)
         ]
         torture = Torture(pool, made, traders, Random(seed), truth=lambda: unlike(pool, traders))
+        torture.found.seed = seed
         return await torture.run(kills, seconds), traders
 
 
