@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections import Counter
+from contextlib import redirect_stdout
 from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -64,9 +65,9 @@ def certify(
     """
     _agreed(name, symbol, yes)
     settings = dict(map(parameter_of, broker_setting or []))
-    outcomes = tasks.run(
-        _run(_venue(name, (symbol, other_symbol), settings, seconds), only, pause, as_json)
-    )
+    venue = _venue(name, (symbol, other_symbol), settings, seconds)
+    with redirect_stdout(sys.stderr):  # adapters log, and our own output may be for a program
+        outcomes = tasks.run(_run(venue, only, pause, as_json))
     counts = Counter(str(one.status) for one in outcomes)
     _tell(name, outcomes, counts, as_json)
     if counts["failed"] or not counts["passed"]:

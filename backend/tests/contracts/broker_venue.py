@@ -108,7 +108,7 @@ class AlpacaActs:
             Act.AWAY: server.kill,
             Act.BACK: server.start,
             Act.MUTE: lambda on: server.deafen() if on else None,
-            Act.THROTTLE: partial(server.refuse, 429),
+            Act.THROTTLE: partial(server.refuse, 429, Retry_After="1"),
             Act.FAIL: partial(server.refuse, 503),
             Act.FAIL_TAKEN: partial(server.refuse, 503, taken=True),
             Act.EXPIRE_KEY: lambda: setattr(server, "key_is_valid", False),
