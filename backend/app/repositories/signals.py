@@ -11,7 +11,8 @@ from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, page
 _LISTING: Final = Listing(
     select="""g.signal_id, g.account_id, g.ledger, g.deployment_id, s.name AS strategy, i.symbol,
        g.signal_type, g.exposure, g.price, g.quantity, g.stop_loss, g.stop_trail,
-       g.take_profit, g.reasons, g.indicator_values, g.executed, g.outcome, g.at, g.valid_until, g.created_at,
+       g.take_profit, g.reasons, g.indicator_values, g.executed, g.outcome, g.at, g.valid_until,
+       g.created_at,
        d.timeframe""",
     source="""signals g JOIN instruments i ON i.id = g.instrument_id
        LEFT JOIN deployments d ON d.id = g.deployment_id

@@ -27,7 +27,8 @@ export function LimitsPanel({ accountId }: { accountId: number }) {
 
 function Limit({ limit: { title, unit, value, limit, use, subject, scope } }: { limit: LimitUse }) {
   const used = inUnit(unit, value)
-  const figures = limit === null || limit === undefined ? `${used}, no limit` : `${used} of ${inUnit(unit, limit)}`
+  const figures =
+    limit === null || limit === undefined ? `${used}, no limit` : `${used} of ${inUnit(unit, limit)}`
   return (
     <li className={styles.item}>
       <div className={styles.head}>
