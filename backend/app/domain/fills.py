@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from itertools import takewhile
 
 import msgspec
 
@@ -92,13 +93,8 @@ class Fills:
 
     def _from(self, fill: BookedFill) -> list[BookedFill]:
         """That one and all later ones of its ledger and symbol."""
-        key, found = _key(fill), []
-        for one in reversed(self._fills):
-            if _key(one) == key:
-                found.append(one)
-            if one is fill:
-                break
-        return found[::-1]
+        key, later = _key(fill), takewhile(lambda one: one is not fill, reversed(self._fills))
+        return [fill, *reversed([one for one in later if _key(one) == key])]
 
     def _reverse(self, fill: BookedFill, instead: Execution | None, now: Position) -> Rebooked:
         self._fills.remove(fill)

@@ -419,6 +419,12 @@ def operations() -> Iterator[Sample]:
     yield Sample(m.AlertDelivery(id=101, alert_id=101, channel="mail"), "attempts", 3)
     yield Sample(m.Metric(name="bars", labels={"feed": "csv"}, at=OPENED, value=1.0), "value", 2.0)
     yield Sample(m.Backup(id=101, path="backups/1.tar"), "error", "disk full")
+    yield Sample(
+        m.BrokerState(account_id=ACCOUNT, broker="alpaca", state="up", since=OPENED, report={}),
+        "state",
+        "down",
+    )
+    yield Sample(m.Heartbeat(name="guardian", state={"watched": 1}), "state", {"watched": 2})
     upload = {"file": "SPY.csv", "bytes": 40, "dataset": "import:files", "actor": "user:101"}
     yield Sample(
         m.DataImport(id=101, **upload, state="queued", rows_done=0, rows_total=0, seen_at=OPENED),

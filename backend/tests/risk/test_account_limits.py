@@ -184,6 +184,15 @@ def test_what_the_broker_may_not_have_counted_is_taken_off() -> None:
     assert book.committed == 2_000
 
 
+def test_what_was_approved_and_is_not_made_after_all_costs_nothing() -> None:
+    book = make_book()
+    book.hear_funds(Funds(buying_power=D(3_000)))
+    before = book.committed
+    book.dismiss(approved(book, 10).order)
+    assert book.committed == before
+    assert approved(book, 30, symbol="MSFT").order.quantity == 30
+
+
 def test_settled_cash_is_the_brokers_where_it_says_so() -> None:
     book = make_book(settled_cash_only=True)
     book.hear_funds(Funds(settled_cash=D(1_500)))
