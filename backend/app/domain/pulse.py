@@ -1,12 +1,11 @@
 """What a running engine says of itself every second, so that its silence can be noticed."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from app.domain.deployments import EXTERNAL, AccountMode, TradingState
+from app.domain.deployments import AccountMode, TradingState
 
 ZERO = Decimal(0)
 
@@ -45,11 +44,6 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     def is_at_risk(self) -> bool:
         """Whether something could be lost while nobody looks: positions, or orders under way."""
         return self.open_orders > 0 or any(self.held.values())
-
-    @property
-    def external(self) -> Mapping[str, Decimal]:
-        """What is held that no deployment and no person bought here."""
-        return self.held.get(EXTERNAL, {})
 
     @property
     def loss(self) -> Decimal:

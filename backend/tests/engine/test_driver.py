@@ -171,6 +171,16 @@ def test_a_tick_strikes_once_even_when_nobody_answers() -> None:
     assert [tick.at for tick in world.of(ClockTicked)] == [OPEN + 2 * MINUTE]
 
 
+def test_a_paper_order_times_out_where_only_the_clock_goes_on() -> None:
+    world = World()
+    world.command("limits_change", limits={"order_timeout_seconds": 60})
+    world.bar(100)
+    world.order("buy", 1)
+    finish(world.driver.tick(OPEN + 3 * MINUTE))
+    assert [tick.at for tick in world.of(ClockTicked)] == [OPEN + 2 * MINUTE]
+    assert world.engine.open_orders == []
+
+
 async def test_a_feed_is_driven_to_its_end() -> None:
     world = World()
 

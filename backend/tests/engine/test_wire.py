@@ -28,6 +28,7 @@ from app.domain.events import (
 from app.domain.orders import Order, OrderChange, OrderStatus, OrderType, PendingChange
 from app.domain.ports import BrokerAbilities, Entry
 from app.engine.journal import MemoryJournal
+from app.engine.state import Act
 from app.engine.wire import Pace
 from tests.floor import Floor
 from tests.trading import MINUTE
@@ -752,3 +753,13 @@ async def test_an_alarm_that_nobody_listens_to_is_no_harm() -> None:
     floor = Floor()
     floor.driver._alarm = None
     await floor.driver.alarm("title", "detail")
+
+
+async def test_a_cancel_that_nobody_wants_any_more_is_not_possible() -> None:
+    async with scripted() as floor:
+        await floor.minute(100)
+        identity = await floor.buy(10, **resting())
+        await floor.becomes(identity, "accepted")
+        order = floor.order_of(identity)
+        assert order.pending is PendingChange.NONE
+        assert not floor.wire._is_possible(Act("cancel", identity), order)

@@ -67,6 +67,8 @@ class Wire:
     """The library's `ib` object and our ears on it. `ended` is called when the socket is gone."""
 
     def __init__(self, library: Library, notice: Notice, ended: Callable[[], None]) -> None:
+        # Once imported it asks asyncio's policy for a loop, which does not look at the running one.
+        asyncio.set_event_loop(asyncio.get_running_loop())
         try:
             module = importlib.import_module(library)
         except ImportError:
