@@ -1,0 +1,10 @@
+"""Libraries of vendors ask asyncio's policy for the loop, which an earlier `asyncio.run` cleared."""
+
+import asyncio
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+async def loop_of_the_policy() -> None:
+    asyncio.set_event_loop(asyncio.get_running_loop())
