@@ -1,4 +1,4 @@
-"""Libraries of vendors ask asyncio's policy for the loop, which an earlier `asyncio.run` cleared."""
+"""Libraries of vendors ask asyncio's policy for the loop; an earlier `asyncio.run` cleared it."""
 
 import asyncio
 
