@@ -7,6 +7,7 @@ committed before the wire is written, and what the broker answers is the next in
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -50,6 +51,8 @@ Item = SliceOpened | Input
 """What a feed yields. Commands are items like any other."""
 Fence = Callable[[], str | None]
 """Why nothing at all may be sent; None when it may. Read synchronously before the wire."""
+Sending = Callable[[], AbstractContextManager[None]]
+"""Entered while an order may be on its way to a real broker."""
 Alarm = Callable[[str, str], Awaitable[None]]
 """Title and detail of what a person must hear of."""
 _SEEN_BY_BROKERS: Final = (SliceOpened, SliceClosed, SessionClosed, CorporateActionDue)
@@ -82,6 +85,7 @@ class Driver:
         *,
         gate: Gate = open_gate,
         fence: Fence = unfenced,
+        sending: Sending = nullcontext,
         clock: Callable[[], datetime] | None = None,
         before: Hook | None = None,
         ahead: Ahead | None = None,
@@ -96,9 +100,12 @@ class Driver:
         strategies of other processes have their answers ready. The inputs it returns come first.
         `resumed` is awaited when a resume is journaled, so that the gate knows before we act on it.
         `fence` says why even cancels must not be sent: the account may not be ours any more.
+        `sending` is entered before the gate is read and left when the broker has answered: a stop
+        is not in force while something that passed before it may still be on its way.
         """
         self.engine, self.broker, self.journal = engine, broker, journal
         self.gate, self.fence, self._clock, self._before = gate, fence, clock, before
+        self.sending = sending
         self._ahead, self._resumed, self._alarm = ahead, resumed, alarm
         self.lock = asyncio.Lock()
         "Held by whoever journals; a simulated broker's driver has no need of it."

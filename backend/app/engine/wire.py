@@ -7,7 +7,7 @@ has answered: cancels and replaces are asked for again, a submit never is.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -69,6 +69,8 @@ class Drives(Protocol):
     def gate(self, order: Order) -> str | None: ...
 
     def fence(self) -> str | None: ...
+
+    def sending(self) -> AbstractContextManager[None]: ...
 
     def at(self) -> datetime: ...
 
@@ -232,11 +234,13 @@ class Wire:
 
     async def _submit(self, identity: str) -> None:
         driver = self._driver
-        async with driver.lock:
-            order = await self._submitted(identity)
-        # From the gate to the wire nothing waits: leaving the lock does not either.
-        if order is not None:
-            await self._send(order)
+        with ExitStack() as until_answered:
+            async with driver.lock:
+                until_answered.enter_context(driver.sending())
+                order = await self._submitted(identity)
+            # From the gate to the adapter nothing waits: leaving the lock does not either.
+            if order is not None:
+                await self._send(order)
 
     async def _submitted(self, identity: str) -> Order | None:
         """The order with its submission on disk and the gate open; None when it must not go."""
@@ -390,8 +394,9 @@ class Wire:
                 return
         tries = self._try("replace", order)
         try:
-            async with asyncio.timeout(self._pace.change):
-                reports = await self._replaced(order, tries)
+            with driver.sending():
+                async with asyncio.timeout(self._pace.change):
+                    reports = await self._replaced(order, tries)
         except BrokerRejected as error:
             reports = (_refused(identity, "replace", error, driver.at()),)
         except Exception as error:  # noqa: BLE001  whether it was changed is looked up first

@@ -193,6 +193,7 @@ class AccountRunner:
             self._journal,
             gate=self.gate,
             fence=self.gate.fence,
+            sending=self.gate.sending,
             clock=clock.now if self.account.dataset == LIVE_DATASET else None,
             before=self._prepare,
             ahead=self._ahead,

@@ -41,7 +41,7 @@ class Desk:
 
     def __init__(self, parts: Parts, account: Account) -> None:
         self.account = account
-        self.gate = WireGate(account.id, parts.settings.home)
+        self.gate = WireGate(account.id, parts.settings.home, quiet=self.latch)
         self._parts = parts
         self._runner: AccountRunner | None = None
         self._is_stopping = False

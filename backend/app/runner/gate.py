@@ -1,6 +1,7 @@
 """The wire gate: the latch of the emergency stop, held in memory so that reading it never waits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -30,13 +31,42 @@ class HaltedOutside(TradewrightError):
 class WireGate:
     """Called right before the wire. Closed until the latch was read once."""
 
-    def __init__(self, account_id: int, home: Path | None = None) -> None:
-        """`home` holds the guardian's halts, which need no database."""
+    def __init__(
+        self,
+        account_id: int,
+        home: Path | None = None,
+        *,
+        quiet: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`home` holds the guardian's halts, which need no database.
+
+        `quiet` is called when a stop was read while something was on its way, and no longer is.
+        """
         self._account_id = account_id
         self._scope = f"account:{account_id}"
         self._latches: dict[str, Latch] = {}
         self._file = None if home is None else HaltFile(home, account_id)
         self._owned_until = 0.0
+        self._quiet = quiet
+        self._sending = 0
+        self._is_awaited = False
+        "Whether a decision was read that is not confirmed yet."
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Something may be on its way to the broker: until it is answered no stop is confirmed.
+
+        It passed the gate before the stop, and may wait for a connection or its turn in the
+        adapter: who is told that nothing goes out any more must be able to believe it.
+        """
+        self._sending += 1
+        try:
+            yield
+        finally:
+            self._sending -= 1
+            if not self._sending and self._is_awaited:
+                self._is_awaited = False
+                self._quiet()
 
     def own(self, until: float) -> None:
         """The lease is good until this instant of `clock.elapsed`."""
@@ -86,7 +116,7 @@ class WireGate:
         return halt
 
     async def refresh(self, db: Db) -> None:
-        """Read the latch again, obey it from here on, and say so."""
+        """Read the latch again, obey it from here on, and say so unless something is on its way."""
         rows = await trading_state.states(db)
         latches = {row["scope"]: row for row in rows if row["scope"] in (ALL, self._scope)}
         for scope, row in latches.items():
@@ -95,7 +125,10 @@ class WireGate:
             if known is None or row["epoch"] >= known.epoch:
                 self._latches[scope] = _latch(row)
         own = latches.get(self._scope)
-        if own is not None and own["confirmed_epoch"] < own["epoch"]:
+        if own is None or own["confirmed_epoch"] >= own["epoch"]:
+            return
+        self._is_awaited = self._sending > 0
+        if not self._is_awaited:
             await trading_state.confirm(db, self._account_id, own["epoch"])
 
 

@@ -1,7 +1,8 @@
 """The wire of a real broker: nothing waits for an answer, and nothing is ever sent twice blind."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -111,6 +112,30 @@ async def test_a_submit_that_hangs_stops_neither_slices_nor_commands_nor_cancels
         floor.broker.hang["submit"].set()
         await floor.becomes(identity, "canceled")
         assert floor.there() == 0
+
+
+async def test_what_waits_in_the_adapter_is_on_its_way_until_it_is_answered() -> None:
+    """A stop must not be called in force while an order that passed before it may still go out."""
+    under_way: list[str] = []
+
+    @contextmanager
+    def sending() -> Iterator[None]:
+        under_way.append("something")
+        try:
+            yield
+        finally:
+            under_way.pop()
+
+    async with scripted(pace=Pace(answer=3600), sending=sending) as floor:
+        await floor.minute(100)
+        floor.broker.hang["submit"] = asyncio.Event()
+        identity = await floor.buy(10, **resting())
+        await floor.until(lambda: floor.asked("submit hangs"))
+        await floor.ask("trading_halt")
+        assert under_way
+        floor.broker.hang["submit"].set()
+        await floor.becomes(identity, "canceled")
+        await floor.until(lambda: not under_way)
 
 
 async def test_a_missing_answer_makes_an_order_unknown_and_is_heard_when_it_comes() -> None:

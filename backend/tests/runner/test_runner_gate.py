@@ -67,6 +67,27 @@ async def test_reading_the_latch_confirms_its_epoch(pool: asyncpg.Pool) -> None:
     assert await pool.fetchval(confirmed) == epoch
 
 
+async def test_a_stop_is_not_confirmed_while_something_may_be_on_its_way(
+    pool: asyncpg.Pool,
+) -> None:
+    calls: list[str] = []
+    gate = WireGate(1, quiet=lambda: calls.append("quiet"))
+    await gate.refresh(pool)
+    with gate.sending():
+        pass
+    assert calls == []  # nobody waits
+    with gate.sending():
+        await trading_state.latch(pool, "account:1", TradingState.HALTED, "stop", "ann")
+        with gate.sending():
+            await gate.refresh(pool)
+        assert "halted" in (gate(make_order(Leg.EXIT)) or "")  # obeyed at once
+        assert await trading_state.unconfirmed(pool, [1]) == [1]
+        assert calls == []
+    assert calls == ["quiet"]
+    await gate.refresh(pool)
+    assert await trading_state.unconfirmed(pool, [1]) == []
+
+
 async def test_an_answer_that_was_overtaken_does_not_undo_a_stop(pool: asyncpg.Pool) -> None:
     class Slow:
         """A connection whose answer arrives after the stop was latched and read."""
