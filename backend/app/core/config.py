@@ -72,6 +72,13 @@ class AppOptions(Options):
         description="Master key, 32 bytes in hex or base64;"
         " unset: the file secret.key in TRADEWRIGHT_HOME, made at the first start",
     )
+    vault_keys: SecretStr | None = Field(
+        default=None,
+        validation_alias="TRADEWRIGHT_VAULT_KEYS",
+        description="Comma-separated keys that stored secrets are sealed under, the newest first,"
+        " like TRADEWRIGHT_SECRET_KEY; unset: the file vault.keys in TRADEWRIGHT_HOME, which"
+        " `secrets rotate` writes, else the master key",
+    )
     secrets_dir: Path = Field(
         default=Path("/run/secrets"),
         validation_alias="TRADEWRIGHT_SECRETS_DIR",

@@ -31,7 +31,7 @@ def master_key(home: Path, given: SecretStr | None = None) -> bytes:
     Raises ConfigurationError for a key of another length or a file that others may read.
     """
     if given is not None:
-        return _decode(given.get_secret_value(), "TRADEWRIGHT_SECRET_KEY")
+        return decode_key(given.get_secret_value(), "TRADEWRIGHT_SECRET_KEY")
     path = home / "secret.key"
     with suppress(FileExistsError):
         _create(path)
@@ -39,7 +39,7 @@ def master_key(home: Path, given: SecretStr | None = None) -> bytes:
         raise ConfigurationError(
             f"{path} can be read by other users of this machine.", remedy=f"chmod 600 {path}"
         )
-    return _decode(path.read_text(), str(path))
+    return decode_key(path.read_text(), str(path))
 
 
 def _create(path: Path) -> None:
@@ -59,7 +59,8 @@ def _create(path: Path) -> None:
         fresh.unlink()
 
 
-def _decode(text: str, place: str) -> bytes:
+def decode_key(text: str, place: str) -> bytes:
+    """A key's bytes. Raises ConfigurationError that names `place`, never the text."""
     text = text.strip()
     for decode in (bytes.fromhex, _base64):
         with suppress(ValueError):
