@@ -35,6 +35,7 @@ from app.models.lease import Lease
 from app.models.ledger import Ledger
 from app.models.market_data_cache import MarketDataCache
 from app.models.metric import Metric
+from app.models.notification_channel import NotificationChannel
 from app.models.option_contract import OptionContract
 from app.models.options_data import OptionsData
 from app.models.order import Order
@@ -101,6 +102,7 @@ __all__ = [
     "Ledger",
     "MarketDataCache",
     "Metric",
+    "NotificationChannel",
     "OptionContract",
     "OptionsData",
     "Order",

@@ -79,6 +79,7 @@ AREAS: Final = {
         "audit_trail",
         "alerts",
         "alert_deliveries",
+        "notification_channels",
         "metrics",
         "backups",
     ),

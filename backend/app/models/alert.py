@@ -22,13 +22,21 @@ class Alert(TimestampMixin, Base):
         one_of("severity", Severity),
         check("occurrences", "occurrences >= 1"),
         Index("uq_alerts_open_key", "key", unique=True, postgresql_where="resolved_at IS NULL"),
+        check("round", "round >= 1 AND announced BETWEEN 0 AND round"),
         Index(None, "raised_at"),
+        Index(
+            "ix_alerts_unannounced",
+            "id",
+            postgresql_where="announced < round OR resolved_at IS NOT NULL AND NOT is_end_announced",
+        ),
         {"info": {"owner": "repositories/alerts.py"}},
     )
 
     id: Mapped[Id]
     key: Mapped[str]
     "Names the condition, e.g. `disk_full` or `order_unknown:tw-1-…`."
+    rule: Mapped[str | None]
+    "The rule of `alerting.rules` that raised it; None where a part did so by itself."
     category: Mapped[str]
     severity: Mapped[str]
     title: Mapped[str]
@@ -43,5 +51,11 @@ class Alert(TimestampMixin, Base):
     acknowledged_by: Mapped[str | None]
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None]
+    round: Mapped[int] = mapped_column(server_default=text("1"))
+    "Counts up when it grows more severe or is escalated: each round is announced once."
+    announced: Mapped[int] = mapped_column(server_default=text("0"))
+    "The last round whose deliveries were made."
+    announced_at: Mapped[datetime | None]
+    is_end_announced: Mapped[bool] = mapped_column(server_default=text("false"))
 
     deliveries: Mapped[list[AlertDelivery]] = relationship(lazy="raise", passive_deletes=True)

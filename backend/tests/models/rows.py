@@ -417,6 +417,19 @@ def operations() -> Iterator[Sample]:
         CLOSED,
     )
     yield Sample(m.AlertDelivery(id=101, alert_id=101, channel="mail"), "attempts", 3)
+    yield Sample(
+        m.NotificationChannel(
+            id=101,
+            name="mail",
+            service="E-Mail",
+            hint="mailtos://mail.example.org",
+            key_id="k1",
+            ciphertext=HASH,
+            created_by="ada@example.org",
+        ),
+        "level",
+        1,
+    )
     yield Sample(m.Metric(name="bars", labels={"feed": "csv"}, at=OPENED, value=1.0), "value", 2.0)
     yield Sample(m.Backup(id=101, path="backups/1.tar"), "error", "disk full")
     yield Sample(
