@@ -29,4 +29,6 @@ class RefreshToken(TimestampMixin, Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    "When the person last proved who they are, in this family."
     address: Mapped[Address | None] = mapped_column(INET)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -16,7 +16,9 @@ class Session(TimestampMixin, Base):
     __tablename__ = "sessions"
     __table_args__ = (
         check("token_hash", "octet_length(token_hash) = 32"),
+        check("previous_hash", "octet_length(previous_hash) = 32"),
         Index(None, "user_id"),
+        Index(None, "previous_hash", postgresql_where=text("previous_hash IS NOT NULL")),
         Index(None, "expires_at"),
         {"info": {"owner": "repositories/sessions.py"}},
     )
@@ -30,5 +32,10 @@ class Session(TimestampMixin, Base):
     expires_at: Mapped[datetime]
     "Absolute end; the idle limit is measured from `last_seen_at`."
     revoked_at: Mapped[datetime | None]
+    verified_at: Mapped[datetime | None]
+    "When the person last proved who they are: at sign-in, or by a fresh check since."
+    previous_hash: Mapped[bytes | None]
+    "The id before the last fresh check: good a few seconds longer, for requests on their way."
+    rotated_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="raise")

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, text
+from sqlalchemy import LargeBinary, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Id, TimestampMixin, check, one_of
@@ -18,6 +19,8 @@ class User(TimestampMixin, Base):
         one_of("role", ROLES),
         check("email", "email <> '' AND email = lower(email)"),
         check("password_hash", "starts_with(password_hash, '$argon2id$')"),
+        check("totp_key_id", "(totp_secret IS NULL) = (totp_key_id IS NULL)"),
+        check("totp_confirmed_at", "totp_confirmed_at IS NULL OR totp_secret IS NOT NULL"),
         {"info": {"owner": "repositories/users.py"}},
     )
 
@@ -28,7 +31,15 @@ class User(TimestampMixin, Base):
     password_hash: Mapped[str]
     password_changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     totp_secret: Mapped[bytes | None]
-    "Encrypted; None: no second factor."
+    "Sealed by the vault; None: no second factor, not even one that waits to be confirmed."
+    totp_key_id: Mapped[str | None]
+    "The vault's key that sealed it."
+    totp_confirmed_at: Mapped[datetime | None]
+    "From then on a sign-in needs a code; None: the secret was made, but no code was seen yet."
+    totp_last_step: Mapped[int | None]
+    "The 30 s step of the last code that was accepted: none is accepted twice."
+    recovery_hashes: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary), server_default="{}")
+    "SHA-256 of codes that stand in for a lost second factor; a code has 120 bits of its own."
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     failed_sign_ins: Mapped[int] = mapped_column(server_default=text("0"))
     locked_until: Mapped[datetime | None]
