@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision: str = "0021"
-down_revision: str | None = "0020"
+revision: str = "0024"
+down_revision: str | None = "0023"
 branch_labels: str | None = None
 depends_on: str | None = None
 
