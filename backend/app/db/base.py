@@ -25,6 +25,7 @@ from app.models.disclosure import Disclosure
 from app.models.engine_checkpoint import EngineCheckpoint
 from app.models.execution import Execution
 from app.models.feed_state import FeedState
+from app.models.handler_cursor import HandlerCursor
 from app.models.handler_delivery import HandlerDelivery
 from app.models.heartbeat import Heartbeat
 from app.models.idempotency_key import IdempotencyKey
@@ -92,6 +93,7 @@ __all__ = [
     "EngineCheckpoint",
     "Execution",
     "FeedState",
+    "HandlerCursor",
     "HandlerDelivery",
     "Heartbeat",
     "IdempotencyKey",

@@ -70,6 +70,7 @@ AREAS: Final = {
         "heartbeats",
         "broker_states",
         "feed_states",
+        "handler_cursors",
         "handler_deliveries",
     ),
     "Research": ("backtests", "backtest_trades", "sweeps"),

@@ -17,15 +17,26 @@ class HandlerDelivery(TimestampMixin, Base):
         one_of("status", ("pending", "delivered", "dead")),
         check("attempts", "attempts >= 0"),
         Index(
-            "ix_handler_deliveries_due", "next_attempt_at", postgresql_where="status = 'pending'"
+            "ix_handler_deliveries_pending",
+            "handler",
+            "stream",
+            "seq",
+            postgresql_where="status = 'pending'",
         ),
         Index("ix_handler_deliveries_dead", "handler", postgresql_where="status = 'dead'"),
+        Index(
+            "ix_handler_deliveries_delivered",
+            "delivered_at",
+            postgresql_where="status = 'delivered'",
+        ),
         {"info": {"owner": "repositories/handler_deliveries.py"}},
     )
 
     handler: Mapped[str] = mapped_column(primary_key=True)
     stream: Mapped[str] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(server_default=text("''"))
+    "Events of one key are handled one after the other, in their order."
     status: Mapped[str] = mapped_column(server_default=text("'pending'"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -49,6 +49,7 @@ OTHERS = (
     "api_keys",
     "credentials",
     "idempotency_keys",
+    "handler_cursors",
     "handler_deliveries",
     "backups",
     "engine_checkpoints",

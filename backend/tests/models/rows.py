@@ -363,6 +363,7 @@ def journal() -> Iterator[Sample]:
     yield Sample(
         m.FeedState(account_id=ACCOUNT, provider="alpaca", place=0, state="up"), "state", "down"
     )
+    yield Sample(m.HandlerCursor(handler="alerts", stream=STREAM), "seq", 1)
     yield Sample(m.HandlerDelivery(handler="alerts", stream=STREAM, seq=1), "status", "delivered")
 
 
