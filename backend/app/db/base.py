@@ -6,6 +6,7 @@ from app.models.alert import Alert
 from app.models.alert_delivery import AlertDelivery
 from app.models.api_key import ApiKey
 from app.models.audit_trail import AuditEntry
+from app.models.availability import Availability
 from app.models.backtest import Backtest
 from app.models.backtest_trade import BacktestTrade
 from app.models.backup import Backup
@@ -23,9 +24,9 @@ from app.models.data_import import DataImport
 from app.models.deployment import Deployment
 from app.models.disclosure import Disclosure
 from app.models.engine_checkpoint import EngineCheckpoint
+from app.models.error import Error
 from app.models.execution import Execution
 from app.models.feed_state import FeedState
-from app.models.handler_cursor import HandlerCursor
 from app.models.handler_delivery import HandlerDelivery
 from app.models.heartbeat import Heartbeat
 from app.models.idempotency_key import IdempotencyKey
@@ -36,6 +37,7 @@ from app.models.lease import Lease
 from app.models.ledger import Ledger
 from app.models.market_data_cache import MarketDataCache
 from app.models.metric import Metric
+from app.models.metric_rollup import MetricRollup
 from app.models.notification_channel import NotificationChannel
 from app.models.option_contract import OptionContract
 from app.models.options_data import OptionsData
@@ -74,6 +76,7 @@ __all__ = [
     "AlertDelivery",
     "ApiKey",
     "AuditEntry",
+    "Availability",
     "Backtest",
     "BacktestTrade",
     "Backup",
@@ -91,9 +94,9 @@ __all__ = [
     "Deployment",
     "Disclosure",
     "EngineCheckpoint",
+    "Error",
     "Execution",
     "FeedState",
-    "HandlerCursor",
     "HandlerDelivery",
     "Heartbeat",
     "IdempotencyKey",
@@ -104,6 +107,7 @@ __all__ = [
     "Ledger",
     "MarketDataCache",
     "Metric",
+    "MetricRollup",
     "NotificationChannel",
     "OptionContract",
     "OptionsData",

@@ -70,7 +70,6 @@ AREAS: Final = {
         "heartbeats",
         "broker_states",
         "feed_states",
-        "handler_cursors",
         "handler_deliveries",
     ),
     "Research": ("backtests", "backtest_trades", "sweeps"),
@@ -82,6 +81,9 @@ AREAS: Final = {
         "alert_deliveries",
         "notification_channels",
         "metrics",
+        "metric_rollups",
+        "errors",
+        "availability",
         "backups",
     ),
 }

@@ -363,7 +363,6 @@ def journal() -> Iterator[Sample]:
     yield Sample(
         m.FeedState(account_id=ACCOUNT, provider="alpaca", place=0, state="up"), "state", "down"
     )
-    yield Sample(m.HandlerCursor(handler="alerts", stream=STREAM), "seq", 1)
     yield Sample(m.HandlerDelivery(handler="alerts", stream=STREAM, seq=1), "status", "delivered")
 
 
@@ -432,6 +431,14 @@ def operations() -> Iterator[Sample]:
         1,
     )
     yield Sample(m.Metric(name="bars", labels={"feed": "csv"}, at=OPENED, value=1.0), "value", 2.0)
+    rolled = {"samples": 5, "total": 5.0, "minimum": 1.0, "maximum": 1.0, "last": 1.0}
+    yield Sample(m.MetricRollup(name="bars", span=300, at=OPENED, **rolled), "last", 2.0)
+    seen = {"kind": "OSError", "message": "full", "component": "api", "process": "api"}
+    times = {"occurrences": 1, "first_at": OPENED, "last_at": OPENED}
+    yield Sample(m.Error(fingerprint="ab", **seen, **times), "occurrences", 2)
+    yield Sample(
+        m.Availability(id=101, state="up", since=OPENED, until=OPENED), "reason", "all is well"
+    )
     yield Sample(m.Backup(id=101, path="backups/1.tar"), "error", "disk full")
     yield Sample(
         m.BrokerState(account_id=ACCOUNT, broker="alpaca", state="up", since=OPENED, report={}),
