@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "replay-day": Entry("replay_day", "Decide a day of an account again, and compare."),
     "risk": Entry("risk", "Limits by scope: show, set, rollback, what-if."),
     "audit": Entry("audit", "Hash chains of journal and audit trail: verify."),
+    "secrets": Entry("secrets", "Keys of vendors, sealed: set, list, rotate, delete."),
     "keys": Entry("keys", "API keys: create, list, revoke."),
     "users": Entry("users", "People and their roles."),
     "openapi": Entry("openapi", "Print the OpenAPI document."),
@@ -62,6 +63,7 @@ COMMANDS: Final = {
     "core": Entry("core", "Run the trading process alone (`up` runs it for you)."),
     "api": Entry("api", "Run the web server alone (`up` runs it for you)."),
     "guardian": Entry("guardian", "Run the guardian alone (`up` runs it for you)."),
+    "worker": Entry("worker", "Run jobs and schedules alone (`up` runs it for you)."),
 }
 
 

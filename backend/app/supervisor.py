@@ -55,7 +55,8 @@ class Plan:
     redis_url: str | None = None
     parts: Mapping[str, Sequence[str]] = field(
         default_factory=lambda: {
-            name: (sys.executable, "-m", "app.cli", name) for name in ("core", "api", "guardian")
+            name: (sys.executable, "-m", "app.cli", name)
+            for name in ("core", "api", "guardian", "worker")
         }
     )
 

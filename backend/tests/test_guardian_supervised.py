@@ -11,11 +11,11 @@ def test_the_guardian_is_part_of_up_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
-    assert list(Plan.from_environment().parts) == ["core", "api", "guardian"]
+    assert list(Plan.from_environment().parts) == ["core", "api", "guardian", "worker"]
 
 
 @pytest.mark.parametrize("word", ["false", "0", "no", "Off"])
 def test_it_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIAN_ENABLED", word)
-    assert list(Plan.from_environment().parts) == ["core", "api"]
+    assert list(Plan.from_environment().parts) == ["core", "api", "worker"]

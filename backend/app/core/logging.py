@@ -25,7 +25,7 @@ from app.core.redaction import redact, redact_named
 P = ParamSpec("P")
 T = TypeVar("T")
 
-COMPONENTS: Final = ("agents", "api", "trading", "performance")
+COMPONENTS: Final = ("agents", "api", "jobs", "trading", "performance")
 "Each has its own file. What names none goes to the file of the process's component."
 NAMESPACE: Final = "tradewright"
 CHATTY: Final = (

@@ -7,6 +7,8 @@ import msgspec
 from app.repositories.paging import Db, Row
 
 GUARDIAN: Final = "guardian"
+WORKER: Final = "worker"
+"Of each worker `worker:<host>:<process>`."
 _BEAT: Final = """
   INSERT INTO heartbeats (name, at, state) VALUES ($1, clock_timestamp(), $2::jsonb)
   ON CONFLICT (name) DO UPDATE SET at = excluded.at, state = excluded.state"""
@@ -30,3 +32,13 @@ async def find(db: Db, name: str) -> Row | None:
     """One of them; None when it has never been heard of."""
     rows = await listed(db, name)
     return rows[0] if rows else None
+
+
+async def forget(db: Db, pattern: str, seconds: float) -> None:
+    """Those whose name is LIKE `pattern` and that were silent for longer than `seconds`."""
+    await db.execute(
+        "DELETE FROM heartbeats WHERE name LIKE $1"
+        " AND at < clock_timestamp() - make_interval(secs => $2)",
+        pattern,
+        seconds,
+    )

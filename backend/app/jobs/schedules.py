@@ -1,0 +1,83 @@
+"""When jobs are due: by cron in a time zone, or so many minutes from a market's open or close."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+from croniter import croniter
+
+from app.core.clock import from_ns, to_ns
+from app.marketdata.calendar import DEFAULT, trading_calendar
+
+_BEFORE: Final = timedelta(days=2)
+"No session is longer: one that opens earlier has closed by then."
+
+
+class Schedule(Protocol):
+    """Anything that knows its next instant."""
+
+    def after(self, instant: datetime) -> datetime:
+        """The first time strictly after `instant`, in UTC."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """As a person reads it."""
+        ...
+
+
+class Cron(msgspec.Struct, frozen=True):
+    """A cron expression of five fields in the wall clock of a zone.
+
+    When clocks go forward, an hour that does not exist runs at the first minute that does; when
+    they go back, what names its hours runs at the first of the two, and what runs every hour at
+    both.
+    """
+
+    expression: str
+    zone: str = "UTC"
+
+    def after(self, instant: datetime) -> datetime:
+        """The first time strictly after `instant`, in UTC."""
+        times = croniter(self.expression, instant.astimezone(ZoneInfo(self.zone)))
+        while True:
+            at: datetime = times.get_next(datetime)
+            if not (at.fold and self._names_hours):
+                return at.astimezone(UTC)
+
+    @property
+    def words(self) -> str:
+        """As a person reads it."""
+        return f"{self.expression} ({self.zone})"
+
+    @property
+    def _names_hours(self) -> bool:
+        return "*" not in self.expression.split()[1]
+
+
+class AtMarket(msgspec.Struct, frozen=True):
+    """`minutes` after (before, when negative) each session's open or close, half days included."""
+
+    edge: Literal["open", "close"]
+    minutes: int = 0
+    exchange: str = DEFAULT
+
+    def after(self, instant: datetime) -> datetime:
+        """The first time strictly after `instant`, in UTC."""
+        calendar = trading_calendar(self.exchange)
+        offset = timedelta(minutes=self.minutes)
+        session = calendar.next_session(to_ns(instant - offset - _BEFORE))
+        while True:
+            at = from_ns(session.open if self.edge == "open" else session.close) + offset
+            if at > instant:
+                return at
+            session = calendar.next_session(session.open)
+
+    @property
+    def words(self) -> str:
+        """As a person reads it."""
+        if not self.minutes:
+            return f"at the {self.edge} of {self.exchange}"
+        side = "after" if self.minutes > 0 else "before"
+        return f"{abs(self.minutes)} min {side} the {self.edge} of {self.exchange}"
