@@ -15,6 +15,7 @@ import msgspec
 from pydantic.fields import FieldInfo
 
 from app.adapters.clients.drilled import DrilledBroker
+from app.adapters.clients.muted import MutedSource
 from app.adapters.data.simulator import SimulatorOptions
 from app.core import clock, drills, registry
 from app.core.config import Settings, get_settings
@@ -40,7 +41,13 @@ from app.ingest.option_feed import MakeIngest
 from app.ingest.options import OptionIngest
 from app.ingest.ticks import TickIngest, TickSettings
 from app.marketdata.calendar import DEFAULT, trading_calendar
-from app.marketdata.ports import BarStream, DataProvider, PricePublisher, ProviderSetup
+from app.marketdata.ports import (
+    BarStream,
+    DataProvider,
+    LiveSource,
+    PricePublisher,
+    ProviderSetup,
+)
 from app.repositories import alerts
 from app.repositories.accounts import Account
 from app.repositories.alerts import NewAlert
@@ -202,6 +209,14 @@ def _drilled(adapter: Callable[[BrokerSetup], Broker], name: str, setup: BrokerS
     if setup.is_guardian:
         return made
     return DrilledBroker(made, setup.account_id, home())
+
+
+def drilled_source(account: Account, source: LiveSource) -> LiveSource:
+    """The source, which a drill may mute where a paper account allows drills."""
+    is_allowed = account.settings.broker.get(drills.SETTING)
+    if not is_allowed or account.mode is not AccountMode.PAPER:
+        return source
+    return MutedSource(source, account.id, home())
 
 
 def chain(

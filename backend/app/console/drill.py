@@ -18,6 +18,7 @@ from app.core import drills, tasks
 from app.core.drills import EXPLAINED, Drill
 from app.core.environment import home
 from app.core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from app.core.live import LiveOptions
 from app.core.registry import suggestion
 from app.db.address import database_url
 from app.domain.deployments import AccountMode
@@ -26,6 +27,7 @@ from app.repositories import drills as seen
 from app.repositories.accounts import Account
 from app.repositories.drills import Seen
 
+SECONDS: Final = 20.0
 PATIENCE: Final = 120.0
 "Seconds that a recovery may take before the drill gives up."
 LOOK_SECONDS: Final = 0.05
@@ -61,8 +63,13 @@ def drill(
         str | None, typer.Option(help="Name or id of a paper account; default: the only one.")
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=1, max=300, help="How long the fault lasts.")
-    ] = 20.0,
+        float | None,
+        typer.Option(
+            min=1,
+            max=300,
+            help="How long the fault lasts; default 20, for mute-feed what it takes to notice it.",
+        ),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Say which drills there are.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -76,7 +83,7 @@ def drill(
             f"There is no drill {name!r}.", field="name", remedy=suggestion(name, Drill)
         )
     try:
-        found = tasks.run(drilled(Drill(name), account, seconds))
+        found = tasks.run(drilled(Drill(name), account, seconds or _long_enough(Drill(name))))
     except (OSError, asyncpg.PostgresError) as error:
         raise Unavailable(
             f"The database does not answer: {error}", remedy="Start it with `tradewright up`."
@@ -84,6 +91,11 @@ def drill(
     show(msgspec.to_builtins(found), _lines(found), as_json=as_json)
     if not found.is_sound:
         raise typer.Exit(1)
+
+
+def _long_enough(which: Drill) -> float:
+    """A feed is silent only after a while."""
+    return SECONDS + (LiveOptions().silent_seconds if which is Drill.MUTE_FEED else 0.0)
 
 
 async def drilled(which: Drill, wanted: str | None, seconds: float) -> Found:
@@ -155,17 +167,41 @@ async def _account(which: Drill, wanted: str | None) -> Account:
 
 async def _at_the_broker(chosen: Account, which: Drill, seconds: float) -> tuple[float, float]:
     """A fault of so many seconds, then what comes after it."""
+    return await _for_a_while(chosen, which, seconds, lambda now: now.is_well)
+
+
+async def _for_a_while(
+    chosen: Account, which: Drill, seconds: float, is_well: Callable[[Seen], bool]
+) -> tuple[float, float]:
+    """Until it was noticed that all is not well, and from the fault's end until it is again."""
     began = time.monotonic()
     drills.ask(home(), chosen.id, which, seconds)
     try:
-        await _until(chosen, lambda now: not now.is_well, "notices it", seconds)
+        await _until(chosen, lambda now: not is_well(now), "notices it", seconds)
         detected = time.monotonic() - began
         await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
     finally:
         drills.stop(home(), chosen.id)
     ended = time.monotonic()
-    await _until(chosen, lambda now: now.is_well, "recovers", PATIENCE)
+    await _until(chosen, is_well, "recovers", PATIENCE)
     return detected, time.monotonic() - ended
+
+
+async def _at_the_feed(chosen: Account, which: Drill, seconds: float) -> tuple[float, float]:
+    """Feeds that say nothing, then what comes after that."""
+    if not (await _look(lambda db: seen.look(db, chosen.id))).has_feed:
+        raise Conflict(
+            f"{chosen.name} hears no live feed that could fall silent.",
+            remedy="Drill while the market is open and the Data page shows a source that is up.",
+        )
+    silence = LiveOptions().silent_seconds
+    if seconds <= silence:
+        raise InvalidInput(
+            f"A feed counts as silent after {silence:g} s, and {seconds:g} s are less.",
+            field="seconds",
+            remedy=f"Let it last {silence + SECONDS:g} s, or lower LIVE_SILENT_SECONDS.",
+        )
+    return await _for_a_while(chosen, which, seconds, lambda now: now.is_well and now.has_feed)
 
 
 async def _at_the_fills(chosen: Account, which: Drill, seconds: float) -> tuple[None, float]:
@@ -221,6 +257,7 @@ _FAULTS: Final[
 ] = {
     Drill.GATEWAY_RESTART: _at_the_broker,
     Drill.STORM: _at_the_broker,
+    Drill.MUTE_FEED: _at_the_feed,
     Drill.DUPLICATE_FILL: _at_the_fills,
     Drill.DATABASE_LOSS: _at_the_database,
 }

@@ -17,6 +17,7 @@ class Drill(StrEnum):
 
     GATEWAY_RESTART = "gateway-restart"
     STORM = "429-storm"
+    MUTE_FEED = "mute-feed"
     DUPLICATE_FILL = "duplicate-fill"
     DATABASE_LOSS = "database-loss"
 
@@ -24,6 +25,7 @@ class Drill(StrEnum):
 EXPLAINED: Final = {
     Drill.GATEWAY_RESTART: "The connection to the broker is gone, and its news are lost meanwhile.",
     Drill.STORM: "The broker answers every request with 429.",
+    Drill.MUTE_FEED: "The account's live feeds stay connected, and say nothing.",
     Drill.DUPLICATE_FILL: "The broker tells its newest fills again, three times each.",
     Drill.DATABASE_LOSS: "PostgreSQL dies by kill -9.",
 }

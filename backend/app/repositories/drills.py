@@ -8,7 +8,8 @@ import msgspec
 
 _STATE: Final = """
   SELECT b.state, b.report, b.looked_at, clock_timestamp() AS now,
-    coalesce(l.expires_at, 'epoch') AS engine_until
+    coalesce(l.expires_at, 'epoch') AS engine_until,
+    EXISTS (SELECT FROM feed_states f WHERE f.account_id = a.id AND f.state = 'up') AS has_feed
   FROM accounts a LEFT JOIN broker_states b ON b.account_id = a.id
     LEFT JOIN leases l ON l.resource = 'account:' || a.id
   WHERE a.id = $1"""
@@ -34,6 +35,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     looked_at: datetime | None
     engine_until: datetime
     "Until when an engine holds the account, unless it renews that."
+    has_feed: bool = False
+    "Whether a live feed of the account is heard."
 
     @property
     def has_engine(self) -> bool:
@@ -65,6 +68,7 @@ async def look(db: asyncpg.Connection, account_id: int) -> Seen:
         failures=int(report.get("failures", 0)),
         looked_at=row["looked_at"],
         engine_until=row["engine_until"],
+        has_feed=row["has_feed"],
     )
 
 

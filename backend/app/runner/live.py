@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 import asyncpg
@@ -24,6 +23,7 @@ from app.ingest.live_feed import LiveFeed, Told
 from app.ingest.option_feed import OptionFeed
 from app.ingest.shared_source import shared
 from app.marketdata.calendar import trading_calendar
+from app.marketdata.ports import LiveSource
 from app.repositories import feed_states, metrics
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION
@@ -67,7 +67,7 @@ class LiveData:
             publisher=parts.publisher,
             tell=self._tell,
             refused=self._refused,
-            share=partial(shared, exchange=settings.exchange),
+            share=self._share,
         )
         self._chains = FollowedOptions(
             parts,
@@ -78,6 +78,11 @@ class LiveData:
             tell=self._tell,
             refused=self._no_options,
         )
+
+    def _share(self, source: LiveSource) -> LiveSource:
+        """One connection of the process to a vendor, which a drill of this account may mute."""
+        one = shared(source, exchange=self._account.settings.exchange)
+        return bootstrap.drilled_source(self._account, one)
 
     def _attach(self, options: OptionFeed | None) -> None:
         self.feed.contracts = options

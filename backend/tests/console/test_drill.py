@@ -1,5 +1,6 @@
 """`tradewright drill`: what it refuses, and a drill on an account that really trades."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,6 +19,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from app.domain.deployments import AccountMode
 from app.repositories import accounts
 from app.repositories.accounts import AccountSettings
+from tests.vendors.loopback import until
 
 
 @pytest.fixture
@@ -144,3 +146,56 @@ async def test_a_fault_that_nobody_notices_is_told_and_ended(
     with pytest.raises(Unavailable, match="nobody notices it; an engine has it"):
         await drilled(Drill.STORM, "One")
     assert asked_for.asked(tmp_path, one) is None
+
+
+async def feed(db: Any, account_id: int, state: str) -> None:
+    """What a live feed of the account writes."""
+    await db.execute(
+        "INSERT INTO feed_states (account_id, provider, place, state, report, at)"
+        " VALUES ($1, 'alpaca', 0, $2, '{}', now())"
+        " ON CONFLICT (account_id, provider) DO UPDATE SET state = excluded.state",
+        account_id,
+        state,
+    )
+
+
+async def test_only_a_feed_that_is_heard_can_fall_silent(db: Any) -> None:
+    one = await account(db, "One")
+    await engine(db, one)
+    await feed(db, one, "closed")
+    with pytest.raises(Conflict, match="hears no live feed"):
+        await drilled(Drill.MUTE_FEED, "One")
+
+
+async def test_a_silence_too_short_to_be_noticed_is_refused(db: Any) -> None:
+    one = await account(db, "One")
+    await engine(db, one)
+    await feed(db, one, "up")
+    with pytest.raises(InvalidInput, match="counts as silent after 45 s") as refused:
+        await drilled(Drill.MUTE_FEED, "One")
+    assert "LIVE_SILENT_SECONDS" in str(refused.value)
+    assert drill._long_enough(Drill.MUTE_FEED) > 45 > drill._long_enough(Drill.STORM)
+
+
+async def test_a_silence_is_timed_until_it_is_noticed_and_until_it_is_over(
+    db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    monkeypatch.setenv("LIVE_SILENT_SECONDS", "0.1")
+    one = await account(db, "One")
+    await engine(db, one)
+    await feed(db, one, "up")
+
+    async def notice() -> None:
+        await until(lambda: asked_for.asked(tmp_path, one))
+        await feed(db, one, "down")
+        await until(lambda: asked_for.asked(tmp_path, one) is None)
+        await feed(db, one, "up")
+
+    noticing = asyncio.create_task(notice())
+    found = await drilled(Drill.MUTE_FEED, "One")
+    await noticing
+    assert found.is_sound
+    assert found.seconds_to_detect is not None
+    assert found.seconds_to_recover >= 0
