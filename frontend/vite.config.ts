@@ -3,7 +3,7 @@ import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 
 const backend = process.env.BACKEND_URL ?? 'http://127.0.0.1:8000'
-const forwarded = ['/api', '/health', '/openapi.json', '/docs']
+const forwarded = ['/api', '/health', '/system', '/openapi.json', '/docs']
 
 export default defineConfig({
   plugins: [react()],

@@ -83,7 +83,7 @@ const risk = createRoute({ ...inFrame, path: '/risk', validateSearch: search.ris
 const data = createRoute({ ...inFrame, path: '/data', validateSearch: search.data }).lazy(() =>
   import('@/routes/data').then((page) => page.route),
 )
-const settings = createRoute({ ...inFrame, path: '/settings' }).lazy(() =>
+const settings = createRoute({ ...inFrame, path: '/settings', validateSearch: search.settings }).lazy(() =>
   import('@/routes/settings').then((page) => page.route),
 )
 

@@ -95,6 +95,24 @@ export const tradingEngine = (raw: Raw) =>
     event: text(raw, 'event'),
   })
 
+export const SETTINGS_TABS = [
+  'account',
+  'security',
+  'sessions',
+  'keys',
+  'users',
+  'credentials',
+  'notifications',
+  'backups',
+  'audit',
+] as const
+export type SettingsTab = (typeof SETTINGS_TABS)[number]
+export const settings = (raw: Raw) =>
+  page({
+    tab: oneOf(raw, 'tab', SETTINGS_TABS),
+    user: integer(raw, 'user'),
+  })
+
 export const risk = (raw: Raw) =>
   page({
     code: text(raw, 'code'),

@@ -1,67 +1,104 @@
-/** Settings: oneself, how it looks, where one is signed in, keys for programs. */
-import { useQuery } from '@tanstack/react-query'
-import { createLazyRoute } from '@tanstack/react-router'
-import { Facts } from '@/components/Facts'
+/** Settings: oneself and how one signs in; for admins also who else may, and what is kept. */
+import { Tabs } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
+import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import type { SettingsTab } from '@/app/search'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
+import { AccountPanel } from '@/features/settings/AccountPanel'
 import { ApiKeysPanel } from '@/features/settings/ApiKeysPanel'
-import { AppearancePanel } from '@/features/settings/AppearancePanel'
 import { PasswordForm } from '@/features/settings/PasswordForm'
 import { SessionsPanel } from '@/features/settings/SessionsPanel'
-import { auth } from '@/lib/api/auth'
-import { system } from '@/lib/api/health'
-import { formatDuration } from '@/lib/format'
+import { UsersPanel } from '@/features/users/UsersPanel'
+import { useMay } from '@/lib/permission'
+import { useUrlState } from '@/lib/url-state'
 import styles from './settings.module.css'
 
-function SettingsPage() {
-  const { data: me } = useQuery(auth.me())
-  const { data: now } = useQuery(system())
-  return (
-    <Page title="Settings">
-      <div className={styles.columns}>
-        <Panel title="You">
-          <Facts
-            facts={[
-              ['E-mail', me?.email],
-              ['Name', me?.name ?? '–'],
-              ['Role', me?.role],
-            ]}
-          />
-        </Panel>
-        <Panel title="Appearance">
-          <AppearancePanel />
-        </Panel>
-        <Panel title="Signed in">
-          <SessionsPanel />
-        </Panel>
-        <Panel title="API keys">
-          <ApiKeysPanel />
-        </Panel>
+const page = getRouteApi('/frame/settings')
+
+interface Section {
+  tab: SettingsTab
+  title: string
+  /** Only admins see it. */
+  isForAdmins?: boolean
+  content: ReactNode
+}
+
+function useSections(): Section[] {
+  const { user } = page.useSearch()
+  const change = useUrlState()
+  const isAdmin = useMay('admin')
+  const all: Section[] = [
+    { tab: 'account', title: 'Account', content: <AccountPanel /> },
+    {
+      tab: 'security',
+      title: 'Password',
+      content: (
         <Panel title="Password">
           <PasswordForm />
         </Panel>
-        <Panel title="About">
-          <Facts
-            facts={[
-              ['Version', now?.version ?? '–'],
-              ['Running for', formatDuration(now?.process.uptime_seconds)],
-              [
-                'API',
-                <a key="api" href="/docs">
-                  Documentation
-                </a>,
-              ],
-            ]}
-          />
-          <p className="faint" style={{ fontSize: 12, marginBottom: 0 }}>
-            Charts by{' '}
-            <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer noopener">
-              TradingView
-            </a>{' '}
-            Lightweight Charts™, © 2025 TradingView, Inc., Apache-2.0. Type: Inter, SIL OFL 1.1.
-          </p>
+      ),
+    },
+    {
+      tab: 'sessions',
+      title: 'Sessions',
+      content: (
+        <Panel title="Where you are signed in">
+          <SessionsPanel />
         </Panel>
-      </div>
+      ),
+    },
+    {
+      tab: 'keys',
+      title: 'API keys',
+      content: (
+        <Panel title="Your API keys">
+          <ApiKeysPanel />
+        </Panel>
+      ),
+    },
+    {
+      tab: 'users',
+      title: 'Users and roles',
+      isForAdmins: true,
+      content: (
+        <Panel flush className={styles.table}>
+          <UsersPanel openId={user} onOpen={(id) => change({ user: id })} />
+        </Panel>
+      ),
+    },
+  ]
+  return all.filter(({ isForAdmins }) => isAdmin || isForAdmins !== true)
+}
+
+function SettingsPage() {
+  const { tab = 'account' } = page.useSearch()
+  const change = useUrlState()
+  const sections = useSections()
+  const isWide = useMediaQuery('(min-width: 62em)', true, { getInitialValueInEffect: false })
+  return (
+    <Page title="Settings">
+      <Tabs
+        value={tab}
+        onChange={(next) => change({ tab: next === 'account' ? undefined : next, user: undefined })}
+        orientation={isWide ? 'vertical' : 'horizontal'}
+        keepMounted={false}
+        classNames={{ root: styles.root, list: styles.list, panel: styles.panel }}
+      >
+        <Tabs.List>
+          {sections.map((section) => (
+            <Tabs.Tab key={section.tab} value={section.tab}>
+              {section.title}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        {sections.map((section) => (
+          <Tabs.Panel key={section.tab} value={section.tab}>
+            {section.content}
+          </Tabs.Panel>
+        ))}
+      </Tabs>
     </Page>
   )
 }

@@ -1,8 +1,4 @@
 /** Whether the person signed in may import files and have gaps repaired. */
-import { useQuery } from '@tanstack/react-query'
-import { auth } from '@/lib/api/auth'
+import { useMay } from '@/lib/permission'
 
-export function useMayChangeData(): boolean {
-  const { data } = useQuery(auth.me())
-  return data?.scopes.includes('data') ?? false
-}
+export const useMayChangeData = (): boolean => useMay('data')

@@ -1,42 +1,70 @@
-/** Every browser one is signed in with; each can be ended from here. */
+/** Every browser one is signed in with; each, or all others, can be ended from here. */
 import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Badge } from '@/components/Badge'
+import { ConfirmButton } from '@/components/ConfirmButton'
+import { Row, Rows } from '@/components/Rows'
 import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
-import { notifyError } from '@/components/notify'
-import styles from './Settings.module.css'
+import { notifyDone, notifyError } from '@/components/notify'
 import { describeAgent } from './describe-agent'
-import { revokeSession, sessions } from './api'
+import { revokeOtherSessions, revokeSession, sessions } from './api'
 
 export function SessionsPanel() {
   const client = useQueryClient()
   const { data, error, refetch } = useQuery(sessions())
-  const end = useMutation({
-    mutationFn: revokeSession,
+  const settle = {
     onError: notifyError,
     onSettled: () => void client.invalidateQueries({ queryKey: sessions().queryKey }),
+  }
+  const end = useMutation({ mutationFn: revokeSession, ...settle })
+  const endOthers = useMutation({
+    mutationFn: revokeOtherSessions,
+    onSuccess: () => notifyDone('Only this browser is signed in now.', 'Signed out elsewhere'),
+    ...settle,
   })
-  if (error) return <Failed error={error} onRetry={() => void refetch()} />
+  if (error && !data) return <Failed error={error} onRetry={() => void refetch()} />
   if (!data) return <Loading rows={2} />
   return (
-    <div className={styles.rows}>
-      {data.items.map((session) => (
-        <div key={session.id} className={styles.row}>
-          <span>
+    <>
+      <Rows label="Sessions">
+        {data.items.map((session) => (
+          <Row
+            key={session.id}
+            note={
+              <>
+                {session.address}, last seen <TimeAgo at={session.last_seen_at} />, ends{' '}
+                <TimeAgo at={session.expires_at} />
+              </>
+            }
+            actions={
+              !session.is_current && (
+                <Button
+                  variant="default"
+                  loading={end.isPending && end.variables === session.id}
+                  onClick={() => end.mutate(session.id)}
+                >
+                  Sign out there
+                </Button>
+              )
+            }
+          >
             <span title={session.user_agent ?? undefined}>{describeAgent(session.user_agent)}</span>{' '}
             {session.is_current && <Badge tone="good">This one</Badge>}
-            <span className={styles.small}>
-              {session.address}, last seen <TimeAgo at={session.last_seen_at} />
-            </span>
-          </span>
-          {!session.is_current && (
-            <Button variant="default" onClick={() => end.mutate(session.id)}>
-              Sign out there
-            </Button>
-          )}
-        </div>
-      ))}
-    </div>
+          </Row>
+        ))}
+      </Rows>
+      {data.items.length > 1 && (
+        <ConfirmButton
+          question="Sign out everywhere else?"
+          consequence="Every other browser must sign in again. API keys go on working; they are revoked on their own page."
+          confirm="Sign out everywhere else"
+          isBusy={endOthers.isPending}
+          onConfirm={() => endOthers.mutate()}
+        >
+          Sign out everywhere else…
+        </ConfirmButton>
+      )}
+    </>
   )
 }

@@ -11,10 +11,12 @@ export const sessions = () =>
 export const revokeSession = (id: number) =>
   api.DELETE('/api/sessions/{session_id}', { params: { path: { session_id: id } } })
 
+export const revokeOtherSessions = () => api.DELETE('/api/sessions')
+
 export const apiKeys = () =>
   queryOptions({ queryKey: ['api-keys'], queryFn: () => api.GET('/api/api-keys').then(unwrap) })
 
-export const createApiKey = (body: { name: string; scopes: Scope[] }) =>
+export const createApiKey = (body: { name: string; scopes: Scope[]; expires_at: string | null }) =>
   api
     .POST('/api/api-keys', { params: { header: { 'Idempotency-Key': newIdempotencyKey() } }, body })
     .then(unwrap)
