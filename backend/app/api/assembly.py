@@ -23,6 +23,7 @@ from app.core.config import Settings
 from app.core.environment import strategy_folders
 from app.core.logging import get_logger
 from app.core.security import master_key, subkey
+from app.core.vault import open_vault
 from app.db import home as home_folder
 from app.db.address import database_url, redis_url
 from app.db.session import create_pool
@@ -42,6 +43,7 @@ from app.services.alerts import Alerts
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
+from app.services.credentials import Credentials
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
@@ -117,6 +119,7 @@ def make(
     """All parts, nothing started."""
     master = master_key(settings.home, settings.app.secret_key)
     audit_key, jwt_key = subkey(master, "audit"), subkey(master, "jwt")
+    vault = open_vault(settings.home, settings.app)
     journal = SharedJournal(pool, subkey(master, "journal"))
     hub, outcomes, changes = Hub(JournalReads(pool)), Outcomes(), ChangeNotices()
     prices = Prices(redis)
@@ -150,6 +153,7 @@ def make(
         accounts=Accounts(pool, clock),
         alerts=Alerts(pool, journal, audit_key, clock),
         config=Config(pool, desk, journal, audit_key, clock),
+        credentials=Credentials(pool, vault, audit_key, clock),
         deployments=Deployments(pool, desk, catalogue),
         explanations=Explanations(pool),
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),

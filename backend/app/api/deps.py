@@ -16,6 +16,7 @@ from app.services.alerts import Alerts as AlertsPart
 from app.services.auth import Auth as AuthPart
 from app.services.auth import Visit
 from app.services.config import Config as ConfigPart
+from app.services.credentials import Credentials as CredentialsPart
 from app.services.deployments import Deployments as DeploymentsPart
 from app.services.explanations import Explanations as ExplanationsPart
 from app.services.keys import Keys as KeysPart
@@ -90,6 +91,7 @@ Accounts = Annotated[AccountsPart, part("accounts")]
 Alerts = Annotated[AlertsPart, part("alerts")]
 Auth = Annotated[AuthPart, part("auth")]
 Config = Annotated[ConfigPart, part("config")]
+Credentials = Annotated[CredentialsPart, part("credentials")]
 Deployments = Annotated[DeploymentsPart, part("deployments")]
 Explanations = Annotated[ExplanationsPart, part("explanations")]
 Health = Annotated[HealthChecker, part("health")]

@@ -27,6 +27,7 @@ from app.services.alerts import Alerts
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
+from app.services.credentials import Credentials
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
@@ -82,6 +83,7 @@ class Parts:
     accounts: Accounts
     alerts: Alerts
     config: Config
+    credentials: Credentials
     deployments: Deployments
     explanations: Explanations
     health: HealthChecker

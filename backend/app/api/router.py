@@ -9,6 +9,7 @@ from app.api.endpoints import (
     auth,
     commands,
     config,
+    credentials,
     data_quality,
     deployments,
     events,
@@ -60,6 +61,7 @@ ROUTERS = (
     users.router,
     sessions.router,
     api_keys.router,
+    credentials.router,
 )
 
 

@@ -212,12 +212,14 @@ def mode_of(text: str) -> AccountMode:
 def check_broker(name: str, mode: AccountMode, settings: dict[str, Any]) -> None:
     """Raises NotFound with the nearest name, ConfigurationError with the variable of a key."""
     from app import bootstrap
+    from app.console.secrets import offer_stored
     from app.domain.ports import BrokerSetup
 
     async def work() -> None:
         made = bootstrap.make_broker(name, BrokerSetup(account_id=0, mode=mode, settings=settings))
         await made.close()
 
+    offer_stored()
     asyncio.run(work())
 
 
@@ -227,6 +229,7 @@ def check_feeds(names: list[str], *, with_options: bool = False) -> None:
     `with_options` one of them must carry quotes of options.
     """
     from app import bootstrap
+    from app.console.secrets import offer_stored
     from app.marketdata.ports import OptionSource
 
     async def work() -> None:
@@ -250,4 +253,5 @@ def check_feeds(names: list[str], *, with_options: bool = False) -> None:
             field="feeds",
             remedy=f"There are: {', '.join(FEED_ORDER)}, ibkr, yfinance.",
         )
+    offer_stored()
     asyncio.run(work())

@@ -93,10 +93,12 @@ def _venue(
     """Raises ConfigurationError for keys or addresses of real money."""
     from app import bootstrap
     from app.certification.venue import Venue
+    from app.console.secrets import offer_stored
     from app.domain.deployments import AccountMode
     from app.domain.instruments import Instrument
     from app.domain.ports import Broker, BrokerSetup
 
+    offer_stored()
     setup = BrokerSetup(
         account_id=ACCOUNT,
         mode=AccountMode.PAPER,

@@ -45,8 +45,13 @@ def timeframe_of(text: str | None) -> "Timeframe | None":
 
 
 def run(work: Callable[["asyncpg.Pool"], Awaitable[T]]) -> T:
+    from app.core.config import settings
+    from app.core.vault import open_vault
+    from app.services.credentials import offer
+
     async def connected() -> T:
         async with _pool(address) as pool:
+            await offer(pool, open_vault(settings.home, settings.app))
             return await work(pool)
 
     with _database() as address:

@@ -13,13 +13,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core.credentials import offered
 from app.core.environment import project_root, variable
 from app.core.errors import ConfigurationError
 from app.core.redaction import remember
 
 
 class Options(BaseSettings):
-    """Values from arguments, the environment, `.env`, then the secrets folder, in this order.
+    """Values from arguments, the environment, `.env`, the secrets folder, then stored credentials.
 
     An empty variable counts as unset. A value that cannot be used raises ConfigurationError, which
     names the variable and never shows what it held.
@@ -51,7 +52,7 @@ class Options(BaseSettings):
         sources = [init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file())]
         if secrets_dir().is_dir():
             sources.append(_Secrets(settings_cls, secrets_dir()))
-        return tuple(sources)
+        return (*sources, _Stored(settings_cls))
 
     def require(self, *names: str) -> "Options":
         """These options, once each of `names` has a value.
@@ -83,6 +84,34 @@ class _Secrets(SecretsSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return {key: value for key, value in super().__call__().items() if value != ""}
+
+
+class _Stored(PydanticBaseSettingsSource):
+    """Credentials that were kept in the database and offered to this process; the last resort."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """pydantic-settings' way to ask; none of ours is complex."""
+        return (
+            offered(f"{self.config.get('env_prefix', '')}{field_name}".upper()),
+            field_name,
+            False,
+        )
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def given(variable_name: str) -> bool:
+    """Whether environment, `.env` or the secrets folder say a variable; that goes first."""
+    file = secrets_dir() / variable_name
+    written = DotEnvSettingsSource(Options, env_file()).env_vars
+    return bool(
+        variable(variable_name)
+        or written.get(variable_name.lower())
+        or (file.is_file() and file.read_text().strip())
+    )
 
 
 def env_file() -> Path:

@@ -79,6 +79,16 @@ class Vault:
 
         A token that was moved to another row has another `about` and is refused.
         """
+        said, mark, value = self._opened(key_id, token).partition(_MARK)
+        if not mark or said != about.encode():
+            raise _damaged(key_id)
+        return value
+
+    def renew(self, key_id: str, token: bytes) -> tuple[str, bytes]:
+        """The same value, for the same owner, sealed under the newest key. Raises as `open`."""
+        return self._newest, self._every.encrypt(self._opened(key_id, token))
+
+    def _opened(self, key_id: str, token: bytes) -> bytes:
         if key_id not in self._fernets:
             self.refresh()
         if key_id not in self._fernets:
@@ -88,12 +98,9 @@ class Vault:
                 " the master key of the machine that sealed it.",
             )
         try:
-            said, mark, value = self._fernets[key_id].decrypt(token).partition(_MARK)
+            return self._fernets[key_id].decrypt(token)
         except InvalidToken:
             raise _damaged(key_id) from None
-        if not mark or said != about.encode():
-            raise _damaged(key_id)
-        return value
 
 
 def open_vault(home: Path, app: AppSettings) -> Vault:
@@ -117,7 +124,7 @@ def add_key(home: Path, given: SecretStr | None) -> str:
     if given is not None:
         raise ConfigurationError(
             f"The keys come from {VARIABLE}, which this program cannot change.",
-            remedy="Put a new key first in it, restart, then: tradewright secrets rotate",
+            remedy="Put a new key first in it, restart, then: tradewright secrets rotate --resume",
         )
     path = home / FILE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

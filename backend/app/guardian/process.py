@@ -10,6 +10,7 @@ from app.core.guardian import GuardianOptions
 from app.core.logging import get_logger
 from app.core.security import master_key, subkey
 from app.core.tasks import end
+from app.core.vault import open_vault
 from app.db.address import database_url
 from app.domain.instruments import Instrument
 from app.domain.ports import Broker, BrokerSetup
@@ -43,7 +44,8 @@ async def run(settings: Settings | None = None, options: GuardianOptions | None 
     """Until SIGTERM or SIGINT."""
     settings, options = settings or get_settings(), options or GuardianOptions()
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
-    records = Records(database_url(), key, clock.system)
+    vault = open_vault(settings.home, settings.app)
+    records = Records(database_url(), key, clock.system, vault)
     guardian = Guardian(settings.home, options, records, broker_of, clock.system)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

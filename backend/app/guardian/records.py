@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from app.core.clock import Clock
+from app.core.vault import Vault
 from app.db.halt_file import Halt
 from app.domain.commands import CommandKind
 from app.domain.deployments import TradingState, deployment_of
@@ -18,6 +19,7 @@ from app.repositories import accounts, alerts, commands, heartbeats, instruments
 from app.repositories.accounts import Account
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal
+from app.services.credentials import offer
 
 ACTOR: Final = "guardian"
 TIMEOUT_SECONDS: Final = 2.0
@@ -31,13 +33,17 @@ _FLATTEN: Final = """
 class Records:
     """A small pool of its own. Nothing here is needed to halt, cancel or flatten."""
 
-    def __init__(self, url: str, journal_key: bytes, clock: Clock) -> None:
-        self._url, self._key, self._clock = url, journal_key, clock
+    def __init__(
+        self, url: str, journal_key: bytes, clock: Clock, vault: Vault | None = None
+    ) -> None:
+        self._url, self._key, self._clock, self._vault = url, journal_key, clock, vault
         self._pool: asyncpg.Pool | None = None
 
     async def accounts(self) -> list[Account]:
-        """Every account that is not disabled."""
+        """Every account that is not disabled; brokers made from now on find stored keys."""
         async with self._connection() as db:
+            if self._vault is not None:
+                await offer(db, self._vault)
             return await accounts.active(db)
 
     async def instruments(self) -> dict[str, Instrument]:

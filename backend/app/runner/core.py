@@ -14,8 +14,10 @@ from app.core.errors import Fenced
 from app.core.logging import get_logger
 from app.core.quality import QualityOptions
 from app.core.tasks import end
+from app.core.vault import open_vault
 from app.engine.engine import Engine
 from app.events.listener import Listener
+from app.monitoring.process import ProcessRecorder
 from app.repositories import accounts
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION, stream_of
@@ -25,6 +27,7 @@ from app.runner.invariants import InvariantKeeper
 from app.runner.nightly import NightlyReplay
 from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
+from app.services.credentials import offer
 from app.services.first_run import FirstRun
 
 POLL_SECONDS: Final = 5.0
@@ -137,6 +140,7 @@ class Core:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._vault = open_vault(parts.settings.home, parts.settings.app)
         self._desks: dict[int, tuple[Desk, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -153,6 +157,7 @@ class Core:
 
     async def run(self) -> None:
         """Until `stop`."""
+        await self._offer_keys()
         await self._prepare()
         self._listener.start()
         keeper = QualityKeeper(self._parts.pool, self._parts.system, QualityOptions())
@@ -160,9 +165,12 @@ class Core:
         watch = InvariantKeeper(self._parts, self._at_work)
         watching = asyncio.create_task(watch.run(), name="invariants")
         nightly = asyncio.create_task(NightlyReplay(self._parts).run(), name="nightly replay")
+        recorder = ProcessRecorder(self._parts.pool, "core", clock.system)
+        recorder.start()
         try:
             while not self._is_stopping:
                 with suppress(*LOST_CONNECTION):
+                    await self._offer_keys()
                     await self._take_on()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
@@ -171,6 +179,7 @@ class Core:
             await end([self._filling, keeping, watching, nightly])
             await self._wind_down()
             await self._listener.stop()
+            await recorder.stop()
 
     def stop(self) -> None:
         """Return from `run` soon, everything saved."""
@@ -180,6 +189,10 @@ class Core:
     def _at_work(self) -> dict[int, tuple[Engine, Callable[[], int]]]:
         there = {number: desk.at_work for number, (desk, _) in self._desks.items()}
         return {number: engine for number, engine in there.items() if engine is not None}
+
+    async def _offer_keys(self) -> None:
+        """Adapters made from now on find the vendors' keys that people stored."""
+        await offer(self._parts.pool, self._vault)
 
     async def _prepare(self) -> None:
         app = self._parts.settings.app
