@@ -27,11 +27,14 @@ from app.models.engine_checkpoint import EngineCheckpoint
 from app.models.error import Error
 from app.models.execution import Execution
 from app.models.feed_state import FeedState
+from app.models.handler_cursor import HandlerCursor
 from app.models.handler_delivery import HandlerDelivery
 from app.models.heartbeat import Heartbeat
 from app.models.idempotency_key import IdempotencyKey
 from app.models.indicator import Indicator
 from app.models.instrument import Instrument
+from app.models.job_run import JobRun
+from app.models.job_state import JobState
 from app.models.journal_stream import JournalStream
 from app.models.lease import Lease
 from app.models.ledger import Ledger
@@ -97,11 +100,14 @@ __all__ = [
     "Error",
     "Execution",
     "FeedState",
+    "HandlerCursor",
     "HandlerDelivery",
     "Heartbeat",
     "IdempotencyKey",
     "Indicator",
     "Instrument",
+    "JobRun",
+    "JobState",
     "JournalStream",
     "Lease",
     "Ledger",

@@ -70,6 +70,7 @@ AREAS: Final = {
         "heartbeats",
         "broker_states",
         "feed_states",
+        "handler_cursors",
         "handler_deliveries",
     ),
     "Research": ("backtests", "backtest_trades", "sweeps"),
@@ -85,6 +86,8 @@ AREAS: Final = {
         "errors",
         "availability",
         "backups",
+        "job_states",
+        "job_runs",
     ),
 }
 BEGIN: Final = "<!-- generated from the models: begin -->"

@@ -52,6 +52,8 @@ OTHERS = (
     "handler_cursors",
     "handler_deliveries",
     "backups",
+    "job_runs",
+    "job_states",
     "engine_checkpoints",
 )
 NINE = {"AAPL", "GOOGL", "AMZN", "MSFT", "NVDA", "META", "AVGO", "SPY", "QQQ"}

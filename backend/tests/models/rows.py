@@ -363,6 +363,7 @@ def journal() -> Iterator[Sample]:
     yield Sample(
         m.FeedState(account_id=ACCOUNT, provider="alpaca", place=0, state="up"), "state", "down"
     )
+    yield Sample(m.HandlerCursor(handler="alerts", stream=STREAM), "seq", 1)
     yield Sample(m.HandlerDelivery(handler="alerts", stream=STREAM, seq=1), "status", "delivered")
 
 
@@ -440,6 +441,12 @@ def operations() -> Iterator[Sample]:
         m.Availability(id=101, state="up", since=OPENED, until=OPENED), "reason", "all is well"
     )
     yield Sample(m.Backup(id=101, path="backups/1.tar"), "error", "disk full")
+    yield Sample(m.JobState(job="retention", seen_until=OPENED), "seen_until", CLOSED)
+    yield Sample(
+        m.JobRun(id=101, job="retention", scheduled_for=OPENED, trigger="schedule"),
+        "error",
+        "no disk left",
+    )
     yield Sample(
         m.BrokerState(account_id=ACCOUNT, broker="alpaca", state="up", since=OPENED, report={}),
         "state",
