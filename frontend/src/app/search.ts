@@ -1,5 +1,6 @@
 /** What each page keeps in its URL, so that a link shows the same thing to everybody. */
 import { TIMEFRAMES } from '@/lib/api/types'
+import { SPANS } from '@/lib/since'
 import { flag, integer, list, oneOf, text } from '@/lib/search'
 
 type Raw = Record<string, unknown>
@@ -84,14 +85,25 @@ export const deployment = (raw: Raw) =>
     order: text(raw, 'order'),
   })
 
-const ENGINE_TABS = ['status', 'alerts', 'config', 'events'] as const
+const ENGINE_TABS = ['status', 'alerts', 'config', 'events', 'bus', 'jobs', 'errors'] as const
 export const tradingEngine = (raw: Raw) =>
   page({
     tab: oneOf(raw, 'tab', ENGINE_TABS),
+    /** Of alerts. */
+    state: oneOf(raw, 'state', ['open', 'acknowledged', 'resolved']),
+    severity: oneOf(raw, 'severity', ['info', 'warning', 'error', 'critical']),
+    category: oneOf(raw, 'category', ['system', 'trading', 'performance', 'security']),
+    alert: integer(raw, 'alert'),
+    /** Of the configuration: who changed what instead of what it is, and the setting that is open. */
+    view: oneOf(raw, 'view', ['history']),
+    key: text(raw, 'key'),
+    /** Of the event history: how far back. */
+    since: oneOf(raw, 'since', SPANS),
     type: text(raw, 'type'),
     priority: oneOf(raw, 'priority', ['low', 'normal', 'high', 'critical']),
     stream: text(raw, 'stream'),
     correlation: text(raw, 'correlation'),
+    deployment: integer(raw, 'deployment'),
     event: text(raw, 'event'),
   })
 

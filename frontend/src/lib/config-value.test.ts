@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { kindOf, mayBeOff, showValue, toFraction } from './config-value'
+import { boundsOf, kindOf, mayBeOff, showValue, toFraction } from './config-value'
 
 test.each([
   ['5', '0.05'],
@@ -29,4 +29,14 @@ test('each setting gets the field it needs', () => {
   expect(kindOf('max_drawdown', '0.2', { anyOf: [{ type: 'string' }, { type: 'null' }] })).toBe('percent')
   expect(kindOf('max_concurrent_orders', 10, { type: 'integer' })).toBe('number')
   expect(mayBeOff({ anyOf: [{ type: 'string' }, { type: 'null' }] })).toBe(true)
+})
+
+test('bounds read as the value does', () => {
+  expect(boundsOf('max_position_size', { type: 'string', minimum: 0.0001, maximum: 10 })).toBe(
+    'Between 0.01\u2009% and 1\u2009000\u2009%.',
+  )
+  expect(boundsOf('max_day_trades', { type: 'integer', minimum: 0, maximum: 1000 })).toBe(
+    'Between 0 and 1\u2009000.',
+  )
+  expect(boundsOf('allow_short', { type: 'boolean' })).toBeUndefined()
 })

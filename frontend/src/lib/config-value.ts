@@ -1,5 +1,5 @@
 /** Settings as people read and write them: fractions as percentages, lists as words. */
-import { formatPercent } from './format'
+import { formatFigure, formatPercent } from './format'
 
 /** Settings that are fractions: shown, and typed, as percentages. */
 const FRACTIONS = new Set([
@@ -32,6 +32,8 @@ interface ValueSchema {
   type?: string | string[]
   anyOf?: ValueSchema[]
   format?: string
+  minimum?: number
+  maximum?: number
 }
 
 const typesOf = (schema: ValueSchema): string[] => [
@@ -48,6 +50,16 @@ export function kindOf(key: string, value: unknown, schema: ValueSchema): Kind {
   return typeof value === 'number' || types.includes('integer') || types.includes('number')
     ? 'number'
     : 'text'
+}
+
+/** What may be typed: `Between 0.01 % and 1 000 %.` */
+export function boundsOf(key: string, { minimum, maximum }: ValueSchema): string | undefined {
+  if (minimum === undefined || maximum === undefined) return undefined
+  const show = (value: number) =>
+    isFraction(key)
+      ? showValue(key, value)
+      : formatFigure(value, { decimals: Number.isInteger(value) ? 0 : 4 })
+  return `Between ${show(minimum)} and ${show(maximum)}.`
 }
 
 export const mayBeOff = (schema: ValueSchema): boolean => typesOf(schema).includes('null')

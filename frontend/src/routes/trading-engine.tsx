@@ -8,14 +8,16 @@ import { ConfigPanel } from '@/features/trading-engine/ConfigPanel'
 import { EventDrawer } from '@/features/trading-engine/EventDrawer'
 import { EventHistory } from '@/features/trading-engine/EventHistory'
 import { TradingEngineStatus } from '@/features/trading-engine/TradingEngineStatus'
+import { useSince } from '@/lib/since'
 import { asText, useUrlState } from '@/lib/url-state'
 import styles from './trading-engine.module.css'
 
 const page = getRouteApi('/frame/trading-engine')
 
 function TradingEnginePage() {
-  const { tab = 'status', event, ...search } = page.useSearch()
+  const { tab = 'status', event, alert, view, key, ...search } = page.useSearch()
   const change = useUrlState()
+  const start = useSince(search.since)
   return (
     <Page
       fills
@@ -39,12 +41,22 @@ function TradingEnginePage() {
         </Tabs.Panel>
         <Tabs.Panel value="alerts">
           <Panel flush className="fill">
-            <AlertsTable />
+            <AlertsTable
+              filter={{
+                state: search.state ? [search.state] : undefined,
+                severity: search.severity ? [search.severity] : undefined,
+                category: search.category,
+              }}
+              values={asText(search)}
+              onFilter={change}
+              openId={alert}
+              onOpen={(id) => change({ alert: id })}
+            />
           </Panel>
         </Tabs.Panel>
         <Tabs.Panel value="config">
           <Panel flush className="fill">
-            <ConfigPanel />
+            <ConfigPanel view={view} openKey={key} onChange={change} />
           </Panel>
         </Tabs.Panel>
         <Tabs.Panel value="events">
@@ -55,6 +67,8 @@ function TradingEnginePage() {
                 priority: search.priority ? [search.priority] : undefined,
                 stream: search.stream,
                 correlation_id: search.correlation,
+                deployment_id: search.deployment,
+                start,
               }}
               values={asText(search)}
               onFilter={change}
@@ -66,6 +80,7 @@ function TradingEnginePage() {
             eventKey={event}
             onClose={() => change({ event: undefined })}
             onOpen={(key) => change({ event: key })}
+            onShowChain={(correlation) => change({ event: undefined, since: undefined, correlation })}
           />
         </Tabs.Panel>
       </Tabs>

@@ -1,18 +1,18 @@
-/** Alerts with what can be done about them: acknowledge, resolve. */
-import { Button, Group } from '@mantine/core'
+/** Alerts with what can be done about them; a row opens all that is known of it. */
 import { IconBellCheck } from '@tabler/icons-react'
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
-import type { MouseEvent } from 'react'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { AlertState, SeverityBadge } from '@/components/Badge'
 import { Empty } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
-import { notifyError } from '@/components/notify'
 import { DataTable } from '@/components/table/DataTable'
+import { type Filter, FilterChips, type FilterValues } from '@/components/table/FilterChips'
 import type { Column } from '@/components/table/columns'
 import { useRows } from '@/lib/api/pages'
-import type { Alert } from '@/lib/api/types'
+import type { Alert, AlertFilter } from '@/lib/api/types'
 import { formatName } from '@/lib/format'
-import { acknowledgeAlert, resolveAlert, tradingEngine } from './api'
+import { AlertButtons } from './AlertActions'
+import { AlertDrawer } from './AlertDrawer'
+import { tradingEngine } from './api'
 
 const columns: Column<Alert>[] = [
   {
@@ -58,50 +58,55 @@ const columns: Column<Alert>[] = [
     cell: (row) => <span title={row.detail}>{row.detail}</span>,
   },
   { id: 'occurrences', header: 'Times', width: 60, align: 'right', value: (row) => row.occurrences },
-  { id: 'actions', header: 'Do', width: 176, value: () => '', cell: (row) => <AlertActions alert={row} /> },
+  { id: 'actions', header: 'Do', width: 176, value: () => '', cell: (row) => <AlertButtons alert={row} /> },
 ]
 
-export function AlertsTable() {
-  const data = useRows(useInfiniteQuery(tradingEngine.alerts({})))
-  return (
-    <DataTable
-      name="alerts"
-      label="Alerts"
-      columns={columns}
-      data={data}
-      rowId={(row) => String(row.id)}
-      empty={
-        <Empty title="No alerts" icon={<IconBellCheck size={28} stroke={1.4} />}>
-          What a person should see is listed here, with a way to resolve it.
-        </Empty>
-      }
-    />
-  )
+const asChoices = (values: readonly string[]) => values.map((value) => ({ value, label: formatName(value) }))
+
+const FILTERS: Filter[] = [
+  { key: 'state', label: 'State', choices: asChoices(['open', 'acknowledged', 'resolved']) },
+  { key: 'severity', label: 'Severity', choices: asChoices(['info', 'warning', 'error', 'critical']) },
+  {
+    key: 'category',
+    label: 'Category',
+    choices: asChoices(['system', 'trading', 'performance', 'security']),
+  },
+]
+
+interface AlertsTableProps {
+  filter: AlertFilter
+  values: FilterValues
+  onFilter: (change: FilterValues) => void
+  openId: number | undefined
+  onOpen: (id: number | undefined) => void
 }
 
-function AlertActions({ alert }: { alert: Alert }) {
-  const client = useQueryClient()
-  const act = useMutation({
-    mutationFn: (what: 'acknowledge' | 'resolve') =>
-      what === 'resolve' ? resolveAlert(alert.id, null) : acknowledgeAlert(alert.id),
-    onError: notifyError,
-    onSettled: () => void client.invalidateQueries({ queryKey: ['alerts'] }),
-  })
-  if (alert.state === 'resolved') return <span className="faint">{alert.resolved_by}</span>
-  const press = (what: 'acknowledge' | 'resolve') => (event: MouseEvent) => {
-    event.stopPropagation()
-    act.mutate(what)
-  }
+export function AlertsTable({ filter, values, onFilter, openId, onOpen }: AlertsTableProps) {
+  const data = useRows(useInfiniteQuery(tradingEngine.alerts(filter)))
+  const isFiltered = FILTERS.some(({ key }) => values[key] !== undefined)
   return (
-    <Group gap={4} wrap="nowrap">
-      {alert.state === 'open' && (
-        <Button size="compact-xs" variant="default" loading={act.isPending} onClick={press('acknowledge')}>
-          Acknowledge
-        </Button>
-      )}
-      <Button size="compact-xs" variant="default" loading={act.isPending} onClick={press('resolve')}>
-        Resolve
-      </Button>
-    </Group>
+    <>
+      <DataTable
+        name="alerts"
+        label="Alerts"
+        columns={columns}
+        data={data}
+        rowId={(row) => String(row.id)}
+        openId={openId === undefined ? undefined : String(openId)}
+        onOpen={(row) => onOpen(row.id)}
+        filters={<FilterChips filters={FILTERS} values={values} onChange={onFilter} />}
+        empty={
+          <Empty
+            title={isFiltered ? 'No such alerts' : 'No alerts'}
+            icon={<IconBellCheck size={28} stroke={1.4} />}
+          >
+            {isFiltered
+              ? 'Try fewer filters.'
+              : 'What a person should see is listed here, with a way to resolve it.'}
+          </Empty>
+        }
+      />
+      <AlertDrawer alertId={openId} filter={filter} onClose={() => onOpen(undefined)} />
+    </>
   )
 }

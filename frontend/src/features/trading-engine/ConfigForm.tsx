@@ -7,7 +7,7 @@ import { sentenceOf } from '@/lib/api/errors'
 import type { ConfigEntry } from '@/lib/api/types'
 import { formatName } from '@/lib/format'
 import { setConfig, tradingEngine } from './api'
-import { kindOf, mayBeOff, showValue, toFraction } from '@/lib/config-value'
+import { boundsOf, kindOf, mayBeOff, showValue, toFraction } from '@/lib/config-value'
 
 type Entry = string | number | boolean | string[] | null
 
@@ -37,7 +37,12 @@ export function ConfigForm({ entry, onDone }: { entry: ConfigEntry; onDone: () =
   })
   const error = change.error ? sentenceOf(change.error) : undefined
   const shared = { label: formatName(entry.key), error, 'data-autofocus': true }
-  const offHint = mayBeOff(entry.value_schema) ? 'Empty switches it off.' : undefined
+  const hint = [
+    boundsOf(entry.key, entry.value_schema),
+    mayBeOff(entry.value_schema) && 'Empty switches it off.',
+  ]
+    .filter(Boolean)
+    .join(' ')
 
   const fields: Record<typeof kind, ReactNode> = {
     flag: (
@@ -52,14 +57,14 @@ export function ConfigForm({ entry, onDone }: { entry: ConfigEntry; onDone: () =
     percent: (
       <NumberInput
         {...shared}
-        description={offHint}
+        description={hint}
         suffix=" %"
         value={asInput(value)}
         onChange={setValue}
         decimalScale={4}
       />
     ),
-    number: <NumberInput {...shared} description={offHint} value={asInput(value)} onChange={setValue} />,
+    number: <NumberInput {...shared} description={hint} value={asInput(value)} onChange={setValue} />,
     text: (
       <TextInput
         {...shared}
@@ -72,7 +77,7 @@ export function ConfigForm({ entry, onDone }: { entry: ConfigEntry; onDone: () =
     <Stack gap="md">
       <Text size="sm">{entry.description}</Text>
       <Text size="sm" c="dimmed">
-        Default: {showValue(entry.key, entry.default)}
+        Now {showValue(entry.key, entry.value)}; default {showValue(entry.key, entry.default)}.
       </Text>
       {fields[kind]}
       <TextInput

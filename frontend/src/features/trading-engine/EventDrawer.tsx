@@ -26,18 +26,22 @@ interface EventDrawerProps {
   eventKey: string | undefined
   onClose: () => void
   onOpen: (key: string) => void
+  /** Show everything that one input set off, in the history. */
+  onShowChain: (correlationId: string) => void
 }
 
-export function EventDrawer({ eventKey, onClose, onOpen }: EventDrawerProps) {
+export function EventDrawer({ eventKey, onClose, ...shared }: EventDrawerProps) {
   const place = eventKey === undefined ? null : parseKey(eventKey)
   return (
     <SideDrawer isOpen={place !== null} onClose={onClose} title={<b>Event {place?.seq}</b>}>
-      {place && <Loaded {...place} onOpen={onOpen} />}
+      {place && <Loaded {...place} {...shared} />}
     </SideDrawer>
   )
 }
 
-function Loaded({ stream, seq, onOpen }: { stream: string; seq: number; onOpen: (key: string) => void }) {
+type LoadedProps = { stream: string; seq: number } & Pick<EventDrawerProps, 'onOpen' | 'onShowChain'>
+
+function Loaded({ stream, seq, onOpen, onShowChain }: LoadedProps) {
   const near = useRows(
     useInfiniteQuery(events.list({ stream, after_seq: Math.max(0, seq - 1), order: 'asc' }, NEIGHBOURS)),
   )
@@ -69,6 +73,19 @@ function Loaded({ stream, seq, onOpen }: { stream: string; seq: number; onOpen: 
               event {cause}
             </button>,
           ],
+          event.correlation_id
+            ? [
+                'Set off by one input',
+                <button
+                  key="chain"
+                  type="button"
+                  className="link-button"
+                  onClick={() => onShowChain(event.correlation_id ?? '')}
+                >
+                  show all of it
+                </button>,
+              ]
+            : null,
         ]}
       />
       {caused.length > 0 && <Consequences events={caused} onOpen={onOpen} />}

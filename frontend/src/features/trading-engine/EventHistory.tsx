@@ -12,6 +12,7 @@ import type { EventFilter, JournalEvent } from '@/lib/api/types'
 import { describeEvent } from '@/lib/events'
 import { formatName } from '@/lib/format'
 import { tradingEngine } from './api'
+import { SPANS, SPAN_WORDS } from '@/lib/since'
 import { EVENT_TYPES } from './event-types'
 
 const columns: Column<JournalEvent>[] = [
@@ -61,9 +62,15 @@ const columns: Column<JournalEvent>[] = [
 const asChoices = (values: readonly string[]) => values.map((value) => ({ value, label: formatName(value) }))
 
 const FILTERS: Filter[] = [
+  {
+    key: 'since',
+    label: 'Recorded in the last',
+    choices: SPANS.map((value) => ({ value, label: SPAN_WORDS[value] })),
+  },
   { key: 'type', label: 'Event', choices: asChoices(EVENT_TYPES) },
   { key: 'priority', label: 'Priority', choices: asChoices(['low', 'normal', 'high', 'critical']) },
   { key: 'stream', label: 'Stream', suggestions: ['system', 'account:1'] },
+  { key: 'deployment', label: 'Deployment' },
   { key: 'correlation', label: 'Correlation' },
 ]
 

@@ -37,6 +37,10 @@ export const tradingEngine = {
       queryKey: ['config'],
       queryFn: () => api.GET('/api/trading-engine/config').then(unwrap),
     }),
+  configHistory: (key: string | undefined, limit = PAGE_SIZE) =>
+    pagesOf(['config', 'history', key, limit], (cursor) =>
+      api.GET('/api/config/history', { params: { query: { key, limit, cursor } } }).then(unwrap),
+    ),
   eventHistory: (filter: EventFilter) =>
     pagesOf(['events', 'history', filter], (cursor) =>
       api
@@ -56,9 +60,12 @@ export const reduceTrading = (reason: string) =>
 export const resumeTrading = (reason: string) =>
   api.POST('/api/trading-engine/resume', { body: { reason } }).then(unwrap)
 
-export const acknowledgeAlert = (id: number) =>
+export const acknowledgeAlert = (id: number, note: string | null) =>
   api
-    .POST('/api/trading-engine/alerts/{alert_id}/acknowledge', { params: { path: { alert_id: id } } })
+    .POST('/api/trading-engine/alerts/{alert_id}/acknowledge', {
+      params: { path: { alert_id: id } },
+      body: { note },
+    })
     .then(unwrap)
 
 export const resolveAlert = (id: number, note: string | null) =>
@@ -71,3 +78,12 @@ export const resolveAlert = (id: number, note: string | null) =>
 
 export const setConfig = (key: string, value: unknown, reason: string | null) =>
   api.POST('/api/trading-engine/config', { body: { key, value, reason, scope: 'all' } }).then(unwrap)
+
+/** Sets what a change had changed back to what it was before. */
+export const rollbackConfig = ({ id, reason }: { id: number; reason: string | null }) =>
+  api
+    .POST('/api/config/history/{change_id}/rollback', {
+      params: { path: { change_id: id } },
+      body: { reason },
+    })
+    .then(unwrap)
