@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UI_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.html frontend/*.json)
 NPM := npm --prefix frontend --no-audit --no-fund --loglevel=error
 
-.PHONY: help run install test lint format types contracts test-backend sim torture test-frontend e2e bench docs pages lock clean
+.PHONY: help run install test lint format types contracts test-backend sim torture soak test-frontend e2e bench docs pages lock clean
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -92,6 +92,9 @@ sim: $(VENV)/.installed-dev ## Prove the order path on 2,000 simulated worlds (S
 torture: $(VENV)/.installed-dev ## Kill the real thing KILLS times on paper, then at loopback brokers
 	$(BIN)/tradewright torture --kills $(or $(KILLS),200)
 	cd backend && ../$(BIN)/python -m tests.torture.real_bars --kills $(or $(KILLS),200)
+
+soak: $(VENV)/.installed-dev ## MINUTES of 1,000 live updates a second, and whether anything grows
+	cd backend && ../$(BIN)/python -m tests.soak.soak --minutes $(or $(MINUTES),60)
 
 test-frontend: frontend/dist/index.html $(VENV)/.installed-dev
 	cd frontend && npm run --silent api:check && npm run --silent test
