@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +29,7 @@ class Truth(msgspec.Struct, frozen=True):
     open: list[str]
 
 
-class Loopback:
+class Loopback(ABC):
     """A child process that says on its first line where it listens."""
 
     def __init__(self, name: str, module: str, *arguments: str) -> None:
@@ -51,23 +52,26 @@ class Loopback:
             self._process.kill()
         await self._process.wait()
 
+    @abstractmethod
     async def greeted(self, line: str) -> None:
-        raise NotImplementedError
+        """What its first line says."""
 
     @property
+    @abstractmethod
     def variables(self) -> dict[str, str]:
         """What an adapter has to know."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def begin(self, symbol: str, price: Decimal) -> None:
         """Ten shares are held before us, so that a price of it is known."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def print(self, symbol: str, price: Decimal) -> None:
-        raise NotImplementedError
+        """Somebody trades at that price."""
 
+    @abstractmethod
     async def truth(self) -> Truth:
-        raise NotImplementedError
+        """Its book as it is now."""
 
 
 class IbkrProcess(Loopback):
