@@ -33,8 +33,10 @@ from app.events.notices import ChangeNotices
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
 from app.marketdata.calendar import trading_calendar
+from app.monitoring.figures import SharedFigures
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics
+from app.monitoring.process import ProcessRecorder
 from app.repositories import events
 from app.repositories.journal import SharedJournal
 from app.services.access import Access
@@ -135,6 +137,7 @@ def make(
         pool=pool,
         redis=redis,
         metrics=metrics,
+        recorder=ProcessRecorder(pool, "api", clock),
         cache=cache,
         listener=listener,
         hub=hub,
@@ -156,6 +159,7 @@ def make(
         credentials=Credentials(pool, vault, audit_key, clock),
         deployments=Deployments(pool, desk, catalogue),
         explanations=Explanations(pool),
+        figures=SharedFigures(pool, clock),
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
         imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
         keys=Keys(pool, audit_key, clock),
@@ -182,6 +186,7 @@ class Running(Protocol):
 def _running(parts: Parts) -> tuple[Running, ...]:
     """In the order of their start."""
     return (
+        parts.recorder,
         parts.listener,
         parts.hub,
         parts.prices,

@@ -1,34 +1,30 @@
 """Every figure of the engine page and of Prometheus, gathered now."""
 
-from datetime import timedelta
-from typing import Final
-
 from app.api.parts import Parts
-from app.core.quality import QualityOptions
-from app.monitoring import brokers, feeds, guardian, resources, targets
-from app.monitoring.metrics import TITLES
-from app.repositories import broker_states, feed_states, heartbeats, metrics
-
-_FRESH: Final = timedelta(seconds=30)
-"What a process noted of itself before that is no longer so."
+from app.monitoring import resources
+from app.monitoring.readings import Reading
+from app.monitoring.titles import TITLES
 
 
 async def gathered(parts: Parts) -> dict[str, float]:
-    """Trading, events, API and machine; names as in `monitoring.metrics.TITLES`."""
-    found = await metrics.facts(parts.pool)
-    noted = await metrics.noted(parts.pool, "publisher_", parts.clock.now() - _FRESH)
-    checked = await metrics.noted(parts.pool, "invariant_", parts.clock.now() - _FRESH)
+    """Trading, events, API and machine; names as in `monitoring.titles.TITLES`."""
+    found, _ = await everything(parts)
+    return found
+
+
+async def everything(parts: Parts) -> tuple[dict[str, float], list[Reading]]:
+    """The same, and the figures with labels that only Prometheus is given."""
+    shared, readings = await parts.figures.get()
+    health = await parts.health.get_system_health()
     remembered = await parts.cache.figures()
-    measured = await targets.measured(parts.pool, parts.clock.now())
+    scores = [
+        Reading("component_score", float(one["score"]), {"component": name})
+        for name, one in health["components"].items()
+    ]
     return {
-        **found,
-        **noted,
-        **checked,
-        **feeds.figures(await feed_states.listed(parts.pool)),
-        **brokers.figures(await broker_states.listed(parts.pool)),
-        **guardian.figures(await heartbeats.find(parts.pool, heartbeats.GUARDIAN)),
-        **targets.figures(targets.held(measured, QualityOptions())),
+        **shared,
         **{name: value for name, value in remembered.items() if name in TITLES},
+        "health_score": float(health["score"]),
         "quotes_conflated_total": float(parts.prices.conflated),
         **parts.metrics.requests(),
         "event_lag": float(parts.hub.lag),
@@ -39,4 +35,4 @@ async def gathered(parts: Parts) -> dict[str, float]:
         "memory_percent": resources.memory()["percent"],
         "process_memory_mb": resources.process(parts.clock)["memory_mb"],
         "disk_percent": resources.disk(parts.settings.home)["percent"],
-    }
+    }, [*readings, *scores]

@@ -19,8 +19,10 @@ from app.events.listener import Listener
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
 from app.marketdata.cache import MarketCache
+from app.monitoring.figures import SharedFigures
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics
+from app.monitoring.process import ProcessRecorder
 from app.services.access import Access
 from app.services.accounts import Accounts
 from app.services.alerts import Alerts
@@ -65,6 +67,7 @@ class Parts:
     pool: asyncpg.Pool
     redis: Redis
     metrics: Metrics
+    recorder: ProcessRecorder
     cache: Remembering
     listener: Listener
     hub: Hub
@@ -86,6 +89,7 @@ class Parts:
     credentials: Credentials
     deployments: Deployments
     explanations: Explanations
+    figures: SharedFigures
     health: HealthChecker
     imports: ImportJobs
     keys: Keys

@@ -27,7 +27,7 @@ def problems(rows: Iterable[Row]) -> list[str]:
 
 
 def figures(rows: Iterable[Row]) -> dict[str, float]:
-    """Sums over all accounts at real brokers; names as in `monitoring.metrics.TITLES`."""
+    """Sums over all accounts at real brokers; names as in `monitoring.titles.TITLES`."""
     fresh = [row for row in rows if row["age_seconds"] <= WRITTEN_SECONDS]
     up = [row for row in fresh if row["state"] == "up"]
     reports = [row["report"] for row in fresh]

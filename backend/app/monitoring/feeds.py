@@ -31,7 +31,7 @@ def problems(rows: Iterable[Row]) -> list[Problem]:
 
 
 def figures(rows: Iterable[Row]) -> dict[str, float]:
-    """Sums over all live feeds; names as in `monitoring.metrics.TITLES`."""
+    """Sums over all live feeds; names as in `monitoring.titles.TITLES`."""
     fresh, options = _parted(row for row in rows if row["age_seconds"] <= WRITTEN_SECONDS)
     reports = [row["report"] for row in fresh]
     states = [row["state"] for row in fresh]

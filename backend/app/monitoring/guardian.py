@@ -35,7 +35,7 @@ def sentence(row: Row | None) -> str:
 
 
 def figures(row: Row | None) -> dict[str, float]:
-    """Names as in `monitoring.metrics.TITLES`."""
+    """Names as in `monitoring.titles.TITLES`."""
     if row is None:
         return {"guardian_up": 0.0, "guardian_halted": 0.0}
     accounts = row["state"]["accounts"]

@@ -106,7 +106,7 @@ def _held(promise: _Promise, value: float | None, options: QualityOptions) -> Ta
 
 
 def figures(targets: list[Target]) -> dict[str, float]:
-    """For Prometheus and the engine page; names as in `monitoring.metrics.TITLES`."""
+    """For Prometheus and the engine page; names as in `monitoring.titles.TITLES`."""
     known = {f"data_{one.name}": one.value for one in targets if one.value is not None}
     missed = sum(one.state == "missed" for one in targets)
     return {**known, "data_targets_missed": float(missed)}

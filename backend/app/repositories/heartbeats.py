@@ -9,6 +9,8 @@ from app.repositories.paging import Db, Row
 GUARDIAN: Final = "guardian"
 WORKER: Final = "worker"
 "Of each worker `worker:<host>:<process>`."
+EXTERNAL: Final = "external"
+"Of each vendor that is switched on `external:<vendor>`: whether it could be reached."
 _BEAT: Final = """
   INSERT INTO heartbeats (name, at, state) VALUES ($1, clock_timestamp(), $2::jsonb)
   ON CONFLICT (name) DO UPDATE SET at = excluded.at, state = excluded.state"""

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.deps import PUBLIC, READ, Health, Metrics, parts_of
-from app.api.facts import gathered
+from app.api.facts import everything
 from app.api.openapi import VERSION
 from app.api.schemas.health import HealthOut, HealthStatus, LivenessOut, PingOut, SystemOut
 from app.core.clock import now
@@ -73,5 +73,5 @@ async def get_system(request: Request) -> SystemOut:
 )
 async def get_prometheus_metrics(request: Request, metrics: Metrics) -> Response:
     """Prometheus text format."""
-    body = metrics.exposition(await gathered(parts_of(request)))
+    body = metrics.exposition(*await everything(parts_of(request)))
     return Response(body, media_type=CONTENT_TYPE_LATEST)
