@@ -20,9 +20,13 @@ class SmallDisk(NamedTuple):
 
     def fill(self) -> None:
         """Leave no byte free; `free` undoes it."""
+        self.fill_but(0)
+
+    def fill_but(self, spare: int) -> None:
+        """Leave so many bytes free; `free` undoes it."""
         disk = os.statvfs(self.folder)
         with (self.folder / "ballast").open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, disk.f_bavail * disk.f_frsize)
+            os.posix_fallocate(ballast.fileno(), 0, disk.f_bavail * disk.f_frsize - spare)
 
     def free(self) -> None:
         (self.folder / "ballast").unlink()

@@ -11,6 +11,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from app.core import registry, vendors
+from app.core.backup import BackupOptions
 from app.core.config import (
     ApiOptions,
     AppOptions,
@@ -46,6 +47,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     LiveOptions,
     QualityOptions,
     RetentionOptions,
+    BackupOptions,
     StrategyOptions,
     LogOptions,
     PricingOptions,

@@ -4,11 +4,14 @@ TradewrightError
 ├── ConfigurationError      the operator must change a setting
 ├── InvalidInput            the caller sent something wrong: names the field and the remedy (422)
 ├── Unauthenticated         who is this? (401)
+│   └── SecondFactorNeeded  the password was right; a code is missing (401)
 ├── Forbidden               known, but not allowed (403)
+│   └── StepUpNeeded        known, but not proved freshly enough for this (403)
 ├── NotFound                no such thing; says what is nearest (404)
 ├── Conflict                the state does not allow it (409)
 ├── TooManyRequests         slow down (429)
 ├── Unavailable             a part that is needed is not running (503)
+├── BackupError             a backup cannot be made, read or restored; nothing was changed
 ├── StrategyLost            the process that evaluates a strategy is gone, or silent
 ├── TradingError            the order path
 │   ├── InvalidTransition   an order cannot change that way
@@ -73,11 +76,23 @@ class Unauthenticated(TradewrightError):
     code = "unauthenticated"
 
 
+class SecondFactorNeeded(Unauthenticated):
+    """The password was right, and this person has a second factor."""
+
+    code = "second_factor_required"
+
+
 class Forbidden(TradewrightError):
     """The caller is known but may not do this."""
 
     status_code = 403
     code = "forbidden"
+
+
+class StepUpNeeded(Forbidden):
+    """The caller may do this, once they have proved again who they are."""
+
+    code = "step_up_required"
 
 
 class NotFound(TradewrightError):
@@ -106,6 +121,13 @@ class Unavailable(TradewrightError):
 
     status_code = 503
     code = "unavailable"
+
+
+class BackupError(TradewrightError):
+    """A backup cannot be made, read or restored; the database was left as it was."""
+
+    status_code = 409
+    code = "backup_error"
 
 
 class StrategyLost(TradewrightError):

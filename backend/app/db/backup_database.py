@@ -1,0 +1,203 @@
+"""Databases around a backup: is one empty, is it in use; scratch ones, and a change of names."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class with a small name
+
+from app.core.errors import BackupError, Unavailable
+from app.db import backup_state
+
+LOCK: Final = 7_236_511
+"Advisory lock in the database: one backup, proof or restore at a time."
+PREFIX: Final = "tw_scratch_"
+_TIMESCALE: Final = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+_OTHERS: Final = """
+  SELECT DISTINCT coalesce(nullif(application_name, ''), 'a client') FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+  ORDER BY 1"""
+_MAY_CREATE: Final = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+_FORGOTTEN: Final = """
+  SELECT d.datname FROM pg_database d WHERE starts_with(d.datname, %s)
+    AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)"""
+
+
+class Server(NamedTuple):
+    """What a backup remembers of the server."""
+
+    version: str
+    major: int
+    database: str
+    timescaledb: str | None
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection that commits each statement. Raises Unavailable when nobody answers."""
+    try:
+        connection = psycopg2.connect(
+            url, connect_timeout=10, application_name="tradewright backup"
+        )
+    except psycopg2.OperationalError as error:
+        raise Unavailable(f"The database does not answer: {str(error).strip()}") from None
+    connection.autocommit = True
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def alone(url: str) -> Iterator[Connection]:
+    """A connection, while no other backup, proof or restore works on this database."""
+    with connected(url) as connection:
+        if not _value(connection, "SELECT pg_try_advisory_lock(%s)", LOCK):
+            raise BackupError(
+                "Another backup, proof or restore is at work on this database.",
+                remedy="Wait until it is done; `tradewright backup list` shows it.",
+            )
+        yield connection
+
+
+@contextmanager
+def snapshot(url: str) -> Iterator[tuple[Connection, str]]:
+    """A connection that sees one instant, and the name by which others see the same."""
+    with connected(url) as connection:
+        connection.autocommit = False
+        connection.set_session("REPEATABLE READ", readonly=True)
+        yield connection, str(_value(connection, "SELECT pg_export_snapshot()"))
+        connection.rollback()
+
+
+def server(connection: Connection) -> Server:
+    """Version, name and extensions of the connection's database."""
+    version = str(_value(connection, "SHOW server_version")).split()[0]
+    number = int(str(_value(connection, "SHOW server_version_num")))
+    extension = _value(connection, _TIMESCALE)
+    database = str(_value(connection, "SELECT current_database()"))
+    return Server(version, number // 10_000, database, str(extension) if extension else None)
+
+
+def state(connection: Connection) -> backup_state.State:
+    """The state hash of one instant; the connection may be in a snapshot already."""
+    own = connection.autocommit
+    if own:
+        connection.autocommit = False
+        connection.set_session("REPEATABLE READ", readonly=True)
+    try:
+        with connection.cursor() as cursor:
+            return backup_state.read(cursor)
+    finally:
+        if own:
+            connection.rollback()
+            connection.set_session("DEFAULT", readonly=False)
+            connection.autocommit = True
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether nobody's table is there."""
+    with connection.cursor() as cursor:
+        return not backup_state.tables(cursor)
+
+
+def others(connection: Connection) -> list[str]:
+    """Names of the programs that are connected to this database besides us."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+@contextmanager
+def scratch(connection: Connection, url: str) -> Iterator[str]:
+    """Address of an empty database beside this one, dropped at the end.
+
+    The caller is `alone`: what a killed one left behind is removed first. Raises BackupError when
+    our role may not make databases.
+    """
+    own = scratch_prefix(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGOTTEN, (own,))
+        for (name,) in cursor.fetchall():
+            drop(connection, name)
+    name = f"{own}{secrets.token_hex(4)}"
+    make(connection, name)
+    try:
+        yield named(url, name)
+    finally:
+        drop(connection, name)
+
+
+def scratch_prefix(connection: Connection) -> str:
+    """What the names of this database's scratch databases begin with."""
+    return f"{PREFIX}{hashlib.sha256(_identity(connection)).hexdigest()[:8]}_"
+
+
+def make(connection: Connection, name: str) -> None:
+    """An empty database. Raises BackupError when our role may not."""
+    if not _value(connection, _MAY_CREATE):
+        raise BackupError(
+            "The database's role may not make another database, which proves or takes a backup.",
+            remedy="ALTER ROLE … CREATEDB, or restore the file on another server.",
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
+                sql.Identifier(name)
+            )
+        )
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Remove a database, whoever is connected to it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+def swap(url: str, fresh: str, kept: str) -> None:
+    """Give the database's name to `fresh` and call the old one `kept`, both or neither."""
+    old = database_of(url)
+    with connected(named(url, _maintenance(url))) as connection:
+        connection.autocommit = False
+        with connection, connection.cursor() as cursor:
+            for name, other in ((old, kept), (fresh, old)):
+                cursor.execute(
+                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                        sql.Identifier(name), sql.Identifier(other)
+                    )
+                )
+
+
+def named(url: str, database: str) -> str:
+    """The same server's other database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def database_of(url: str) -> str:
+    """The name in an address, or what it stands for without one."""
+    with connected(url) as connection:
+        return str(_value(connection, "SELECT current_database()"))
+
+
+def _maintenance(url: str) -> str:
+    """A database to be connected to while ours is renamed."""
+    return "template1" if urlsplit(url).path == "/postgres" else "postgres"
+
+
+def _identity(connection: Connection) -> bytes:
+    query = "SELECT oid::text FROM pg_database WHERE datname = current_database()"
+    return str(_value(connection, query)).encode()
+
+
+def _value(connection: Connection, query: str, *arguments: object) -> object:
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments or None)
+        row = cursor.fetchone()
+        return row[0] if row else None
