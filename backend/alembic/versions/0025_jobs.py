@@ -177,7 +177,7 @@ BEGIN
                 'sent_at', NOW(),
                 'table', TG_TABLE_NAME,
                 'type', 'table_changed_event'
-            )
+            )::text
         );
     END IF;
 
