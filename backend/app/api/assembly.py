@@ -39,6 +39,7 @@ from app.monitoring.metrics import Metrics
 from app.monitoring.process import ProcessRecorder
 from app.repositories import events
 from app.repositories.journal import SharedJournal
+from app.repositories.session_cache import SessionCache
 from app.services.access import Access
 from app.services.accounts import Accounts
 from app.services.alerts import Alerts
@@ -54,6 +55,7 @@ from app.services.market import Market
 from app.services.orders import OrderDesk
 from app.services.performance import Performance
 from app.services.reconciliations import Reconciliations
+from app.services.second_factor import SecondFactor
 from app.services.tickets import Tickets
 from app.services.timeline import Timeline
 from app.services.trading import Trading
@@ -125,8 +127,9 @@ def make(
     journal = SharedJournal(pool, subkey(master, "journal"))
     hub, outcomes, changes = Hub(JournalReads(pool)), Outcomes(), ChangeNotices()
     prices = Prices(redis)
-    access = Access(pool, jwt_key, clock)
-    auth = Auth(pool, jwt_key, audit_key, clock)
+    remembered = SessionCache(redis, clock)
+    access = Access(pool, jwt_key, audit_key, remembered, clock)
+    auth = Auth(pool, jwt_key, audit_key, remembered, clock)
     desk = CommandDesk(pool, outcomes)
     catalogue = Catalogue(strategy_folders())
     listener.on("trading_state", changes.heard)
@@ -145,7 +148,7 @@ def make(
         refresh=Refresh(pool, prices),
         last_signals=LastSignals(hub, cache),
         outcomes=outcomes,
-        gate=Gate(access, limits, frozenset(settings.api.cors_origins)),
+        gate=Gate(access, limits, frozenset(settings.api.cors_origins), clock),
         first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
         sockets=Sockets(access),
         housekeeping=Housekeeping(pool, clock),
@@ -167,10 +170,12 @@ def make(
         orders=OrderDesk(pool, desk),
         performance=Performance(pool),
         reconciliations=Reconciliations(pool, desk, audit_key, clock),
+        request_key=subkey(master, "requests"),
+        second_factor=SecondFactor(pool, vault, audit_key, clock),
         strategies=catalogue,
         timeline=Timeline(pool),
         trading=Trading(pool, desk, changes, journal, audit_key, clock),
-        users=Users(pool, audit_key, clock),
+        users=Users(pool, audit_key, clock, remembered),
         what_ifs=WhatIfs(),
     )
 

@@ -24,6 +24,7 @@ from app.services.market import Market as MarketPart
 from app.services.orders import OrderDesk
 from app.services.performance import Performance as PerformancePart
 from app.services.reconciliations import Reconciliations as ReconciliationsPart
+from app.services.second_factor import SecondFactor as SecondFactorPart
 from app.services.tickets import Tickets as TicketsPart
 from app.services.timeline import Timeline as TimelinePart
 from app.services.trading import Trading as TradingPart
@@ -33,26 +34,32 @@ from app.strategies.catalog import Catalogue
 
 
 class Guard:
-    """A route's declaration: the scope it needs (None: public) and its class of rate limit."""
+    """A route's declaration: the scope it needs (None: public) and its class of rate limit.
 
-    def __init__(self, scope: Scope | None, limit: str) -> None:
+    `fresh`: only within five minutes after the person proved who they are.
+    """
+
+    def __init__(self, scope: Scope | None, limit: str, *, fresh: bool = False) -> None:
         self.scope = scope
         self.limit = limit
+        self.fresh = fresh
 
     async def __call__(self, request: Request) -> None:
         """Admit the request or raise; from here on `request.state.caller` is set."""
         await parts_of(request).gate.admit(request, self)
 
 
-def guard(scope: Scope | None, limit: str = "default") -> Any:  # noqa: ANN401 - as Depends returns
+def guard(scope: Scope | None, limit: str = "default", *, fresh: bool = False) -> Any:  # noqa: ANN401 - as Depends returns
     """A dependency that declares a route."""
-    return Depends(Guard(scope, limit))
+    return Depends(Guard(scope, limit, fresh=fresh))
 
 
 PUBLIC = guard(None, "public")
 READ = guard(Scope.READ)
 TRADE = guard(Scope.TRADE)
 ADMIN = guard(Scope.ADMIN)
+FRESH_READ = guard(Scope.READ, fresh=True)
+FRESH_ADMIN = guard(Scope.ADMIN, fresh=True)
 
 
 def parts_of(request: Request) -> Parts:
@@ -101,6 +108,7 @@ Metrics = Annotated[MetricsPart, part("metrics")]
 Orders = Annotated[OrderDesk, part("orders")]
 Performance = Annotated[PerformancePart, part("performance")]
 Reconciliations = Annotated[ReconciliationsPart, part("reconciliations")]
+SecondFactor = Annotated[SecondFactorPart, part("second_factor")]
 Strategies = Annotated[Catalogue, part("strategies")]
 Tickets = Annotated[TicketsPart, part("tickets")]
 Timeline = Annotated[TimelinePart, part("timeline")]

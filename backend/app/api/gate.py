@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from app.api.limits import RateLimits
-from app.core.errors import Forbidden, Unauthenticated
+from app.core.clock import Clock
+from app.core.errors import Forbidden, StepUpNeeded, Unauthenticated
 from app.domain.users import Caller, Scope
 from app.repositories.journal import LOST_CONNECTION
 from app.services.access import Access
@@ -17,22 +18,29 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Declared(Protocol):
-    """What a route says of itself: the scope it needs (None: public) and its class of limit."""
+    """What a route says of itself: the scope it needs (None: public) and its class of limit.
+
+    `fresh`: the person must have proved within five minutes who they are.
+    """
 
     scope: Scope | None
     limit: str
+    fresh: bool
 
 
 class Gate:
     """Admits a request or raises; leaves the Caller (or None) in `request.state.caller`."""
 
-    def __init__(self, access: Access, limits: RateLimits, origins: frozenset[str]) -> None:
+    def __init__(
+        self, access: Access, limits: RateLimits, origins: frozenset[str], clock: Clock
+    ) -> None:
         self.access = access
         self.limits = limits
         self._origins = origins
+        self._clock = clock
 
     async def admit(self, request: HTTPConnection, declared: Declared) -> None:
-        """Raises Unauthenticated, Forbidden or TooManyRequests."""
+        """Raises Unauthenticated, Forbidden, StepUpNeeded or TooManyRequests."""
         address = address_of(request)
         self.check_site(request)
         try:
@@ -52,6 +60,8 @@ class Gate:
         await self.limits.admit(declared.limit, who)
         if declared.scope is not None:
             self._check_scope(caller, declared.scope)
+        if declared.fresh:
+            self._check_fresh(caller)
 
     async def _identify(
         self, request: HTTPConnection, address: str, *, public: bool
@@ -79,6 +89,18 @@ class Gate:
                 f"This needs the scope {scope}; yours are {', '.join(sorted(caller.scopes))}.",
                 remedy="Ask an admin for the role, or use a key with this scope.",
                 scope=str(scope),
+            )
+
+    def _check_fresh(self, caller: Caller | None) -> None:
+        if caller is None or caller.via == "api_key":
+            raise StepUpNeeded(
+                "This needs a person who proves who they are; a key cannot.",
+                remedy="Sign in, or use the command line on the server.",
+            )
+        if caller.fresh_until is None or self._clock.now() >= caller.fresh_until:
+            raise StepUpNeeded(
+                "This needs a fresh check of who you are.",
+                remedy="POST /api/auth/step-up with your password (and code), then try again.",
             )
 
     def check_site(self, request: HTTPConnection) -> None:

@@ -1,5 +1,6 @@
 """Idempotency-Key on POSTs that create: same key and body, same answer, one effect."""
 
+import hmac
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,6 @@ from starlette.responses import Response
 
 from app.core.clock import Clock
 from app.core.errors import Conflict, InvalidInput
-from app.core.security import hash_token
 from app.domain.users import Caller
 from app.repositories import idempotency
 from app.repositories.paging import Db
@@ -31,13 +31,13 @@ class Claimed:
     """One request's key (or none): claimed with the effect, then answered."""
 
     def __init__(
-        self, db: Db, clock: Clock, user_id: int, route: str, key: str | None, body: bytes
+        self, db: Db, clock: Clock, user_id: int, route: str, key: str | None, hashed: bytes
     ) -> None:
         self._db = db
         self._clock = clock
         self._place = (user_id, route, key or "")
         self._given = key is not None
-        self._hash = hash_token(body.decode(errors="replace"))
+        self._hash = hashed
         self.command_id: int | None = None
 
     async def look_up(self) -> None:
@@ -104,9 +104,9 @@ async def get_once(
     caller: Caller = request.state.caller
     parts = request.app.state.parts
     route = f"{request.method} {request.url.path}"
-    once = Claimed(
-        parts.pool, parts.clock, caller.user_id, route, idempotency_key, await request.body()
-    )
+    # Keyed, since a body may hold a password, which a plain hash would let somebody try out.
+    hashed = hmac.digest(parts.request_key, await request.body(), "sha256")
+    once = Claimed(parts.pool, parts.clock, caller.user_id, route, idempotency_key, hashed)
     await once.look_up()
     return once
 

@@ -20,12 +20,15 @@ CLASSES: Final[Mapping[str, str]] = {
     "bars": "30/second; 600/minute",
     "orders": "10/second",
     "controls": "20/second",
+    "emergency": "50/second",
     "sign_in": "5/minute",
     "refresh": "30/minute",
     "failed_sign_in": "10/hour",
     "refused": "60/minute",
+    "sockets": "120/minute",
 }
-"""By address where nobody is known yet, else by user. `controls` (stop, cancel) shares nothing."""
+"""By address where nobody is known yet, else by user. `controls` (halt, cancel) and `emergency`
+(the stop of everything) share nothing, and a second later they are open again."""
 
 _RETRY_REDIS_SECONDS: Final = 5.0
 _REDIS_SECONDS: Final = 1.0

@@ -139,6 +139,8 @@ def _declare(operation: dict[str, Any], method: str, guard: Guard) -> None:
         operation["security"] = [{"bearer": []}, {"session": []}]
         operation["x-scope"] = str(guard.scope)
         statuses |= {401, 403}
+    if guard.fresh:
+        operation["x-step-up"] = True
     if operation["operationId"].startswith(("signUp", "signIn", "refresh", "signOut")):
         statuses |= {401, 403}
     if "{" in str(operation.get("parameters")) or method != "get":

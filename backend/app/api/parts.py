@@ -38,6 +38,7 @@ from app.services.market import Market
 from app.services.orders import OrderDesk
 from app.services.performance import Performance
 from app.services.reconciliations import Reconciliations
+from app.services.second_factor import SecondFactor
 from app.services.tickets import Tickets
 from app.services.timeline import Timeline
 from app.services.trading import Trading
@@ -97,6 +98,8 @@ class Parts:
     orders: OrderDesk
     performance: Performance
     reconciliations: Reconciliations
+    request_key: bytes
+    second_factor: SecondFactor
     strategies: Catalogue
     timeline: Timeline
     trading: Trading

@@ -12,6 +12,8 @@ from app.events.hub import AWAY
 from app.services.access import Access
 
 MOST_PER_PERSON: Final = 5
+SIGNED_OUT: Final = 4401
+CHANGED: Final = 1012
 _SWEEP_SECONDS: Final = 20.0
 log = get_logger("api")
 
@@ -30,7 +32,7 @@ class Sockets:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._by_user: dict[int, set[Open]] = defaultdict(set)
-        self._revoked: set[int] = set()
+        self._changed: set[int] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.sent = 0
@@ -68,14 +70,15 @@ class Sockets:
             self._by_user.pop(opened.caller.user_id, None)
 
     def heard(self, notice: str) -> None:
-        """A notice of the channel `access`: something of this person was revoked."""
+        """A notice of the channel `access`: something of this person was revoked or changed."""
         if notice.isdigit():
-            self._revoked.add(int(notice))
+            self._changed.add(int(notice))
         self._wake.set()
 
     def catch_up(self) -> None:
         """Notices may have been missed."""
-        self._revoked.update(self._by_user)
+        self._access.doubt()
+        self._changed.update(self._by_user)
         self._wake.set()
 
     def opened(self) -> list[Open]:
@@ -87,13 +90,15 @@ class Sockets:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SWEEP_SECONDS):
                     await self._wake.wait()
-            users = self._revoked if self._wake.is_set() else set(self._by_user)
+            users = set() if self._wake.is_set() else set(self._by_user)
             self._wake.clear()
-            self._revoked = set()
+            changed, self._changed = self._changed, set()
             try:
-                await self._check(users)
+                for user_id in changed:
+                    await self._access.forget(user_id)
+                await self._check(changed | users)
             except AWAY as error:
-                self._revoked |= users
+                self._changed |= changed
                 log.warning("sockets_not_checked", error=str(error))
 
     async def _check(self, users: set[int]) -> None:
@@ -101,5 +106,8 @@ class Sockets:
             caller = opened.caller
             if caller is None or caller.user_id not in users:
                 continue
-            if not await self._access.still_valid(caller):
-                opened.end(4401, "Signed out.")
+            renewed = await self._access.renewed(caller)
+            if renewed is None:
+                opened.end(SIGNED_OUT, "Signed out.")
+            elif (renewed.scopes, renewed.accounts) != (caller.scopes, caller.accounts):
+                opened.end(CHANGED, "What you may see has changed; connect again.")

@@ -1,6 +1,7 @@
 """People, what their role allows, and what a key may be given."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +37,10 @@ CONSOLE: Final = "console@localhost"
 "Owner of keys that the console made before anybody signed up; nobody can sign in as it."
 
 
+FRESH: Final = timedelta(minutes=5)
+"For so long after somebody proved who they are, they may do what must not be done by a thief."
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and what they may do. `accounts` None means every account."""
 
@@ -50,6 +55,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     "Which session, token family or key: revoking it ends what it opened."
     accounts: tuple[int, ...] | None = None
     session_expires_at: datetime | None = None
+    verified_at: datetime | None = None
+    "When the person last proved who they are; a key never does."
+    notional_cap: Decimal | None = None
+    "Largest value of one order that this key may ask for."
 
     @property
     def actor(self) -> str:
@@ -60,6 +69,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     def visible(self) -> list[int] | None:
         """Accounts to narrow a list to; None for no narrowing."""
         return None if self.accounts is None else list(self.accounts)
+
+    @property
+    def fresh_until(self) -> datetime | None:
+        """Until when what needs a fresh check is open; None where it never was."""
+        return None if self.verified_at is None else self.verified_at + FRESH
 
     def may_see(self, account_id: int) -> bool:
         return self.accounts is None or account_id in self.accounts

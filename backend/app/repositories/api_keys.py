@@ -83,6 +83,7 @@ async def revoke_all(db: Db, user_id: int, now: datetime) -> None:
     await db.fetchval(_GONE.format(table="api_keys", condition="user_id = $2"), now, user_id)
 
 
-async def is_live(db: Db, key_id: str, now: datetime) -> bool:
-    """Whether a key was neither revoked nor outlived, and its person is still active."""
-    return await find(db, key_id, now) is not None
+async def ended(db: Db, key_id: str) -> Row | None:
+    """A key that does not work any more: whoever still knows its secret is worth a note."""
+    row = await db.fetchrow("SELECT secret_hash, user_id FROM api_keys WHERE key_id = $1", key_id)
+    return dict(row) if row else None

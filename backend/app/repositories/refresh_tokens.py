@@ -13,17 +13,33 @@ _GONE: Final = """WITH gone AS (UPDATE {table} SET revoked_at = $1 WHERE revoked
 
 
 async def add(
-    db: Db, user_id: int, family: UUID, hashed: bytes, expires_at: datetime, address: str | None
+    db: Db,
+    user_id: int,
+    family: UUID,
+    hashed: bytes,
+    expires_at: datetime,
+    address: str | None,
+    verified_at: datetime | None = None,
 ) -> None:
-    """The next link of a family."""
+    """The next link of a family; `verified_at` where the person has just proved who they are."""
     await db.execute(
-        "INSERT INTO refresh_tokens (user_id, family, token_hash, expires_at, address)"
-        " VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO refresh_tokens (user_id, family, token_hash, expires_at, address, verified_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
         user_id,
         family,
         hashed,
         expires_at,
         address,
+        verified_at,
+    )
+
+
+async def verify_family(db: Db, family: UUID, now: datetime) -> None:
+    """The person has proved again who they are, with a token of this family."""
+    await db.execute(
+        "UPDATE refresh_tokens SET verified_at = $2 WHERE family = $1 AND revoked_at IS NULL",
+        family,
+        now,
     )
 
 
@@ -50,20 +66,21 @@ async def revoke_family(db: Db, family: UUID, now: datetime) -> None:
     await db.fetchval(gone, now, family)
 
 
-async def revoke_all(db: Db, user_id: int, now: datetime) -> None:
-    """End every token sign-in of a person."""
-    gone = _GONE.format(table="refresh_tokens", condition="user_id = $2")
-    await db.fetchval(gone, now, user_id)
+async def revoke_all(db: Db, user_id: int, now: datetime, but: UUID | None = None) -> None:
+    """End every token sign-in of a person, except the family `but`."""
+    condition = "user_id = $2 AND family IS DISTINCT FROM $3"
+    gone = _GONE.format(table="refresh_tokens", condition=condition)
+    await db.fetchval(gone, now, user_id, but)
 
 
 async def person(db: Db, user_id: int, family: UUID) -> Row | None:
     """Who an access token speaks for, unless the person or the family was shut out since."""
     row = await db.fetchrow(
         """
-        SELECT u.id AS user_id, u.email, u.name, u.role FROM users u
-        WHERE u.id = $1 AND u.active AND EXISTS (
-          SELECT FROM refresh_tokens t
-          WHERE t.family = $2 AND t.user_id = u.id AND t.revoked_at IS NULL)
+        SELECT u.id AS user_id, u.email, u.name, u.role, max(t.verified_at) AS verified_at
+        FROM users u JOIN refresh_tokens t ON t.user_id = u.id
+        WHERE u.id = $1 AND u.active AND t.family = $2 AND t.revoked_at IS NULL
+        GROUP BY u.id
         """,
         user_id,
         family,

@@ -8,7 +8,7 @@ from app.domain.users import CONSOLE
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister
 
 _COLUMNS: Final = """u.id, u.email, nullif(u.name, '') AS name, u.role, u.active AS is_active,
-   u.created_at, u.last_sign_in_at,
+   u.created_at, u.last_sign_in_at, u.totp_confirmed_at IS NOT NULL AS has_second_factor,
    ARRAY(SELECT m.account_id FROM account_members m WHERE m.user_id = u.id ORDER BY 1)
      AS account_ids"""
 _LISTING: Final = Listing(

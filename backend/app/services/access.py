@@ -5,13 +5,17 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from app.core import access_tokens
 from app.core.clock import Clock
 from app.core.errors import Unauthenticated
 from app.core.security import hash_token, same
 from app.domain.users import SCOPES, Caller, Role, Scope
-from app.repositories import api_keys, refresh_tokens, sessions, users
-from app.repositories.paging import Db, Row
+from app.repositories import api_keys, audit, refresh_tokens, sessions, users
+from app.repositories.audit import Act
+from app.repositories.paging import Row
+from app.repositories.session_cache import SessionCache
 
 IDLE: Final = timedelta(minutes=30)
 "A session that was not used for so long is over."
@@ -20,24 +24,41 @@ _STAMP: Final = timedelta(minutes=1)
 
 
 class Access:
-    """Looks credentials up, every time: what was revoked is out at once."""
+    """Looks credentials up: what was revoked is out at once.
 
-    def __init__(self, db: Db, jwt_key: bytes, clock: Clock) -> None:
-        self._db = db
+    Keys and tokens are looked up in PostgreSQL every time, sessions in Redis in between.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        jwt_key: bytes,
+        audit_key: bytes,
+        cache: SessionCache,
+        clock: Clock,
+    ) -> None:
+        self._db = pool
         self._jwt_key = jwt_key
+        self._audit_key = audit_key
+        self._cache = cache
         self._clock = clock
 
     async def by_session(self, cookie: str) -> Caller | None:
         """The person behind a session cookie, or None when the session is over."""
-        now = self._clock.now()
-        row = await sessions.find(self._db, hash_token(cookie), now, now - IDLE)
+        now, hashed = self._clock.now(), hash_token(cookie)
+        known = await self._cache.get(hashed)
+        if known is not None:
+            return known
+        row = await sessions.find(self._db, hashed, now, now - IDLE)
         if row is None:
             return None
         if now - row["last_seen_at"] > _STAMP:
             await sessions.touch(self._db, row["id"], now)
-        return await self._caller(
+        caller = await self._caller(
             row, "session", str(row["id"]), session_expires_at=row["expires_at"]
         )
+        await self._cache.put(hashed, caller)
+        return caller
 
     async def by_bearer(self, token: str, address: str | None) -> Caller:
         """The person behind an API key or an access token. Raises Unauthenticated."""
@@ -49,34 +70,71 @@ class Access:
             raise Unauthenticated("The sign-in of this token was ended.", remedy="Sign in again.")
         return await self._caller(row, "token", str(claims.family))
 
-    async def still_valid(self, caller: Caller) -> bool:
-        """Whether what opened a connection still stands: asked by every open WebSocket."""
+    async def renewed(self, caller: Caller) -> Caller | None:
+        """What the same credential may do now; None when it was revoked or has ended.
+
+        Asked of PostgreSQL by every open WebSocket when something of the person changed.
+        """
         now = self._clock.now()
         match caller.via:
             case "session":
-                return await sessions.is_live(self._db, int(caller.credential), now)
+                row = await sessions.by_id(self._db, int(caller.credential), now)
             case "api_key":
-                return await api_keys.is_live(self._db, caller.credential, now)
+                row = await api_keys.find(self._db, caller.credential, now)
             case _:
                 family = UUID(caller.credential)
-                return await refresh_tokens.person(self._db, caller.user_id, family) is not None
+                row = await refresh_tokens.person(self._db, caller.user_id, family)
+        if row is None:
+            return None
+        return await self._caller(row, caller.via, caller.credential, _granted(row))
+
+    async def forget(self, user_id: int) -> None:
+        """Something of a person ended or changed: ask PostgreSQL about their sessions again."""
+        hashes = await sessions.live_hashes(self._db, user_id, self._clock.now())
+        await self._cache.close(hashes)
+
+    def doubt(self) -> None:
+        """Notices of what ended may have been missed."""
+        self._cache.doubt()
 
     async def _by_key(self, token: str, address: str | None) -> Caller:
         _, _, rest = token.partition("_")
         key_id, _, secret = rest.partition("_")
-        now = self._clock.now()
+        now, hashed = self._clock.now(), hash_token(secret)
         row = await api_keys.find(self._db, key_id, now)
-        hashed = bytes(row["secret_hash"]) if row else bytes(32)
-        if not same(hash_token(secret), hashed) or row is None:
+        if row is None or not same(hashed, bytes(row["secret_hash"])):
+            await self._look_at_ended(key_id, hashed, address)
             raise Unauthenticated(
                 "The API key is not valid: unknown, expired or revoked.",
                 remedy="Make one with `tradewright keys create`, or under Settings.",
             )
         if not _comes_from(address, row["addresses"]):
-            raise Unauthenticated("The API key may not be used from this address.")
+            await self._note("key_from_other_address", row["user_id"], key_id, address)
+            raise Unauthenticated(
+                "The API key may not be used from this address.",
+                remedy="Make one for this address with `tradewright keys create --address`.",
+            )
         if row["last_used_at"] is None or now - row["last_used_at"] > _STAMP:
             await api_keys.used(self._db, key_id, now)
-        return await self._caller(row, "api_key", key_id, frozenset(map(Scope, row["scopes"])))
+        return await self._caller(row, "api_key", key_id, _granted(row))
+
+    async def _look_at_ended(self, key_id: str, hashed: bytes, address: str | None) -> None:
+        """A secret that was good once, in hands that do not know that it ended: say so."""
+        ended = await api_keys.ended(self._db, key_id)
+        if same(hashed, bytes(ended["secret_hash"]) if ended else bytes(32)) and ended:
+            await self._note("ended_key_used", ended["user_id"], key_id, address)
+
+    async def _note(self, action: str, user_id: int, key_id: str, address: str | None) -> None:
+        act = Act(
+            actor=f"api key {key_id}",
+            user_id=user_id,
+            action=action,
+            resource="api_key",
+            resource_id=key_id,
+            address=address if address != "unknown" else None,
+        )
+        async with self._db.acquire() as db, db.transaction():
+            await audit.append(db, self._audit_key, act, self._clock.now())
 
     async def _caller(
         self,
@@ -100,13 +158,22 @@ class Access:
             via=via,
             credential=credential,
             accounts=accounts,
+            verified_at=row.get("verified_at"),
+            notional_cap=row.get("notional_cap"),
             **more,
         )
+
+
+def _granted(row: Row) -> frozenset[Scope] | None:
+    """The scopes that a key was given; None for a person, who has those of the role."""
+    return frozenset(map(Scope, row["scopes"])) if "scopes" in row else None
 
 
 def _comes_from(address: str | None, networks: list[str]) -> bool:
     if not networks:
         return True
-    if address is None:
+    try:
+        found = ip_address(address or "")
+    except ValueError:
         return False
-    return any(ip_address(address) in ip_network(network) for network in networks)
+    return any(found in ip_network(network) for network in networks)

@@ -23,6 +23,7 @@ from app.domain.users import Caller
 from app.repositories import audit, refresh_tokens, sessions, users
 from app.repositories.audit import Act
 from app.repositories.paging import Db
+from app.repositories.session_cache import SessionCache
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 REFRESH_LIFETIME: Final = timedelta(days=30)
@@ -68,8 +69,16 @@ def refuse_weak(password: str, email: str, field: str = "password") -> None:
 class Auth:
     """The use cases around being signed in."""
 
-    def __init__(self, pool: asyncpg.Pool, jwt_key: bytes, audit_key: bytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        jwt_key: bytes,
+        audit_key: bytes,
+        cache: SessionCache,
+        clock: Clock,
+    ) -> None:
         self._pool = pool
+        self._cache = cache
         self._jwt_key = jwt_key
         self._audit_key = audit_key
         self._clock = clock
@@ -143,7 +152,7 @@ class Auth:
         async with self._pool.acquire() as db, db.transaction():
             await users.signed_in(db, user_id, self._clock.now())
             await self._note(db, visit, user_id, email, "signed_in")
-            return await self._issue(db, user_id, uuid4(), visit)
+            return await self._issue(db, user_id, uuid4(), visit, self._clock.now())
 
     async def refresh(self, token: str, visit: Visit) -> Tokens:
         """The next pair. A token that was used before ends its whole family: one copy is stolen."""
@@ -166,6 +175,7 @@ class Auth:
         now = self._clock.now()
         if caller and caller.via == "session":
             await sessions.revoke(self._pool, caller.user_id, int(caller.credential), now)
+            await self._forget(caller.user_id)
         if caller and caller.via == "token":
             await refresh_tokens.revoke_family(self._pool, UUID(caller.credential), now)
         if refresh_token:
@@ -178,12 +188,50 @@ class Auth:
         """End one of the caller's sessions. Raises NotFound."""
         if not await sessions.revoke(self._pool, caller.user_id, session_id, self._clock.now()):
             raise NotFound(f"There is no live session {session_id}.", remedy="See /api/sessions.")
+        await self._forget(caller.user_id)
 
     async def revoke_other_sessions(self, caller: Caller) -> None:
-        """End the caller's sessions and token families, except what they ask with."""
-        await sessions.revoke_all(
-            self._pool, caller.user_id, self._clock.now(), _session_of(caller)
-        )
+        """End the caller's sessions and token sign-ins, except what they ask with."""
+        now = self._clock.now()
+        async with self._pool.acquire() as db, db.transaction():
+            await sessions.revoke_all(db, caller.user_id, now, _session_of(caller))
+            await refresh_tokens.revoke_all(db, caller.user_id, now, _family_of(caller))
+        await self._forget(caller.user_id)
+
+    async def confirm_password(self, caller: Caller, password: str, visit: Visit) -> None:
+        """Raises InvalidInput when it is not the caller's password."""
+        stored = await users.password_hash(self._pool, caller.user_id)
+        good = await anyio.to_thread.run_sync(verify_password, stored, password, limiter=_HASHERS)
+        if not good:
+            await self._note_failure(visit, caller.email, "step_up_failed")
+            raise InvalidInput("The password is wrong.", field="password")
+
+    async def step_up(self, caller: Caller, visit: Visit) -> Opened | None:
+        """The caller has proved again who they are: a session gets another id, tokens stay.
+
+        Raises Forbidden for a key, Unauthenticated when the session has just ended.
+        """
+        if caller.via == "api_key":
+            raise Forbidden("A key cannot prove who uses it.", remedy="Sign in for that.")
+        now, opened = self._clock.now(), None
+        async with self._pool.acquire() as db, db.transaction():
+            if caller.via == "token":
+                await refresh_tokens.verify_family(db, UUID(caller.credential), now)
+            else:
+                cookie = new_token(32)
+                ends = await sessions.rotate(db, int(caller.credential), hash_token(cookie), now)
+                if ends is None:
+                    raise Unauthenticated("The session has ended.", remedy="Sign in again.")
+                opened = Opened(caller.user_id, cookie, ends)
+            await self._note(db, visit, caller.user_id, caller.email, "stepped_up")
+        await self._forget(caller.user_id)
+        return opened
+
+    async def knows_address(self, email: str, visit: Visit) -> bool:
+        """Whether this person has signed in from there before."""
+        if visit.address is None:
+            return False
+        return await sessions.knows_address(self._pool, email, visit.address)
 
     async def change_password(self, caller: Caller, current: str, new: str, visit: Visit) -> None:
         """Set a new password; every other session and every token sign-in ends."""
@@ -192,6 +240,7 @@ class Auth:
         stored = await users.password_hash(self._pool, caller.user_id)
         good = await anyio.to_thread.run_sync(verify_password, stored, current, limiter=_HASHERS)
         if not good:
+            await self._note_failure(visit, caller.email, "password_change_failed")
             raise InvalidInput("The current password is wrong.", field="current_password")
         refuse_weak(new, caller.email, "new_password")
         secret, now = await hashed(new), self._clock.now()
@@ -200,6 +249,12 @@ class Auth:
             await sessions.revoke_all(db, caller.user_id, now, _session_of(caller))
             await refresh_tokens.revoke_all(db, caller.user_id, now)
             await self._note(db, visit, caller.user_id, caller.email, "password_changed")
+        await self._forget(caller.user_id)
+
+    async def _forget(self, user_id: int) -> None:
+        """Let no process answer for the person's sessions from memory."""
+        hashes = await sessions.live_hashes(self._pool, user_id, self._clock.now())
+        await self._cache.close(hashes)
 
     async def _open(self, db: Db, user_id: int, visit: Visit) -> Opened:
         now, cookie = self._clock.now(), new_token(32)
@@ -209,11 +264,17 @@ class Auth:
         )
         return Opened(user_id, cookie, expires_at)
 
-    async def _issue(self, db: Db, user_id: int, family: UUID, visit: Visit) -> Tokens:
+    async def _issue(
+        self,
+        db: Db,
+        user_id: int,
+        family: UUID,
+        visit: Visit,
+        verified_at: datetime | None = None,
+    ) -> Tokens:
         now, token = self._clock.now(), f"twr_{new_token(32)}"
-        await refresh_tokens.add(
-            db, user_id, family, hash_token(token), now + REFRESH_LIFETIME, visit.address
-        )
+        hashed, ends = hash_token(token), now + REFRESH_LIFETIME
+        await refresh_tokens.add(db, user_id, family, hashed, ends, visit.address, verified_at)
         access = access_tokens.issue(self._jwt_key, access_tokens.Claims(user_id, family), now)
         return Tokens(access, token, int(access_tokens.LIFETIME.total_seconds()))
 
@@ -229,10 +290,10 @@ class Auth:
         )
         await audit.append(db, self._audit_key, act, self._clock.now())
 
-    async def _note_failure(self, visit: Visit, email: str) -> None:
+    async def _note_failure(self, visit: Visit, email: str, action: str = "sign_in_failed") -> None:
         act = Act(
             actor=email[:254].lower(),
-            action="sign_in_failed",
+            action=action,
             resource="user",
             address=visit.address,
             correlation_id=visit.correlation_id,
@@ -243,3 +304,7 @@ class Auth:
 
 def _session_of(caller: Caller) -> int | None:
     return int(caller.credential) if caller.via == "session" else None
+
+
+def _family_of(caller: Caller) -> UUID | None:
+    return UUID(caller.credential) if caller.via == "token" else None

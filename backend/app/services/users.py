@@ -11,13 +11,21 @@ from app.domain.users import Caller, Role
 from app.repositories import api_keys, audit, refresh_tokens, sessions, users
 from app.repositories.audit import Act
 from app.repositories.paging import Db, Row
+from app.repositories.session_cache import SessionCache
 
 
 class Users:
     """The use cases of one person's account with us."""
 
-    def __init__(self, pool: asyncpg.Pool, audit_key: bytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        audit_key: bytes,
+        clock: Clock,
+        cache: SessionCache | None = None,
+    ) -> None:
         self._pool = pool
+        self._cache = cache
         self._audit_key = audit_key
         self._clock = clock
 
@@ -96,7 +104,9 @@ class Users:
                 await api_keys.revoke_all(db, user_id, now)
             found = await users.get(db, user_id)
             await self._note(db, caller.actor, "changed", user_id, _public(before), _public(found))
-            return found
+        if self._cache is not None:  # else a running API hears of it from the database
+            await self._cache.close(await sessions.live_hashes(self._pool, user_id, now))
+        return found
 
     async def _note(
         self, db: Db, actor: str, action: str, user_id: int, before: Row | None, after: Row

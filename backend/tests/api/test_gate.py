@@ -99,11 +99,11 @@ async def test_a_key_reaches_as_far_as_its_scopes(
 
 
 async def test_a_key_loses_what_its_owner_loses(
-    app: FastAPI, parts: Parts, world: World, admin: httpx.AsyncClient
+    app: FastAPI, parts: Parts, world: World, browser: httpx.AsyncClient
 ) -> None:
     user_id = await world.person("bob@example.com", "trader")
     async with client_of(app, await key_of(parts, user_id, "trader", "read", "trade")) as bob:
-        await admin.patch(f"/api/users/{user_id}", json={"role": "viewer"})
+        await browser.patch(f"/api/users/{user_id}", json={"role": "viewer"})
         answer = await bob.post("/api/trading-engine/emergency-stop")
         assert answer.status_code == 403
         assert answer.json()["context"] == {"scope": "trade"}
@@ -182,17 +182,31 @@ async def test_sign_in_is_limited_by_address(calm_visitor: httpx.AsyncClient) ->
     assert answer.json()["code"] == "too_many_requests"
 
 
-async def test_failures_lock_a_persons_sign_in_and_successes_do_not(
-    calm_visitor: httpx.AsyncClient, calm_app: FastAPI
-) -> None:
-    limits = calm_app.state.parts.gate.limits
+async def fail(limits: RateLimits, bucket: str) -> None:
     for _ in range(10):
-        await limits.check("failed_sign_in", "ada@example.com")
-        await limits.admit("failed_sign_in", "ada@example.com")
+        await limits.check("failed_sign_in", bucket)
+        await limits.admit("failed_sign_in", bucket)
+
+
+async def test_failures_lock_a_persons_sign_in_and_successes_do_not(
+    visitor: httpx.AsyncClient, world: World, parts: Parts
+) -> None:
+    await world.person("ada@example.com")
+    await fail(parts.gate.limits, "ada@example.com")
     body = {"email": "Ada@example.com", "password": PASSWORD}
-    assert (await calm_visitor.post("/api/auth/sign-in", json=body)).status_code == 429
+    assert (await visitor.post("/api/auth/sign-in", json=body)).status_code == 429
     other = {"email": "eve@example.com", "password": PASSWORD}
-    assert (await calm_visitor.post("/api/auth/sign-in", json=other)).status_code == 401
+    assert (await visitor.post("/api/auth/sign-in", json=other)).status_code == 401
+
+
+async def test_failures_elsewhere_lock_nobody_out_of_where_they_sign_in(
+    browser: httpx.AsyncClient, parts: Parts
+) -> None:
+    await fail(parts.gate.limits, "ada@example.com")
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await browser.post("/api/auth/sign-in", json=body)).status_code == 200
+    await fail(parts.gate.limits, "ada@example.com at 127.0.0.1")
+    assert (await browser.post("/api/auth/sign-in", json=body)).status_code == 429
 
 
 async def test_forwarded_addresses_do_not_dodge_the_limit(calm_visitor: httpx.AsyncClient) -> None:

@@ -165,29 +165,29 @@ async def test_the_documentation_needs_no_script(visitor: httpx.AsyncClient) -> 
 # ------------------------------------------------------------------------------ the people
 
 
-async def test_admins_let_people_in(admin: httpx.AsyncClient, world: World) -> None:
+async def test_admins_let_people_in(browser: httpx.AsyncClient, world: World) -> None:
     account = await world.account()
     body = {"email": "Bob@Example.com", "password": PASSWORD, "role": "trader"}
-    made = await admin.post("/api/users", json=body | {"account_ids": [account]})
+    made = await browser.post("/api/users", json=body | {"account_ids": [account]})
     assert made.status_code == 201
     assert made.json()["email"] == "bob@example.com"
     assert made.json()["account_ids"] == [account]
-    assert (await admin.post("/api/users", json=body)).status_code == 409
+    assert (await browser.post("/api/users", json=body)).status_code == 409
     weak = body | {"email": "c@example.com", "password": "password1234"}
-    assert (await admin.post("/api/users", json=weak)).json()["field"] == "password"
+    assert (await browser.post("/api/users", json=weak)).json()["field"] == "password"
     path = f"/api/users/{made.json()['id']}"
-    changed = await admin.patch(path, json={"role": "viewer", "account_ids": []})
+    changed = await browser.patch(path, json={"role": "viewer", "account_ids": []})
     assert (changed.json()["role"], changed.json()["account_ids"]) == ("viewer", [])
-    assert (await admin.patch("/api/users/999", json={})).status_code == 404
-    rows = (await admin.get("/api/users")).json()["items"]
+    assert (await browser.patch("/api/users/999", json={})).status_code == 404
+    rows = (await browser.get("/api/users")).json()["items"]
     assert [row["email"] for row in rows] == ["ada@example.com", "bob@example.com"]
     assert "password" not in str(rows)
 
 
 @pytest.mark.parametrize("change", [{"role": "trader"}, {"is_active": False}])
-async def test_the_last_admin_stays(admin: httpx.AsyncClient, change: dict[str, object]) -> None:
-    me = (await admin.get("/api/auth/me")).json()["user_id"]
-    assert (await admin.patch(f"/api/users/{me}", json=change)).status_code == 409
+async def test_the_last_admin_stays(browser: httpx.AsyncClient, change: dict[str, object]) -> None:
+    me = (await browser.get("/api/auth/me")).json()["user_id"]
+    assert (await browser.patch(f"/api/users/{me}", json=change)).status_code == 409
 
 
 async def test_a_lost_provider_of_live_data_degrades_and_is_counted(

@@ -4,12 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import READ, Answer, CurrentCaller, Db, Keys
+from app.api.deps import FRESH_READ, READ, Answer, CurrentCaller, Db, Keys
 from app.api.idempotency import Once
 from app.api.schemas.api_keys import ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut
 from app.api.schemas.base import Page, PageQuery
-from app.core.errors import Forbidden
-from app.domain.users import Caller
 from app.repositories import api_keys
 
 router = APIRouter(prefix="/api/api-keys", tags=["api-keys"], dependencies=[READ])
@@ -23,12 +21,11 @@ async def list_api_keys(
     return await answer(ApiKeyOut, query, api_keys.listing(db, caller.user_id))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[FRESH_READ])
 async def create_api_key(
     body: ApiKeyIn, caller: CurrentCaller, keys: Keys, once: Once
 ) -> ApiKeyCreatedOut:
-    """Make a key; this answer alone carries it. Needs a signed-in person, not another key."""
-    _refuse_keys(caller)
+    """Make a key; this answer alone carries it. Needs a person after a fresh check, no key."""
     row, key = await keys.create(
         caller.actor,
         caller.user_id,
@@ -52,10 +49,3 @@ async def revoke_api_key(
 ) -> None:
     """Revoke a key, at once."""
     await keys.revoke(caller.actor, caller.user_id, key_id)
-
-
-def _refuse_keys(caller: Caller) -> None:
-    if caller.via == "api_key":
-        raise Forbidden(
-            "A key cannot make keys.", remedy="Sign in, or use `tradewright keys create`."
-        )

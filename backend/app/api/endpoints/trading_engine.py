@@ -42,6 +42,7 @@ from app.services.trading import Control
 router = APIRouter(prefix="/api/trading-engine", tags=["trading-engine"])
 AlertId = Annotated[int, Path(ge=1, le=2**53, examples=[5])]
 CONTROL = guard(Scope.TRADE, "controls")
+EMERGENCY = guard(Scope.TRADE, "emergency")
 UNCONFIRMED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": ControlOut, "description": "Latched; some account has not confirmed yet."}
 }
@@ -123,7 +124,7 @@ async def list_event_history(
     return await answer(EventOut, query, events.listing(db, wanted))
 
 
-@router.post("/emergency-stop", dependencies=[CONTROL], responses=UNCONFIRMED)
+@router.post("/emergency-stop", dependencies=[EMERGENCY], responses=UNCONFIRMED)
 async def emergency_stop(
     caller: CurrentCaller,
     response: Response,

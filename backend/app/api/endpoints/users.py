@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import ADMIN, Answer, CurrentCaller, Db, Users
+from app.api.deps import ADMIN, FRESH_ADMIN, Answer, CurrentCaller, Db, Users
 from app.api.idempotency import Once
 from app.api.schemas.base import Page, PageQuery
 from app.api.schemas.users import UserChangeIn, UserIn, UserOut
@@ -20,7 +20,7 @@ async def list_users(query: Annotated[PageQuery, Query()], db: Db, answer: Answe
     return await answer(UserOut, query, people.listing(db))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[FRESH_ADMIN])
 async def create_user(body: UserIn, caller: CurrentCaller, users: Users, once: Once) -> UserOut:
     """Let another person sign in."""
     found = UserOut.model_validate(
@@ -38,7 +38,7 @@ async def create_user(body: UserIn, caller: CurrentCaller, users: Users, once: O
     return found
 
 
-@router.patch("/{user_id}")
+@router.patch("/{user_id}", dependencies=[FRESH_ADMIN])
 async def change_user(
     user_id: UserId, body: UserChangeIn, caller: CurrentCaller, users: Users
 ) -> UserOut:

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints
 
-from app.api.schemas.base import In, Instant, Out
+from app.api.schemas.base import In, Instant, Out, SecretIn
 from app.domain.users import Role, Scope
 
 Email = Annotated[
     str,
+    StringConstraints(strip_whitespace=True),
     Field(
         min_length=3,
         max_length=254,
@@ -28,7 +29,19 @@ Password = Annotated[
 ]
 
 
-class SignUpIn(In):
+Code = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Field(
+        min_length=6,
+        max_length=64,
+        description="Six digits of the authenticator app, or a recovery code.",
+        examples=["492039"],
+    ),
+]
+
+
+class SignUpIn(SecretIn):
     """The first person, with the token that the console printed."""
 
     token: Annotated[SecretStr, Field(min_length=1, max_length=200, examples=["b1f0c2…"])]
@@ -37,11 +50,14 @@ class SignUpIn(In):
     name: str | None = Field(default=None, max_length=100, examples=["Ada"])
 
 
-class SignInIn(In):
+class SignInIn(SecretIn):
     """`grant` session sets the browser's cookie; token answers with access and refresh tokens."""
 
     email: Email
     password: Password
+    code: Code | None = Field(
+        default=None, description="For people with a second factor; else leave it out."
+    )
     grant: Literal["session", "token"] = "session"
 
 
@@ -57,11 +73,46 @@ class SignOutIn(In):
     refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=512)] | None = None
 
 
-class PasswordChangeIn(In):
+class PasswordChangeIn(SecretIn):
     """Ends every other session, and every refresh token, of the person."""
 
     current_password: Password
     new_password: Password
+
+
+class StepUpIn(SecretIn):
+    """Proves again who one is: the password, and a code where there is a second factor."""
+
+    password: Password
+    code: Code | None = None
+
+
+class StepUpOut(Out):
+    """Until then users, keys, secrets and live trading are open."""
+
+    fresh_until: Instant
+
+
+class TotpCodeIn(In):
+    """The first code of the authenticator app."""
+
+    code: Code
+
+
+class TotpOut(Out):
+    """For an authenticator app: shown once, and without effect until it is confirmed."""
+
+    secret: str = Field(examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"])
+    uri: str = Field(
+        description="Draw it as a QR code, or open it on the phone.",
+        examples=["otpauth://totp/Tradewright:ada%40example.com?secret=JBSW…&issuer=Tradewright"],
+    )
+
+
+class RecoveryCodesOut(Out):
+    """Each is good once in place of a code; they are not shown again."""
+
+    recovery_codes: list[str] = Field(examples=[["m5qx-c3tb-oj2w-k6dl-mfzg-gzlu"]])
 
 
 class TokensOut(Out):
@@ -83,6 +134,14 @@ class MeOut(Out):
     scopes: list[Scope]
     via: Literal["session", "token", "api_key"]
     session_expires_at: Instant | None = None
+    has_second_factor: bool = Field(
+        default=False, description="A code is asked for at sign-in and at fresh checks."
+    )
+    recovery_codes_left: int = Field(default=0, examples=[10])
+    fresh_until: Instant | None = Field(
+        default=None,
+        description="What needs a fresh check (POST /api/auth/step-up) is open until then.",
+    )
 
 
 class SignedInOut(Out):

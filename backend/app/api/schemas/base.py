@@ -67,6 +67,12 @@ class In(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
+class SecretIn(In):
+    """Base of what carries a password: it is taken exactly as it was typed, blanks included."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+
 class Page(Out, Generic[Item]):
     """One page of a list. `next_cursor` is null on the last page."""
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from app.api.schemas.auth import Email, Password
-from app.api.schemas.base import In, Instant, Out
+from app.api.schemas.base import In, Instant, Out, SecretIn
 from app.domain.users import Role
 
 
@@ -20,11 +20,12 @@ class UserOut(Out):
         description="Accounts to see and trade; an admin has all.",
         examples=[[1]],
     )
+    has_second_factor: bool = False
     created_at: Instant
     last_sign_in_at: Instant | None = None
 
 
-class UserIn(In):
+class UserIn(SecretIn):
     """A new person; they can change the password after signing in."""
 
     email: Email
