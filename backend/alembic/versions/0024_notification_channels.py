@@ -22,6 +22,7 @@ CREATE TABLE notification_channels (
     time_zone TEXT DEFAULT 'UTC' NOT NULL,
     level BIGINT DEFAULT 0 NOT NULL,
     tells_resolved BOOLEAN DEFAULT true NOT NULL,
+    wants_digest BOOLEAN DEFAULT true NOT NULL,
     is_enabled BOOLEAN DEFAULT true NOT NULL,
     created_by TEXT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,

@@ -42,6 +42,7 @@ from app.repositories.journal import SharedJournal
 from app.repositories.session_cache import SessionCache
 from app.services.access import Access
 from app.services.accounts import Accounts
+from app.services.alert_rules import AlertRules
 from app.services.alerts import Alerts
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
@@ -52,6 +53,7 @@ from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
 from app.services.keys import Keys
 from app.services.market import Market
+from app.services.notifications import Notifications
 from app.services.orders import OrderDesk
 from app.services.performance import Performance
 from app.services.reconciliations import Reconciliations
@@ -157,6 +159,7 @@ def make(
         tickets=Tickets(redis, clock),
         desk=desk,
         accounts=Accounts(pool, clock),
+        alert_rules=AlertRules(pool, journal, audit_key, clock),
         alerts=Alerts(pool, journal, audit_key, clock),
         config=Config(pool, desk, journal, audit_key, clock),
         credentials=Credentials(pool, vault, audit_key, clock),
@@ -167,6 +170,9 @@ def make(
         imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
+        notifications=Notifications(
+            pool, vault, registry.load("notifiers", "apprise")(), audit_key, clock
+        ),
         orders=OrderDesk(pool, desk),
         performance=Performance(pool),
         reconciliations=Reconciliations(pool, desk, audit_key, clock),

@@ -12,6 +12,7 @@ from app.domain.users import Caller, Scope
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics as MetricsPart
 from app.services.accounts import Accounts as AccountsPart
+from app.services.alert_rules import AlertRules as AlertRulesPart
 from app.services.alerts import Alerts as AlertsPart
 from app.services.auth import Auth as AuthPart
 from app.services.auth import Visit
@@ -21,6 +22,7 @@ from app.services.deployments import Deployments as DeploymentsPart
 from app.services.explanations import Explanations as ExplanationsPart
 from app.services.keys import Keys as KeysPart
 from app.services.market import Market as MarketPart
+from app.services.notifications import Notifications as NotificationsPart
 from app.services.orders import OrderDesk
 from app.services.performance import Performance as PerformancePart
 from app.services.reconciliations import Reconciliations as ReconciliationsPart
@@ -95,6 +97,7 @@ CurrentVisit = Annotated[Visit, Depends(visit_of)]
 Answer = Annotated[Table, Depends(Table)]
 Db = Annotated[asyncpg.Pool, part("pool")]
 Accounts = Annotated[AccountsPart, part("accounts")]
+AlertRules = Annotated[AlertRulesPart, part("alert_rules")]
 Alerts = Annotated[AlertsPart, part("alerts")]
 Auth = Annotated[AuthPart, part("auth")]
 Config = Annotated[ConfigPart, part("config")]
@@ -105,6 +108,7 @@ Health = Annotated[HealthChecker, part("health")]
 Keys = Annotated[KeysPart, part("keys")]
 Market = Annotated[MarketPart, part("market")]
 Metrics = Annotated[MetricsPart, part("metrics")]
+Notifications = Annotated[NotificationsPart, part("notifications")]
 Orders = Annotated[OrderDesk, part("orders")]
 Performance = Annotated[PerformancePart, part("performance")]
 Reconciliations = Annotated[ReconciliationsPart, part("reconciliations")]

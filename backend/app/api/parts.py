@@ -25,6 +25,7 @@ from app.monitoring.metrics import Metrics
 from app.monitoring.process import ProcessRecorder
 from app.services.access import Access
 from app.services.accounts import Accounts
+from app.services.alert_rules import AlertRules
 from app.services.alerts import Alerts
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
@@ -35,6 +36,7 @@ from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
 from app.services.keys import Keys
 from app.services.market import Market
+from app.services.notifications import Notifications
 from app.services.orders import OrderDesk
 from app.services.performance import Performance
 from app.services.reconciliations import Reconciliations
@@ -85,6 +87,7 @@ class Parts:
     tickets: Tickets
     desk: CommandDesk
     accounts: Accounts
+    alert_rules: AlertRules
     alerts: Alerts
     config: Config
     credentials: Credentials
@@ -95,6 +98,7 @@ class Parts:
     imports: ImportJobs
     keys: Keys
     market: Market
+    notifications: Notifications
     orders: OrderDesk
     performance: Performance
     reconciliations: Reconciliations

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.api.endpoints import (
     accounts,
+    alert_rules,
     alerts,
     api_keys,
     auth,
@@ -18,6 +19,7 @@ from app.api.endpoints import (
     health,
     imports,
     indicators,
+    notification_channels,
     options,
     orders,
     positions,
@@ -57,6 +59,8 @@ ROUTERS = (
     events.router,
     config.router,
     alerts.router,
+    alert_rules.router,
+    notification_channels.router,
     trading_engine.router,
     users.router,
     sessions.router,

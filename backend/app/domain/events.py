@@ -760,7 +760,12 @@ def name_of(event: Event) -> str:
 
 
 def priority_of(event: Event) -> Priority:
-    return _PRIORITIES.get(type(event), Priority.NORMAL)
+    return priority_of_type(type(event))
+
+
+def priority_of_type(event: type) -> Priority:
+    """The same before there is one."""
+    return _PRIORITIES.get(event, Priority.NORMAL)
 
 
 _OCCURRED: Final[dict[type, Callable[[Any], datetime]]] = {

@@ -45,5 +45,6 @@ class NotificationChannel(TimestampMixin, Base):
     level: Mapped[int] = mapped_column(server_default=text("0"))
     "0 hears at once, 1 when a critical alert stays unacknowledged, 2 when it still does, …"
     tells_resolved: Mapped[bool] = mapped_column(server_default=text("true"))
+    wants_digest: Mapped[bool] = mapped_column(server_default=text("true"))
     is_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     created_by: Mapped[str]

@@ -15,11 +15,12 @@ from app.repositories.journal import SharedJournal
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, page
 
 _LISTING: Final = Listing(
-    select="""a.id, a.category, a.severity, a.title, a.detail,
+    select="""a.id, a.key, a.rule, a.category, a.severity, a.title, a.detail,
        CASE WHEN a.resolved_at IS NOT NULL THEN 'resolved'
             WHEN a.acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'open' END AS state,
-       a.occurrences, a.metadata AS context, a.raised_at, a.last_seen_at, a.account_id,
-       a.deployment_id, a.acknowledged_at, a.acknowledged_by, a.resolved_at, a.resolved_by""",
+       a.occurrences, a.round - 1 AS escalations, a.metadata AS context, a.raised_at,
+       a.last_seen_at, a.account_id, a.deployment_id, a.acknowledged_at, a.acknowledged_by,
+       a.resolved_at, a.resolved_by""",
     source="alerts a",
     keys=(("a.raised_at", "timestamptz"), ("a.id", "bigint")),
     documents=("context",),
@@ -42,6 +43,8 @@ class NewAlert(msgspec.Struct, frozen=True, kw_only=True):
     account_id: int | None = None
     deployment_id: int | None = None
     context: dict[str, Any] = {}
+    rule: str | None = None
+    "The rule of `alerting` behind it."
 
 
 def listing(
@@ -62,28 +65,63 @@ def listing(
     return lister(db, _LISTING, where)
 
 
-async def get(db: Db, alert_id: int) -> Row:
-    """One alert. Raises NotFound."""
+async def get(db: Db, alert_id: int, accounts: list[int] | None = None) -> Row:
+    """One alert, of these accounts where they are given. Raises NotFound."""
     rows = (await page(db, _LISTING, Where().add("a.id = {}", alert_id), 1)).items
-    if not rows:
+    hidden = accounts is not None and rows and rows[0]["account_id"] not in (None, *accounts)
+    if not rows or hidden:
         raise NotFound(f"There is no alert {alert_id}.", remedy="See GET /api/alerts for all.")
     return rows[0]
 
 
+_RAISE: Final = """
+  WITH known AS (SELECT severity FROM alerts WHERE key = $1 AND resolved_at IS NULL)
+  INSERT INTO alerts (key, category, severity, title, detail, account_id, deployment_id,
+                      metadata, rule, raised_at, last_seen_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $10)
+  ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
+    SET occurrences = alerts.occurrences + $11, last_seen_at = excluded.last_seen_at,
+        detail = excluded.detail
+  RETURNING id, (SELECT severity FROM known) AS before"""
+_GROW: Final = """
+  UPDATE alerts SET severity = $2, title = $3, round = round + 1, acknowledged_at = NULL,
+    acknowledged_by = NULL WHERE id = $1"""
+_RANKS: Final = {one.value: rank for rank, one in enumerate(Severity)}
+
+
 async def raise_alert(
-    db: asyncpg.Connection, journal: SharedJournal, alert: NewAlert, at: datetime
+    db: asyncpg.Connection,
+    journal: SharedJournal,
+    alert: NewAlert,
+    at: datetime,
+    *,
+    counts: bool = True,
 ) -> int:
-    """Raise it and journal that, or count one more while it lasts; in the caller's transaction."""
-    row = await db.fetchrow(
-        """
-        INSERT INTO alerts (key, category, severity, title, detail, account_id, deployment_id,
-                            metadata, raised_at, last_seen_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $9)
-        ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
-          SET occurrences = alerts.occurrences + 1, last_seen_at = excluded.last_seen_at,
-              detail = excluded.detail
-        RETURNING id, occurrences
-        """,
+    """Raise it and journal that, or count one more while it lasts; in the caller's transaction.
+
+    Where it has grown more severe it is journaled and announced again, and nobody has acknowledged
+    that. A condition that merely lasts is told with `counts` False.
+    """
+    row = await db.fetchrow(_RAISE, *_values(alert), at, int(counts))
+    before = row["before"]
+    if before is not None and _RANKS[alert.severity.value] > _RANKS[before]:
+        await db.execute(_GROW, row["id"], alert.severity.value, alert.title)
+    elif before is not None:
+        return int(row["id"])
+    event = AlertRaised(
+        alert_id=row["id"],
+        category=alert.category,
+        severity=alert.severity,
+        title=alert.title,
+        detail=alert.detail,
+        at=at,
+    )
+    await journal.append_within(db, [Entry(event)])
+    return int(row["id"])
+
+
+def _values(alert: NewAlert) -> tuple[object, ...]:
+    return (
         alert.key,
         alert.category,
         alert.severity.value,
@@ -92,19 +130,8 @@ async def raise_alert(
         alert.account_id,
         alert.deployment_id,
         orjson.dumps(alert.context, default=str).decode(),
-        at,
+        alert.rule,
     )
-    if row["occurrences"] == 1:
-        event = AlertRaised(
-            alert_id=row["id"],
-            category=alert.category,
-            severity=alert.severity,
-            title=alert.title,
-            detail=alert.detail,
-            at=at,
-        )
-        await journal.append_within(db, [Entry(event)])
-    return int(row["id"])
 
 
 async def acknowledge(db: Db, alert_id: int, actor: str, at: datetime) -> bool:
@@ -143,3 +170,30 @@ async def clear(db: asyncpg.Connection, journal: SharedJournal, key: str, at: da
         "SELECT id FROM alerts WHERE key = $1 AND resolved_at IS NULL FOR UPDATE", key
     )
     return alert_id is not None and await resolve(db, journal, alert_id, "system", at)
+
+
+async def open_of_rules(db: Db, rules: Sequence[str]) -> list[Row]:
+    """Unresolved alerts that these rules raised: key, rule, severity, detail, last_seen_at."""
+    found = await db.fetch(
+        "SELECT key, rule, severity, detail, last_seen_at FROM alerts"
+        " WHERE rule = ANY($1) AND resolved_at IS NULL",
+        list(rules),
+    )
+    return [dict(row) for row in found]
+
+
+async def told_before(db: Db, keys: Sequence[str]) -> set[str]:
+    """Which of these keys ever had an alert."""
+    found = await db.fetch("SELECT DISTINCT key FROM alerts WHERE key = ANY($1)", list(keys))
+    return {row["key"] for row in found}
+
+
+async def quiet_since(db: Db, rules: Sequence[str], before: datetime) -> list[str]:
+    """Keys of open alerts of these rules, not critical, that did not happen again since then."""
+    found = await db.fetch(
+        "SELECT key FROM alerts WHERE rule = ANY($1) AND resolved_at IS NULL"
+        " AND severity <> 'critical' AND last_seen_at < $2",
+        list(rules),
+        before,
+    )
+    return [row["key"] for row in found]

@@ -25,6 +25,7 @@ class Alerts:
         """Somebody is on it. Doing it twice changes nothing. Raises NotFound."""
         at = self._clock.now()
         async with self._pool.acquire() as db, db.transaction():
+            await alerts.get(db, alert_id, caller.visible)
             if await alerts.acknowledge(db, alert_id, caller.actor, at):
                 await audit.append(
                     db, self._audit_key, _act(caller, alert_id, "acknowledged", note), at
@@ -35,6 +36,7 @@ class Alerts:
         """It is over. Doing it twice changes nothing. Raises NotFound."""
         at = self._clock.now()
         async with self._pool.acquire() as db, db.transaction():
+            await alerts.get(db, alert_id, caller.visible)
             if await alerts.resolve(db, self._journal, alert_id, caller.actor, at):
                 await audit.append(
                     db, self._audit_key, _act(caller, alert_id, "resolved", note), at

@@ -9,6 +9,7 @@ BACKEND = Path(__file__).parents[2]
 APP = BACKEND / "app"
 
 OVER_OTHER_NOUNS = {
+    "alert_rules": "system_config, where their thresholds are; rules themselves are code",
     "auth": "users, sessions and refresh_tokens",
     "data_quality": "bar_series, data_gaps and quarantine: what there is, what is missing or bad",
     "feeds": "feed_states",

@@ -27,6 +27,13 @@ class AlertOut(Out):
     detail: str = Field(examples=["No wire gate answered within 200 ms."])
     state: AlertState
     occurrences: int = Field(default=1, examples=[1])
+    key: str = Field(default="", description="Names the condition.", examples=["backup"])
+    rule: str | None = Field(
+        default=None, description="See GET /api/alert-rules.", examples=["no_backup"]
+    )
+    escalations: int = Field(
+        default=0, description="How often it was announced again.", examples=[0]
+    )
     context: dict[str, Any] = Field(default_factory=dict)
     account_id: int | None = None
     deployment_id: int | None = None
@@ -50,3 +57,28 @@ class AlertQuery(PageQuery):
     state: list[AlertState] = Field(default=[], description="Any of these.", examples=[["open"]])
     severity: list[Severity] = Field(default=[], description="Any of these.")
     category: str | None = Field(default=None, max_length=32, examples=["trading"])
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    SKIPPED = "skipped"
+
+
+class AlertDeliveryOut(Out):
+    """One alert on its way to one channel."""
+
+    id: int = Field(examples=[7])
+    alert_id: int = Field(examples=[5])
+    channel: str = Field(examples=["mail"])
+    kind: str = Field(description="raised, or resolved.", examples=["raised"])
+    round: int = Field(description="2 and more: an escalation.", examples=[1])
+    status: DeliveryStatus = Field(
+        description="dead: it was given up. skipped: it no longer mattered."
+    )
+    attempts: int = Field(examples=[1])
+    error: str | None = Field(default=None, examples=["No answer within 30 s."])
+    next_attempt_at: Instant | None = None
+    delivered_at: Instant | None = None
+    created_at: Instant

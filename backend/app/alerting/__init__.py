@@ -1,0 +1,1 @@
+"""When is something wrong, who is told, how often: rules, channels, deliveries."""

@@ -1,0 +1,61 @@
+"""The worker's part that tells people: looks at conditions, and takes alerts to channels."""
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from app.alerting.dispatch import Dispatcher
+from app.alerting.watch import AskHealth, Watch
+from app.core import registry
+from app.core.vault import open_vault
+from app.worker.context import WorkerContext
+
+_HEALTH_SECONDS: Final = 10.0
+
+
+async def watch(context: WorkerContext) -> None:
+    """Until the stop."""
+    api = context.settings.api
+    verify = trusting(api.tls_certificate)
+    async with httpx.AsyncClient(verify=verify, timeout=_HEALTH_SECONDS, trust_env=False) as client:
+        ask = health_of(client, api.url)
+        await Watch(context.pool, context.system, ask, context.clock).run(context.stopping)
+
+
+def trusting(certificate: Path | None) -> ssl.SSLContext:
+    """Our own certificate and no other, whatever name it is for: we ask by address."""
+    context = ssl.create_default_context(cafile=certificate)
+    if certificate is not None:
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def health_of(client: httpx.AsyncClient, url: str) -> AskHealth:
+    """Asks the API from outside, as whoever needs it does."""
+
+    async def ask() -> Mapping[str, str] | None:
+        try:
+            answer = await client.get(f"{url}/health")
+            components = answer.json()["components"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return None
+        return {name: str(one["status"]) for name, one in components.items()}
+
+    return ask
+
+
+async def dispatch(context: WorkerContext) -> None:
+    """Until the stop; what is being sent then is ended, and taken up again."""
+    dispatcher = Dispatcher(
+        context.pool,
+        context.system,
+        open_vault(context.settings.home, context.settings.app),
+        registry.load("notifiers", "apprise")(),
+        context.clock,
+        context.settings.api.url,
+    )
+    await dispatcher.run(context.stopping)
