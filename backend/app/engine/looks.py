@@ -7,16 +7,13 @@ from typing import Final
 
 import msgspec
 
-from app.domain.deployments import EXTERNAL
 from app.domain.events import (
     BrokerReport,
     Difference,
     ExecutionCorrected,
     OrderFilled,
-    OrderSeen,
 )
 from app.domain.executions import Execution
-from app.domain.flattening import ledger_of
 from app.domain.orders import CLOSED, BrokerOrder, Order, OrderStatus
 from app.domain.ports import BrokerBook
 from app.engine.desk import Desk
@@ -30,8 +27,9 @@ from app.engine.reconciliation import (
     lacking_fills,
     match,
     positions,
+    unlisted_fills,
 )
-from app.engine.takeover import INFERRED
+from app.engine.takeover import INFERRED, adoption
 from app.risk.book import Book
 
 ZERO: Final = Decimal(0)
@@ -80,6 +78,7 @@ class _Look:
         self._desk, self._book, self._stirred = desk, desk.book, stirred
         self._policy, self._at = policy, at
         self._orders = {o.identity: o for o in (*theirs.open_orders, *theirs.closed_orders)}
+        self._listed = theirs.executions
         self._fills = _unheard(desk, theirs.executions)
         self._suspects: list[Difference] = []
         self._excused = {self._book.records[identity].order.symbol for identity in stirred}
@@ -139,11 +138,18 @@ class _Look:
         if self._policy.foreign_orders is Choice.FLAG:
             self._suspects.append(foreign_order(theirs))
             return filled
-        told = sum((one.quantity for one in fills), ZERO)
-        before = max(theirs.filled_quantity - told, ZERO)
-        rest = msgspec.structs.replace(theirs, filled_quantity=before)
-        ledger = ledger_of(theirs.client_order_id or "") or EXTERNAL
-        return (OrderSeen(order=rest, ledger=ledger, at=self._at), *filled)
+        listed = _sum(one for one in self._listed if one.client_order_id == theirs.identity)
+        if listed < theirs.filled_quantity:
+            # The rest that is taken over is known only once its fills are: they may be late.
+            self._suspects.append(unlisted_fills(theirs, listed))
+            self._excused.add(theirs.symbol)
+            return filled
+        before = max(theirs.filled_quantity - _sum(fills), ZERO)
+        return (adoption(theirs, before, self._at), *filled)
+
+
+def _sum(executions: Iterable[Execution]) -> Decimal:
+    return sum((one.quantity for one in executions), ZERO)
 
 
 def _unheard(desk: Desk, executions: Iterable[Execution]) -> dict[str, list[Execution]]:
@@ -171,7 +177,7 @@ def _told(desk: Desk, identity: str, fills: list[Execution]) -> Reports:
     if not inferred:
         return tuple(OrderFilled(execution=one) for one in fills)
     booked = desk.fills.find(inferred[0])
-    if booked is None or sum(one.quantity for one in fills) != booked.execution.quantity:
+    if booked is None or _sum(fills) != booked.execution.quantity:
         return ()  # a part of them: the rest comes, or they are counted already
     first, *others = fills
     reason = "the broker found the executions"

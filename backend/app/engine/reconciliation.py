@@ -164,10 +164,14 @@ def _replaced(order: Order, theirs: BrokerOrder, base: Decimal, at: datetime) ->
 
 
 def base_of(order: Order, theirs: BrokerOrder) -> Decimal:
-    """What was filled of an adopted order before it was ours: it is the rest that we took over."""
-    if order.ledger != EXTERNAL or theirs.quantity <= order.quantity:
+    """What was filled of an adopted order before it was ours: it is the rest that we took over.
+
+    Not what came to light only later: it fills the order beyond that rest.
+    """
+    if order.ledger != EXTERNAL:
         return ZERO
-    return theirs.quantity - order.quantity
+    beyond = max(order.filled_quantity - order.quantity, ZERO)
+    return max(theirs.quantity - order.quantity - beyond, ZERO)
 
 
 # --------------------------------------------------------------------------------- differences
@@ -216,6 +220,18 @@ def lacking_fills(order: Order, theirs: BrokerOrder) -> Difference:
         ours=ours,
         theirs=other,
         detail=f"Order {order.client_order_id}: {ours} filled here, {other} at the broker.",
+    )
+
+
+def unlisted_fills(theirs: BrokerOrder, listed: Decimal) -> Difference:
+    """The broker counts more fills of somebody else's order than it lists executions of."""
+    ours, other = plain(listed), plain(theirs.filled_quantity)
+    return Difference(
+        kind=Kind.FILLS,
+        subject=theirs.identity,
+        ours=ours,
+        theirs=other,
+        detail=f"Order {theirs.identity}: {ours} of {other} filled are listed by the broker.",
     )
 
 

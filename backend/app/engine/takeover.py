@@ -15,8 +15,10 @@ from app.domain.events import (
     Input,
     OrderCanceled,
     OrderFilled,
+    OrderSeen,
 )
 from app.domain.executions import Execution
+from app.domain.flattening import ledger_of
 from app.domain.orders import BrokerOrder, Order
 from app.domain.ports import BrokerBook
 from app.engine.desk import Desk
@@ -90,12 +92,24 @@ def _cash(desk: Desk, case: Case) -> tuple[Input, ...]:
     )
 
 
+def adoption(theirs: BrokerOrder, before: Decimal, at: datetime) -> OrderSeen:
+    """Somebody else's order becomes one of the book; `before` of it was filled before that."""
+    rest = msgspec.structs.replace(theirs, filled_quantity=before)
+    ledger = ledger_of(theirs.client_order_id or "") or EXTERNAL
+    return OrderSeen(order=rest, ledger=ledger, at=at)
+
+
 def _fills(desk: Desk, case: Case) -> tuple[Input, ...]:
-    """Fills that the broker took back while nobody listened; or, asked for, those it forgot."""
+    """Fills that the broker took back while nobody listened; or, asked for, those it forgot.
+
+    Of an order that is not ours: its fills were waited for in vain, and it is taken over.
+    """
     record = desk.book.records.get(case.one.subject)
     order = _order(case.theirs, case.one.subject)
-    if record is None or order is None:
+    if order is None:
         return ()
+    if record is None:
+        return (adoption(order, order.filled_quantity, case.at),)
     listed = [one for one in case.theirs.executions if one.client_order_id == case.one.subject]
     total = sum((one.quantity for one in listed), ZERO)
     if total == order.filled_quantity:

@@ -506,6 +506,38 @@ async def test_of_an_order_that_began_before_us_the_rest_is_adopted() -> None:
     assert (await books.settle()).reports == ()
 
 
+async def test_an_order_by_hand_is_adopted_once_its_fills_are_listed() -> None:
+    books = Books()
+    books.venue.by_hand("buy", 17, limit=99)
+    books.venue.print("AAPL", 98, 12)
+    books.venue.faults.forgets_fills = True
+    outcome = await books.reconciler.look(Scope.WHOLE)
+    assert [one.kind for one in outcome.suspects] == [Kind.FILLS]
+    assert (outcome.reports, books.engine.open_orders) == ((), [])
+    books.venue.faults.forgets_fills = False
+    assert names(await books.settle()) == ["OrderSeen", "OrderFilled"]
+    (order,) = books.engine.open_orders
+    assert (order.quantity, order.filled_quantity, books.held("external")) == (17, 12, 12)
+    books.venue.print("AAPL", 97)
+    assert (await books.settle()).differences == ()
+    assert (books.held("external"), books.engine.cash) == (17, books.venue.exchange.cash)
+
+
+async def test_fills_from_before_an_adoption_that_come_to_light_later_count_once() -> None:
+    books = Books(EASY)
+    books.venue.by_hand("buy", 17, limit=99)
+    books.venue.print("AAPL", 98, 12)
+    books.venue.faults.forgets_fills = True
+    assert names(await books.settle())[0] == "OrderSeen"
+    (order,) = books.engine.open_orders
+    assert (order.quantity, books.held("external")) == (5, 12), "taken over as it is held"
+    books.venue.print("AAPL", 97)
+    books.venue.faults.forgets_fills = False
+    assert (await books.settle()).differences == ()
+    assert books.held("external") == 17
+    assert (await books.settle()).reports == ()
+
+
 async def test_a_fill_by_hand_that_came_before_its_order_counts_once() -> None:
     books = Books()
     books.venue.by_hand("buy", 5, limit=99)
