@@ -70,9 +70,12 @@ class Plan:
             database_url=variable("DATABASE_URL") or None,
             redis_url=variable("REDIS_URL") or None,
         )
-        if variable("GUARDIAN_ENABLED", "true").lower() not in _NO:
-            return plan
-        return replace(plan, parts={k: v for k, v in plan.parts.items() if k != "guardian"})
+        unwanted = {
+            name
+            for name in ("guardian", "worker")
+            if variable(f"{name.upper()}_ENABLED", "true").lower() in _NO
+        }
+        return replace(plan, parts={k: v for k, v in plan.parts.items() if k not in unwanted})
 
     @property
     def reachable_host(self) -> str:

@@ -19,3 +19,9 @@ def test_it_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wor
     monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
     monkeypatch.setenv("GUARDIAN_ENABLED", word)
     assert list(Plan.from_environment().parts) == ["core", "api", "worker"]
+
+
+def test_so_can_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    monkeypatch.setenv("WORKER_ENABLED", "off")
+    assert list(Plan.from_environment().parts) == ["core", "api", "guardian"]

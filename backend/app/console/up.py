@@ -11,6 +11,7 @@ from app.core.config import get_settings
 from app.core.environment import variables
 from app.core.errors import InvalidInput
 from app.core.guardian import GuardianOptions
+from app.core.worker import WorkerOptions
 
 
 def up(
@@ -44,6 +45,7 @@ def up(
             "TRADEWRIGHT_HOME": str(settings.home),
             "API_HOST": settings.api.host,
             "GUARDIAN_ENABLED": str(GuardianOptions().enabled).lower(),
+            "WORKER_ENABLED": str(WorkerOptions().enabled).lower(),
             "API_PORT": str(settings.api.port),
             **({"DATABASE_URL": settings.database.url} if settings.database.is_given else {}),
             **({"REDIS_URL": settings.redis.url} if settings.redis.is_given else {}),

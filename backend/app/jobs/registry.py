@@ -15,6 +15,7 @@ from app.core.clock import Clock
 from app.core.config import Settings
 from app.core.errors import NotFound
 from app.core.registry import suggestion
+from app.domain.events import Severity
 from app.jobs.schedules import Schedule
 from app.repositories.journal import SharedJournal
 
@@ -64,10 +65,12 @@ class Job:
     "Tries of one run, the first included, when it fails or its worker dies."
     limit_seconds: float
     "A run that takes longer is ended, and has failed."
+    severity: Severity
+    "Of the alert when the last attempt failed; a run that succeeds ends it."
 
 
 _JOBS: Final[dict[str, Job]] = {}
-_NOT_JOBS: Final = frozenset({"registry", "schedules"})
+_NOT_JOBS: Final = frozenset({"queue", "registry", "runner", "scheduler", "schedules"})
 
 
 def job(
@@ -78,6 +81,7 @@ def job(
     missed: Missed = Missed.RUN_ONCE,
     attempts: int = 3,
     limit_seconds: float = 3_600.0,
+    severity: Severity = Severity.WARNING,
 ) -> Callable[[Run], Run]:
     """Declare an async function as a job; without a schedule it runs only when somebody asks.
 
@@ -96,6 +100,7 @@ def job(
             missed=missed,
             attempts=attempts,
             limit_seconds=limit_seconds,
+            severity=severity,
         )
         return run
 
