@@ -1,5 +1,6 @@
 /** How far back a list goes: chosen as a span, asked for as an instant that stays while it is shown. */
 import { useMemo } from 'react'
+import { getNow } from './now'
 
 export const SPANS = ['15m', '1h', '1d', '7d'] as const
 export type Span = (typeof SPANS)[number]
@@ -17,5 +18,5 @@ export const startOf = (span: Span, now: number): string =>
   new Date(now - MINUTES[span] * 60_000).toISOString()
 
 export function useSince(span: Span | undefined): string | undefined {
-  return useMemo(() => (span === undefined ? undefined : startOf(span, Date.now())), [span])
+  return useMemo(() => (span === undefined ? undefined : startOf(span, getNow())), [span])
 }

@@ -6,6 +6,8 @@ import type { ReactNode } from 'react'
 import type { SettingsTab } from '@/app/search'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
+import { CredentialsPanel } from '@/features/credentials/CredentialsPanel'
+import { SecondFactorPanel } from '@/features/second-factor/SecondFactorPanel'
 import { AccountPanel } from '@/features/settings/AccountPanel'
 import { ApiKeysPanel } from '@/features/settings/ApiKeysPanel'
 import { PasswordForm } from '@/features/settings/PasswordForm'
@@ -33,11 +35,16 @@ function useSections(): Section[] {
     { tab: 'account', title: 'Account', content: <AccountPanel /> },
     {
       tab: 'security',
-      title: 'Password',
+      title: 'Signing in',
       content: (
-        <Panel title="Password">
-          <PasswordForm />
-        </Panel>
+        <>
+          <Panel title="Two-factor sign-in">
+            <SecondFactorPanel />
+          </Panel>
+          <Panel title="Password">
+            <PasswordForm />
+          </Panel>
+        </>
       ),
     },
     {
@@ -65,6 +72,16 @@ function useSections(): Section[] {
       content: (
         <Panel flush className={styles.table}>
           <UsersPanel openId={user} onOpen={(id) => change({ user: id })} />
+        </Panel>
+      ),
+    },
+    {
+      tab: 'credentials',
+      title: 'Credentials',
+      isForAdmins: true,
+      content: (
+        <Panel title="Keys of vendors">
+          <CredentialsPanel />
         </Panel>
       ),
     },

@@ -10,6 +10,7 @@ import styles from './Frame.module.css'
 import { Header } from './Header'
 import { ModeStripe } from './ModeStripe'
 import { Sidebar } from './Sidebar'
+import { StepUp } from './StepUp'
 import { useLiveConnection } from './use-live-connection'
 
 export function Frame() {
@@ -48,6 +49,7 @@ export function Frame() {
         </main>
       </div>
       <CommandPalette />
+      <StepUp />
     </div>
   )
 }

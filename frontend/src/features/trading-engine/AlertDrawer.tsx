@@ -46,7 +46,7 @@ function Detail({ alert }: { alert: Alert }) {
           ['Severity', <SeverityBadge key="severity" severity={alert.severity} />],
           ['State', <AlertState key="state" state={alert.state} />],
           ['Category', formatName(alert.category)],
-          ['Times', String(alert.occurrences ?? 1)],
+          ['Times', String(alert.occurrences)],
           ['Raised', <Instant key="raised" at={alert.raised_at} />],
           ['Last seen', <TimeAgo key="seen" at={alert.last_seen_at} />],
           alert.acknowledged_at

@@ -34,6 +34,12 @@ const columns: Column<User>[] = [
     cell: (row) => (row.is_active ? <Badge tone="good">Yes</Badge> : <Badge tone="warning">No</Badge>),
   },
   {
+    id: 'second_factor',
+    header: 'Two factors',
+    width: 90,
+    value: (row) => (row.has_second_factor ? 'yes' : 'no'),
+  },
+  {
     id: 'last_sign_in_at',
     header: 'Last signed in',
     width: 110,

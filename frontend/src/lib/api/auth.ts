@@ -29,7 +29,21 @@ export const auth = {
 export const signUp = (body: { token: string; email: string; password: string; name: string | null }) =>
   api.POST('/api/auth/sign-up', { body }).then(unwrap)
 
-export const signIn = (body: { email: string; password: string }) =>
-  api.POST('/api/auth/sign-in', { body: { ...body, grant: 'session' } }).then(unwrap)
+/** Said when the password was right and a code of the second factor is missing. */
+export const CODE_NEEDED = 'second_factor_required'
+
+interface Proof {
+  password: string
+  /** Of the second factor; none where there is none. */
+  code: string | null
+}
+
+const said = ({ password, code }: Proof) => ({ password, ...(code === null ? {} : { code }) })
+
+export const signIn = ({ email, ...proof }: Proof & { email: string }) =>
+  api.POST('/api/auth/sign-in', { body: { email, ...said(proof), grant: 'session' } }).then(unwrap)
 
 export const signOut = () => api.POST('/api/auth/sign-out')
+
+/** Proves again who one is; for some minutes what needs a fresh proof is open. */
+export const stepUp = (proof: Proof) => api.POST('/api/auth/step-up', { body: said(proof) }).then(unwrap)

@@ -2,6 +2,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { Unreachable, toApiError } from './errors'
 import type { paths } from './schema'
+import { fetchProving } from './step-up'
 
 /** Told when the server says that we are signed out. */
 const signedOutListeners = new Set<() => void>()
@@ -26,8 +27,7 @@ const problems: Middleware = {
 }
 
 export const api = createClient<paths>({
-  // Asked for at each call, so that tests can stand something else in its place.
-  fetch: (request) => globalThis.fetch(request),
+  fetch: fetchProving,
   baseUrl: globalThis.location.origin,
   credentials: 'same-origin',
   headers: { Accept: 'application/json' },

@@ -176,8 +176,77 @@ export interface paths {
         /**
          * Sign In
          * @description Prove who you are: a browser gets its cookie, a program (`grant` token) its tokens.
+         *
+         *     401 with the code `second_factor_required`: the password was right, send `code` too.
          */
         post: operations["signIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/step-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Step Up
+         * @description Prove again who you are: for five minutes users, keys, secrets and live trading are open.
+         *
+         *     401 with the code `second_factor_required`: the password was right, send `code` too.
+         *     A browser gets another cookie.
+         */
+        post: operations["stepUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose Totp
+         * @description A secret for an authenticator app; it counts once a first code has confirmed it.
+         */
+        post: operations["proposeTotp"];
+        /**
+         * Turn Off Totp
+         * @description Sign in with the password alone again.
+         */
+        delete: operations["turnOffTotp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Totp
+         * @description From now on sign-in asks for a code. The recovery codes are shown this once.
+         */
+        post: operations["confirmTotp"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1537,6 +1606,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alert
+         * @description One alert.
+         */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alert Deliveries
+         * @description Who was told of it, when, and why not; newest first.
+         */
+        get: operations["listAlertDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/{alert_id}/acknowledge": {
         parameters: {
             query?: never;
@@ -1571,6 +1680,114 @@ export interface paths {
          * @description It is over.
          */
         post: operations["resolveAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alert Rules
+         * @description Every rule, and every threshold with its bounds.
+         */
+        get: operations["listAlertRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-rules/thresholds/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Alert Threshold
+         * @description Check and store a number; the next look uses it.
+         */
+        put: operations["setAlertThreshold"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notification Channels
+         * @description Those that hear first before those that hear later; never an address.
+         */
+        get: operations["listNotificationChannels"];
+        put?: never;
+        /**
+         * Create Notification Channel
+         * @description Add a way to reach people; try it out afterwards.
+         */
+        post: operations["createNotificationChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Notification Channel
+         * @description Set what it hears of, and when; a new address replaces the old one.
+         */
+        put: operations["changeNotificationChannel"];
+        post?: never;
+        /**
+         * Delete Notification Channel
+         * @description Nothing is sent to it any more; what was delivered stays on record.
+         */
+        delete: operations["deleteNotificationChannel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-channels/{channel_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Notification Channel
+         * @description Send a message now, whatever the hour; says why it did not arrive.
+         */
+        post: operations["testNotificationChannel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1904,7 +2121,7 @@ export interface paths {
         put?: never;
         /**
          * Create Api Key
-         * @description Make a key; this answer alone carries it. Needs a signed-in person, not another key.
+         * @description Make a key; this answer alone carries it. Needs a person after a fresh check, no key.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -1928,6 +2145,54 @@ export interface paths {
          * @description Revoke a key, at once.
          */
         delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Credentials
+         * @description Every key that Tradewright knows of, and where its value comes from.
+         */
+        get: operations["listCredentials"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Credential
+         * @description One key.
+         */
+        get: operations["getCredential"];
+        /**
+         * Set Credential
+         * @description Keep a key, sealed. Accounts take it up within seconds, or when they next connect.
+         */
+        put: operations["setCredential"];
+        post?: never;
+        /**
+         * Delete Credential
+         * @description Forget a stored key; one in the environment stays.
+         */
+        delete: operations["deleteCredential"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2069,6 +2334,61 @@ export interface components {
             market_at?: string | null;
         };
         /**
+         * AlertDeliveryOut
+         * @description One alert on its way to one channel.
+         */
+        AlertDeliveryOut: {
+            /**
+             * Id
+             * @example 7
+             */
+            id: number;
+            /**
+             * Alert Id
+             * @example 5
+             */
+            alert_id: number;
+            /**
+             * Channel
+             * @example mail
+             */
+            channel: string;
+            /**
+             * Kind
+             * @description raised, or resolved.
+             * @example raised
+             */
+            kind: string;
+            /**
+             * Round
+             * @description 2 and more: an escalation.
+             * @example 1
+             */
+            round: number;
+            /** @description dead: it was given up. skipped: it no longer mattered. */
+            status: components["schemas"]["DeliveryStatus"];
+            /**
+             * Attempts
+             * @example 1
+             */
+            attempts: number;
+            /**
+             * Error
+             * @example No answer within 30 s.
+             */
+            error?: string | null;
+            /** Next Attempt At */
+            next_attempt_at?: string | null;
+            /** Delivered At */
+            delivered_at?: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            created_at: string;
+        };
+        /**
          * AlertNoteIn
          * @description What was done about it.
          */
@@ -2113,6 +2433,26 @@ export interface components {
              * @example 1
              */
             occurrences: number;
+            /**
+             * Key
+             * @description Names the condition.
+             * @default
+             * @example backup
+             */
+            key: string;
+            /**
+             * Rule
+             * @description See GET /api/alert-rules.
+             * @example no_backup
+             */
+            rule?: string | null;
+            /**
+             * Escalations
+             * @description How often it was announced again.
+             * @default 0
+             * @example 0
+             */
+            escalations: number;
             /** Context */
             context?: {
                 [key: string]: unknown;
@@ -2141,6 +2481,64 @@ export interface components {
             resolved_at?: string | null;
             /** Resolved By */
             resolved_by?: string | null;
+        };
+        /**
+         * AlertRuleListOut
+         * @description Every rule and every threshold; short enough for one page.
+         */
+        AlertRuleListOut: {
+            /** Items */
+            items: components["schemas"]["AlertRuleOut"][];
+            /** Thresholds */
+            thresholds: components["schemas"]["ThresholdOut"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
+         * AlertRuleOut
+         * @description One reason to tell a person.
+         */
+        AlertRuleOut: {
+            /**
+             * Name
+             * @example no_backup
+             */
+            name: string;
+            /**
+             * Title
+             * @example A backup failed, or is missing
+             */
+            title: string;
+            source: components["schemas"]["Source"];
+            /**
+             * Category
+             * @example system
+             */
+            category: string;
+            /** @description Some findings are graver; this is the usual. */
+            severity: components["schemas"]["Severity"];
+            /**
+             * Clears
+             * @description How the alert ends.
+             * @example When trading is resumed.
+             */
+            clears: string;
+            /**
+             * Events
+             * @description Types of events that raise it.
+             * @example [
+             *       "trading_halted"
+             *     ]
+             */
+            events: string[];
+            /**
+             * Thresholds
+             * @description Whose numbers it uses.
+             * @example [
+             *       "backup_hours"
+             *     ]
+             */
+            thresholds: string[];
         };
         /**
          * AlertState
@@ -2178,6 +2576,19 @@ export interface components {
             /** Revoked At */
             revoked_at?: string | null;
             /**
+             * Addresses
+             * @description Networks it may come from; empty: any.
+             * @example [
+             *       "203.0.113.7/32"
+             *     ]
+             */
+            addresses?: string[];
+            /**
+             * Notional Cap
+             * @description Largest value of one order.
+             */
+            notional_cap?: string | null;
+            /**
              * Key
              * @description `Authorization: Bearer tw_…`; it cannot be shown again.
              * @example tw_k7f3a9c2_Zm9vYmFy…
@@ -2204,6 +2615,21 @@ export interface components {
             scopes: components["schemas"]["Scope"][];
             /** Expires At */
             expires_at?: string | null;
+            /**
+             * Addresses
+             * @description Addresses or networks it may come from; empty: any.
+             * @default []
+             * @example [
+             *       "203.0.113.7",
+             *       "10.0.0.0/8"
+             *     ]
+             */
+            addresses: string[];
+            /**
+             * Notional Cap
+             * @description Largest value of one order, at the highest of its prices and the newest known one. Such a key may send explicit orders only, no exposures and no deployments.
+             */
+            notional_cap?: (number | string) | null;
         };
         /**
          * ApiKeyOut
@@ -2235,6 +2661,19 @@ export interface components {
             last_used_at?: string | null;
             /** Revoked At */
             revoked_at?: string | null;
+            /**
+             * Addresses
+             * @description Networks it may come from; empty: any.
+             * @example [
+             *       "203.0.113.7/32"
+             *     ]
+             */
+            addresses?: string[];
+            /**
+             * Notional Cap
+             * @description Largest value of one order.
+             */
+            notional_cap?: string | null;
         };
         /**
          * AuthStateOut
@@ -2376,6 +2815,12 @@ export interface components {
              */
             in_flight: number;
         };
+        /**
+         * Category
+         * @description Whose business it is.
+         * @enum {string}
+         */
+        Category: "system" | "trading" | "performance" | "security";
         /**
          * CommandOut
          * @description A request to the engine of one account, and its outcome.
@@ -2728,6 +3173,64 @@ export interface components {
             load_1m: number;
         };
         /**
+         * CredentialIn
+         * @description A value to keep sealed; it is never shown again.
+         */
+        CredentialIn: {
+            /**
+             * Value
+             * Format: password
+             * @example PK3F…
+             */
+            value: string;
+        };
+        /**
+         * CredentialListOut
+         * @description Every key that Tradewright knows of; short enough for one page.
+         */
+        CredentialListOut: {
+            /** Items */
+            items: components["schemas"]["CredentialOut"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /**
+         * CredentialOut
+         * @description One key: where its value comes from.
+         */
+        CredentialOut: {
+            /**
+             * Name
+             * @description Its variable.
+             * @example ALPACA_API_KEY
+             */
+            name: string;
+            /**
+             * Provider
+             * @example alpaca
+             */
+            provider: string;
+            /**
+             * Source
+             * @description What is in use: the environment (or .env, or a Docker secret) goes before what is stored; null: neither has it.
+             * @example stored
+             */
+            source: ("environment" | "stored") | null;
+            /**
+             * Is Stored
+             * @example true
+             */
+            is_stored: boolean;
+            /**
+             * Key Id
+             * @description The vault's key that sealed it.
+             * @example 9f2c41d0aa17
+             */
+            key_id: string | null;
+            /** Updated At */
+            updated_at: string | null;
+        };
+        /**
          * DeciderOut
          * @description A deployment, or a person, and what it did about the symbol in that slice.
          */
@@ -2787,6 +3290,11 @@ export interface components {
              */
             why: string;
         };
+        /**
+         * DeliveryStatus
+         * @enum {string}
+         */
+        DeliveryStatus: "pending" | "delivered" | "dead" | "skipped";
         /**
          * DenialOut
          * @description Which limit said no, and by how much.
@@ -4072,6 +4580,23 @@ export interface components {
             via: "session" | "token" | "api_key";
             /** Session Expires At */
             session_expires_at?: string | null;
+            /**
+             * Has Second Factor
+             * @description A code is asked for at sign-in and at fresh checks.
+             * @default false
+             */
+            has_second_factor: boolean;
+            /**
+             * Recovery Codes Left
+             * @default 0
+             * @example 10
+             */
+            recovery_codes_left: number;
+            /**
+             * Fresh Until
+             * @description What needs a fresh check (POST /api/auth/step-up) is open until then.
+             */
+            fresh_until?: string | null;
         };
         /** MemoryOut */
         MemoryOut: {
@@ -4154,6 +4679,232 @@ export interface components {
              * @example true
              */
             is_set: boolean;
+        };
+        /**
+         * NotificationChannelChangeIn
+         * @description Everything but the name; what is left out becomes its default, except the address.
+         */
+        NotificationChannelChangeIn: {
+            /** @default warning */
+            min_severity: components["schemas"]["Severity"];
+            /**
+             * Categories
+             * @description Empty: all.
+             * @default []
+             * @example [
+             *       "trading",
+             *       "security"
+             *     ]
+             */
+            categories: components["schemas"]["Category"][];
+            /**
+             * Quiet From
+             * @description From here to `quiet_to` only what is critical passes; the rest comes later.
+             * @example 22:00
+             */
+            quiet_from?: string | null;
+            /**
+             * Quiet To
+             * @example 07:00
+             */
+            quiet_to?: string | null;
+            /**
+             * Time Zone
+             * @description Of the quiet hours.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+            /**
+             * Level
+             * @description 0 hears at once, 1 when a critical alert stays unacknowledged, and so on.
+             * @default 0
+             */
+            level: number;
+            /**
+             * Tells Resolved
+             * @description Whether it hears that it is over.
+             * @default true
+             */
+            tells_resolved: boolean;
+            /**
+             * Wants Digest
+             * @description Whether it gets the daily digest.
+             * @default true
+             */
+            wants_digest: boolean;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /**
+             * Url
+             * @description None: the address stays.
+             */
+            url?: string | null;
+        };
+        /**
+         * NotificationChannelIn
+         * @description A new channel.
+         */
+        NotificationChannelIn: {
+            /** @default warning */
+            min_severity: components["schemas"]["Severity"];
+            /**
+             * Categories
+             * @description Empty: all.
+             * @default []
+             * @example [
+             *       "trading",
+             *       "security"
+             *     ]
+             */
+            categories: components["schemas"]["Category"][];
+            /**
+             * Quiet From
+             * @description From here to `quiet_to` only what is critical passes; the rest comes later.
+             * @example 22:00
+             */
+            quiet_from?: string | null;
+            /**
+             * Quiet To
+             * @example 07:00
+             */
+            quiet_to?: string | null;
+            /**
+             * Time Zone
+             * @description Of the quiet hours.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+            /**
+             * Level
+             * @description 0 hears at once, 1 when a critical alert stays unacknowledged, and so on.
+             * @default 0
+             */
+            level: number;
+            /**
+             * Tells Resolved
+             * @description Whether it hears that it is over.
+             * @default true
+             */
+            tells_resolved: boolean;
+            /**
+             * Wants Digest
+             * @description Whether it gets the daily digest.
+             * @default true
+             */
+            wants_digest: boolean;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /**
+             * Name
+             * @example mail to Ada
+             */
+            name: string;
+            /**
+             * Url
+             * @description As apprise writes addresses. Sealed at once and never shown again.
+             * @example mailtos://user:password@example.com?to=ada@example.com
+             */
+            url: string;
+        };
+        /**
+         * NotificationChannelOut
+         * @description A channel without its address.
+         */
+        NotificationChannelOut: {
+            /**
+             * Id
+             * @example 1
+             */
+            id: number;
+            /**
+             * Name
+             * @example mail
+             */
+            name: string;
+            /**
+             * Service
+             * @example E-Mail
+             */
+            service: string;
+            /**
+             * Hint
+             * @description Scheme and host of the address.
+             * @example mailtos://example.com
+             */
+            hint: string;
+            min_severity: components["schemas"]["Severity"];
+            /**
+             * Categories
+             * @example [
+             *       "trading"
+             *     ]
+             */
+            categories: string[];
+            /** Quiet From */
+            quiet_from?: string | null;
+            /** Quiet To */
+            quiet_to?: string | null;
+            /**
+             * Time Zone
+             * @example UTC
+             */
+            time_zone: string;
+            /**
+             * Level
+             * @example 0
+             */
+            level: number;
+            /** Tells Resolved */
+            tells_resolved: boolean;
+            /** Wants Digest */
+            wants_digest: boolean;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /**
+             * Created By
+             * @example ada@example.com
+             */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            updated_at: string;
+            /** Last Delivered At */
+            last_delivered_at?: string | null;
+        };
+        /**
+         * NotificationTestOut
+         * @description What the test found.
+         */
+        NotificationTestOut: {
+            /** Is Delivered */
+            is_delivered: boolean;
+            /**
+             * Detail
+             * @example The service took it.
+             */
+            detail: string;
+            /**
+             * Milliseconds
+             * @example 412.5
+             */
+            milliseconds: number;
         };
         /**
          * OptionChainOut
@@ -4559,6 +5310,17 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[AlertDeliveryOut] */
+        Page_AlertDeliveryOut_: {
+            /** Items */
+            items: components["schemas"]["AlertDeliveryOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
         /** Page[AlertOut] */
         Page_AlertOut_: {
             /** Items */
@@ -4640,6 +5402,17 @@ export interface components {
         Page_ImportOut_: {
             /** Items */
             items: components["schemas"]["ImportOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[NotificationChannelOut] */
+        Page_NotificationChannelOut_: {
+            /** Items */
+            items: components["schemas"]["NotificationChannelOut"][];
             /**
              * Next Cursor
              * @description Send it back as `cursor` for the next page; null when there is none.
@@ -5261,6 +6034,19 @@ export interface components {
             differences: string[];
         };
         /**
+         * RecoveryCodesOut
+         * @description Each is good once in place of a code; they are not shown again.
+         */
+        RecoveryCodesOut: {
+            /**
+             * Recovery Codes
+             * @example [
+             *       "m5qx-c3tb-oj2w-k6dl-mfzg-gzlu"
+             *     ]
+             */
+            recovery_codes: string[];
+        };
+        /**
          * RefreshIn
          * @description A refresh token works once; using it again revokes its whole family.
          */
@@ -5845,6 +6631,11 @@ export interface components {
              */
             password: string;
             /**
+             * Code
+             * @description For people with a second factor; else leave it out.
+             */
+            code?: string | null;
+            /**
              * Grant
              * @default session
              * @enum {string}
@@ -6154,6 +6945,12 @@ export interface components {
             target_quantity?: string | null;
         };
         /**
+         * Source
+         * @description What a rule looks at.
+         * @enum {string}
+         */
+        Source: "event" | "probe" | "metric" | "expected" | "security";
+        /**
          * SourceOut
          * @description Somebody, or something, that market data can come from.
          */
@@ -6208,6 +7005,33 @@ export interface components {
              * @example Volatility too high before the announcement
              */
             reason: string;
+        };
+        /**
+         * StepUpIn
+         * @description Proves again who one is: the password, and a code where there is a second factor.
+         */
+        StepUpIn: {
+            /**
+             * Password
+             * Format: password
+             * @description At least 12 characters; common passwords are refused.
+             * @example seven blue herons at dawn
+             */
+            password: string;
+            /** Code */
+            code?: string | null;
+        };
+        /**
+         * StepUpOut
+         * @description Until then users, keys, secrets and live trading are open.
+         */
+        StepUpOut: {
+            /**
+             * Fresh Until
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            fresh_until: string;
         };
         /**
          * StockDetailOut
@@ -6690,6 +7514,70 @@ export interface components {
             trail?: (number | string) | null;
         };
         /**
+         * ThresholdIn
+         * @description A new value, checked before it is stored; the next look uses it.
+         */
+        ThresholdIn: {
+            /**
+             * Value
+             * @example 30
+             */
+            value: number;
+            /**
+             * Reason
+             * @example nightly backups are slow
+             */
+            reason?: string | null;
+        };
+        /**
+         * ThresholdOut
+         * @description A number that rules measure by.
+         */
+        ThresholdOut: {
+            /**
+             * Key
+             * @example alerts.backup_hours
+             */
+            key: string;
+            /**
+             * Value
+             * @example 26
+             */
+            value: number;
+            /**
+             * Default
+             * @example 26
+             */
+            default: number;
+            /**
+             * Description
+             * @example No finished backup for this long is critical
+             */
+            description: string;
+            /**
+             * Minimum
+             * @example 1
+             */
+            minimum: number;
+            /**
+             * Maximum
+             * @example 8760
+             */
+            maximum: number;
+            /**
+             * Is Whole
+             * @description Whether only whole numbers will do.
+             */
+            is_whole: boolean;
+            /** Updated At */
+            updated_at?: string | null;
+            /**
+             * Updated By
+             * @example ada@example.com
+             */
+            updated_by?: string | null;
+        };
+        /**
          * TimeInForce
          * @enum {string}
          */
@@ -6817,6 +7705,35 @@ export interface components {
              * @example 600
              */
             expires_in: number;
+        };
+        /**
+         * TotpCodeIn
+         * @description The first code of the authenticator app.
+         */
+        TotpCodeIn: {
+            /**
+             * Code
+             * @description Six digits of the authenticator app, or a recovery code.
+             * @example 492039
+             */
+            code: string;
+        };
+        /**
+         * TotpOut
+         * @description For an authenticator app: shown once, and without effect until it is confirmed.
+         */
+        TotpOut: {
+            /**
+             * Secret
+             * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+             */
+            secret: string;
+            /**
+             * Uri
+             * @description Draw it as a QR code, or open it on the phone.
+             * @example otpauth://totp/Tradewright:ada%40example.com?secret=JBSW…&issuer=Tradewright
+             */
+            uri: string;
         };
         /**
          * TradeOut
@@ -7033,6 +7950,11 @@ export interface components {
              *     ]
              */
             account_ids?: number[];
+            /**
+             * Has Second Factor
+             * @default false
+             */
+            has_second_factor: boolean;
             /**
              * Created At
              * Format: date-time
@@ -7610,6 +8532,132 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignedInOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    stepUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepUpIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepUpOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    proposeTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    turnOffTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    confirmTotp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpCodeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodesOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -10380,6 +11428,77 @@ export interface operations {
             503: components["responses"]["Problem503"];
         };
     };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listAlertDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+            };
+            header?: never;
+            path: {
+                alert_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertDeliveryOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
     acknowledgeAlert: {
         parameters: {
             query?: never;
@@ -10438,6 +11557,239 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlertOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listAlertRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRuleListOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    setAlertThreshold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ThresholdIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThresholdOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listNotificationChannels: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationChannelOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    createNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannelIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    changeNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannelChangeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    deleteNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    testNotificationChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationTestOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -11178,6 +12530,132 @@ export interface operations {
             header?: never;
             path: {
                 key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listCredentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialListOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    setCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    deleteCredential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
             };
             cookie?: never;
         };
