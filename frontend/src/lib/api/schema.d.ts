@@ -2018,6 +2018,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Metric Names
+         * @description What /api/metrics/history can be asked for.
+         */
+        get: operations["listMetricNames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metric History
+         * @description One figure; kept as measured for days, by five minutes for months, by the hour for years.
+         */
+        get: operations["getMetricHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/availability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Availability
+         * @description Planned stops count for nothing; a time in which nobody looked was an outage.
+         */
+        get: operations["getAvailability"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Errors
+         * @description The kind whose newest error is newest first.
+         */
+        get: operations["listErrors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{fingerprint}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Error
+         * @description One kind.
+         */
+        get: operations["getError"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -2687,6 +2787,89 @@ export interface components {
             needs_sign_up: boolean;
             /** Signed In */
             signed_in: boolean;
+        };
+        /**
+         * AvailabilityDayOut
+         * @description One day of UTC.
+         */
+        AvailabilityDayOut: {
+            /**
+             * Day
+             * Format: date
+             * @example 2026-11-20
+             */
+            day: string;
+            /**
+             * Share
+             * @description Of the time without planned stops; null where nothing else is known.
+             * @example 0.9987
+             */
+            share?: number | null;
+            /**
+             * Seconds
+             * @description How long it was up, degraded (there, with something wrong), down or stopped.
+             * @example {
+             *       "down": 40,
+             *       "up": 86000
+             *     }
+             */
+            seconds: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * AvailabilityOut
+         * @description The API and its database answered, and an engine held some account; asked every 15 s.
+         */
+        AvailabilityOut: {
+            /**
+             * Share
+             * @description Of the time without planned stops; null where nothing else is known.
+             * @example 0.9987
+             */
+            share?: number | null;
+            /**
+             * Target
+             * @example 0.99
+             */
+            target: number;
+            /**
+             * Is Met
+             * @example true
+             */
+            is_met?: boolean | null;
+            /** @description Now; null where no worker has looked for a minute. */
+            state?: components["schemas"]["PresenceState"] | null;
+            /**
+             * Seconds
+             * @description How long it was up, degraded (there, with something wrong), down or stopped.
+             * @example {
+             *       "down": 40,
+             *       "up": 86000
+             *     }
+             */
+            seconds: {
+                [key: string]: number;
+            };
+            /** Days */
+            days: components["schemas"]["AvailabilityDayOut"][];
+            /**
+             * Outages
+             * @description The newest first, at most 100.
+             */
+            outages: components["schemas"]["PeriodOut"][];
+            /**
+             * Start
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            end: string;
         };
         /**
          * BarOut
@@ -3730,6 +3913,68 @@ export interface components {
             exposure: string;
         };
         /**
+         * ErrorOut
+         * @description All errors of one kind at one place; two with other messages or line numbers are one kind.
+         */
+        ErrorOut: {
+            /**
+             * Fingerprint
+             * @example 9f1c22ab0d3e4f56
+             */
+            fingerprint: string;
+            /**
+             * Kind
+             * @description The exception's type.
+             * @example TimeoutError
+             */
+            kind: string;
+            /**
+             * Message
+             * @description The newest, without secrets.
+             * @example no answer
+             */
+            message: string;
+            /**
+             * Component
+             * @description Which logger.
+             * @example trading
+             */
+            component: string;
+            /**
+             * Process
+             * @description Who logged it last.
+             * @example core
+             */
+            process: string;
+            /**
+             * Traceback
+             * @example Traceback (most recent call last): …
+             */
+            traceback: string;
+            /**
+             * Correlation Id
+             * @description Finds the newest one's lines in the logs.
+             */
+            correlation_id?: string | null;
+            /**
+             * Occurrences
+             * @example 3
+             */
+            occurrences: number;
+            /**
+             * First At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            last_at: string;
+        };
+        /**
          * EventOut
          * @description One fact: gapless in its stream.
          */
@@ -4617,6 +4862,35 @@ export interface components {
             percent: number;
         };
         /**
+         * MetricHistoryOut
+         * @description Points in order; several series where there are several labels.
+         */
+        MetricHistoryOut: {
+            /**
+             * Name
+             * @example orders_open
+             */
+            name: string;
+            /**
+             * Title
+             * @example Open orders
+             */
+            title: string;
+            /**
+             * Unit
+             * @example orders
+             */
+            unit: string;
+            resolution: components["schemas"]["Resolution"];
+            /** Items */
+            items: components["schemas"]["MetricPointOut"][];
+            /**
+             * Is Cut
+             * @description There were more points than `limit`: ask for a shorter time.
+             */
+            is_cut: boolean;
+        };
+        /**
          * MetricListOut
          * @description Every figure of the engine page.
          */
@@ -4631,6 +4905,22 @@ export interface components {
              * @example 2026-11-20T14:30:00Z
              */
             at: string;
+        };
+        /**
+         * MetricNamesOut
+         * @description Every name that has measurements.
+         */
+        MetricNamesOut: {
+            /**
+             * Items
+             * @example [
+             *       "orders_open",
+             *       "feed_lag_seconds"
+             *     ]
+             */
+            items: string[];
+            /** Next Cursor */
+            next_cursor?: null;
         };
         /**
          * MetricOut
@@ -4663,6 +4953,47 @@ export interface components {
              * @example orders
              */
             unit: string;
+        };
+        /**
+         * MetricPointOut
+         * @description One measurement, or what several were over five minutes or an hour.
+         */
+        MetricPointOut: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Labels
+             * @example {
+             *       "process": "core"
+             *     }
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Mean
+             * @example 3.5
+             */
+            mean: number;
+            /**
+             * Minimum
+             * @example 1
+             */
+            minimum: number;
+            /**
+             * Maximum
+             * @example 6
+             */
+            maximum: number;
+            /**
+             * Samples
+             * @example 5
+             */
+            samples: number;
         };
         /**
          * NeedOut
@@ -5365,6 +5696,17 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[ErrorOut] */
+        Page_ErrorOut_: {
+            /** Items */
+            items: components["schemas"]["ErrorOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
         /** Page[EventOut] */
         Page_EventOut_: {
             /** Items */
@@ -5711,6 +6053,30 @@ export interface components {
             pnl: string;
         };
         /**
+         * PeriodOut
+         * @description A time in which it was not there.
+         */
+        PeriodOut: {
+            state: components["schemas"]["PresenceState"];
+            /**
+             * Reason
+             * @example The API does not answer: ConnectError.
+             */
+            reason: string;
+            /**
+             * Since
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            until: string;
+        };
+        /**
          * PingOut
          * @description The process answers.
          */
@@ -5811,6 +6177,11 @@ export interface components {
             /** Updated At */
             updated_at?: string | null;
         };
+        /**
+         * PresenceState
+         * @enum {string}
+         */
+        PresenceState: "up" | "degraded" | "down" | "stopped";
         /**
          * PriceNowOut
          * @description The newest price of a stock in one data set, against the session before.
@@ -6146,6 +6517,11 @@ export interface components {
              */
             detail: string;
         };
+        /**
+         * Resolution
+         * @enum {string}
+         */
+        Resolution: "raw" | "5m" | "1h";
         /**
          * RiskCheckOut
          * @description One rule's answer: `value` measured against `limit`, in the rule's own unit.
@@ -12231,6 +12607,181 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ControlOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listMetricNames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricNamesOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getMetricHistory: {
+        parameters: {
+            query: {
+                name: string;
+                /** @description Left out: six hours before end. */
+                start?: string | null;
+                /** @description Left out: now. */
+                end?: string | null;
+                /** @description auto: as measured up to six hours, 5m up to a week, then 1h. */
+                resolution?: "auto" | "raw" | "5m" | "1h";
+                /** @description Points at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricHistoryOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getAvailability: {
+        parameters: {
+            query?: {
+                /** @description Days until now. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AvailabilityOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listErrors: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description From here on, inclusive. */
+                start?: string | null;
+                /** @description Before this instant. */
+                end?: string | null;
+                component?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ErrorOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getError: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fingerprint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
                 };
             };
             400: components["responses"]["Problem400"];
