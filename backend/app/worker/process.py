@@ -14,7 +14,7 @@ from app.core.tasks import end
 from app.domain.events import Severity
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION
-from app.worker import heartbeat
+from app.worker import bus, heartbeat
 from app.worker.context import WorkerContext, opened
 
 Part = Callable[[WorkerContext], Awaitable[None]]
@@ -22,6 +22,7 @@ Part = Callable[[WorkerContext], Awaitable[None]]
 
 PARTS: Final[Mapping[str, Part]] = {
     "heartbeat": heartbeat.run,
+    "bus": bus.run,
 }
 """What a worker does. A new part is a line here; its imports count for the worker's memory."""
 

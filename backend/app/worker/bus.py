@@ -1,0 +1,87 @@
+"""The worker's event bus: its handlers, a pool of their own, and what it says of itself."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from app.core.tasks import end
+from app.db.session import opened_pool
+from app.events.bus import EventBus, EventHandler
+from app.repositories import heartbeats, metrics
+from app.repositories.handler_deliveries import HandlerDeliveries
+from app.repositories.journal import LOST_CONNECTION
+from app.worker.context import WorkerContext
+from app.worker.handlers import every_handler
+
+BEAT_SECONDS: Final = 2.0
+KEEP: Final = timedelta(days=1)
+"How long a delivery that was done is kept."
+PRUNE_SECONDS: Final = 600.0
+SPARE_CONNECTIONS: Final = 4
+"Beside one for each slot of each handler: for reading, and for failures."
+NAME: Final = "bus"
+"Of each worker's bus `bus:<host>:<process>` among the heartbeats."
+
+
+async def run(context: WorkerContext) -> None:
+    """Until the worker stops."""
+    await run_handlers(context, every_handler(context))
+
+
+async def run_handlers(context: WorkerContext, handlers: Sequence[EventHandler]) -> None:
+    """A bus with these handlers, whatever becomes of other parts' connections."""
+    size = sum(handler.slots for handler in handlers) + SPARE_CONNECTIONS
+    async with opened_pool(context.url, min_size=1, max_size=size) as pool:
+        deliveries = HandlerDeliveries(pool, context.system, context.clock)
+        bus = EventBus(deliveries, handlers, context.connect, context.clock)
+        beside = [
+            asyncio.create_task(_say(context, bus), name="bus says"),
+            asyncio.create_task(_prune(deliveries), name="bus prunes"),
+        ]
+        try:
+            await bus.run(context.stopping)
+        finally:
+            await end(beside)
+            with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
+                await heartbeats.forget(context.pool, f"{NAME}:{context.name}", -1)
+
+
+async def _say(context: WorkerContext, bus: EventBus) -> None:
+    """For the API and Prometheus, which are other processes."""
+    while True:
+        with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
+            told = bus.statistics()
+            await heartbeats.forget(context.pool, f"{NAME}:%", 60)
+            await heartbeats.beat(context.pool, f"{NAME}:{context.name}", {"handlers": told})
+            await metrics.note(context.pool, context.name, figures(told), context.clock.now())
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+def figures(told: dict[str, Any]) -> dict[str, float]:
+    """Sums over the handlers of a process, by the names of Prometheus."""
+    each = list(told.values())
+    sums = {
+        f"bus_{name}_total": float(sum(one[name] for one in each))
+        for name in ("published", "handled", "failed", "retried", "dead")
+    }
+    worst = max((one["handling"]["p99_ms"] for one in each), default=0.0)
+    queueing = max((one["queueing"]["p99_ms"] for one in each), default=0.0)
+    return {
+        **sums,
+        "bus_lag": float(sum(one["lag"] for one in each)),
+        "bus_waiting": float(sum(one["waiting"] for one in each)),
+        "bus_keys_held": float(sum(one["keys_held"] for one in each)),
+        "bus_handling_ms_p99": worst,
+        "bus_queueing_ms_p99": queueing,
+    }
+
+
+async def _prune(deliveries: HandlerDeliveries) -> None:
+    while True:
+        with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
+            await deliveries.prune(KEEP)
+        await asyncio.sleep(PRUNE_SECONDS)
