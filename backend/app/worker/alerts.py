@@ -1,4 +1,4 @@
-"""The worker's part that tells people: looks at conditions, and takes alerts to channels."""
+"""The worker's parts that tell people: conditions, events, and the way to channels."""
 
 import ssl
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 
 from app.alerting.dispatch import Dispatcher
+from app.alerting.handler import AlertHandler
 from app.alerting.watch import AskHealth, Watch
 from app.core import registry
 from app.core.vault import open_vault
@@ -46,6 +47,11 @@ def health_of(client: httpx.AsyncClient, url: str) -> AskHealth:
         return {name: str(one["status"]) for name, one in components.items()}
 
     return ask
+
+
+def handler(context: WorkerContext) -> AlertHandler:
+    """Of committed events."""
+    return AlertHandler(context.system, context.clock)
 
 
 async def dispatch(context: WorkerContext) -> None:

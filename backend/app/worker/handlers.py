@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from app.events.handlers import EventHandler
+from app.worker import alerts
 from app.worker.context import WorkerContext
 
-MAKERS: Final[tuple[Callable[[WorkerContext], EventHandler], ...]] = ()
+MAKERS: Final[tuple[Callable[[WorkerContext], EventHandler], ...]] = (alerts.handler,)
 """Each makes a handler for this process."""
 
 

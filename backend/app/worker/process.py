@@ -14,7 +14,7 @@ from app.core.tasks import end
 from app.domain.events import Severity
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION
-from app.worker import bus, heartbeat
+from app.worker import alerts, bus, heartbeat
 from app.worker.context import WorkerContext, opened
 
 Part = Callable[[WorkerContext], Awaitable[None]]
@@ -23,6 +23,8 @@ Part = Callable[[WorkerContext], Awaitable[None]]
 PARTS: Final[Mapping[str, Part]] = {
     "heartbeat": heartbeat.run,
     "bus": bus.run,
+    "alerts": alerts.dispatch,
+    "conditions": alerts.watch,
 }
 """What a worker does. A new part is a line here; its imports count for the worker's memory."""
 

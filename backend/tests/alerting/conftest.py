@@ -156,6 +156,20 @@ class Desk:
         )
         return [dict(row) for row in rows]
 
+    async def account(self, dataset: str = "simulated", broker: str = "paper") -> int:
+        """Another account."""
+        number = await self.pool.fetchval("SELECT count(*) FROM accounts")
+        account_id: int = await self.pool.fetchval(
+            "INSERT INTO accounts (name, dataset, broker, starting_cash, cash)"
+            " VALUES ($1, $2, $3, 1000, 1000) RETURNING id",
+            f"Account {number}",
+            dataset,
+            broker,
+        )
+        scope = f"account:{account_id}"
+        await self.pool.execute("INSERT INTO journal_streams (stream) VALUES ($1)", scope)
+        return account_id
+
     async def open_keys(self) -> set[str]:
         rows = await self.pool.fetch("SELECT key FROM alerts WHERE resolved_at IS NULL")
         return {row["key"] for row in rows}
