@@ -1,12 +1,9 @@
-"""Connections: SQLAlchemy async for requests, asyncpg for the order path, psycopg2 for tools."""
+"""Connections by SQLAlchemy, async and psycopg2; asyncpg's pool, without SQLAlchemy, is `pool`."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
-import asyncpg
 from sqlalchemy import Engine
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.ext.asyncio import (
@@ -17,13 +14,21 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.core.config import bare_url, settings, with_driver
-from app.core.logging import get_logger
+from app.core.config import settings, with_driver
 from app.db.address import database_url
+from app.db.pool import APPLICATION_NAME, CLOSE_SECONDS, create_pool, opened_pool
 
-APPLICATION_NAME = "tradewright"
-CLOSE_SECONDS: Final = 5.0
-log = get_logger()
+__all__ = [
+    "APPLICATION_NAME",
+    "CLOSE_SECONDS",
+    "SessionLocal",
+    "create_engine",
+    "create_pool",
+    "create_session_factory",
+    "get_db",
+    "opened_pool",
+    "sync_engine",
+]
 
 
 @cache
@@ -63,27 +68,3 @@ def create_engine(url: str) -> AsyncEngine:
 def create_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     """Sessions whose objects stay readable after the commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
-
-
-async def create_pool(url: str, *, min_size: int = 1, max_size: int | None = None) -> asyncpg.Pool:
-    """An asyncpg pool for prepared statements and COPY; json columns come as the stored text."""
-    return await asyncpg.create_pool(
-        bare_url(url),
-        min_size=min_size,
-        max_size=max_size or settings.database.pool_size,
-        server_settings={"application_name": APPLICATION_NAME},
-    )
-
-
-@asynccontextmanager
-async def opened_pool(url: str, **sizes: int) -> AsyncIterator[asyncpg.Pool]:
-    """`create_pool`, closed at the end; connections that nobody gives back are cut off."""
-    pool = await create_pool(url, **sizes)
-    try:
-        yield pool
-    finally:
-        try:
-            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-        except TimeoutError:
-            log.warning("connections_cut_off", seconds=CLOSE_SECONDS)
-            pool.terminate()

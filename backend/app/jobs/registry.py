@@ -70,7 +70,9 @@ class Job:
 
 
 _JOBS: Final[dict[str, Job]] = {}
-_NOT_JOBS: Final = frozenset({"queue", "registry", "runner", "scheduler", "schedules"})
+_NOT_JOBS: Final = frozenset(
+    {"desk", "hours", "in_process", "queue", "registry", "runner", "scheduler", "schedules"}
+)
 
 
 def job(

@@ -44,6 +44,7 @@ class Scheduler:
     async def begin(self) -> None:
         """Jobs that are new are due from now on."""
         await job_runs.know(self._pool, list(self._jobs), self._clock.now())
+        await asyncio.to_thread(self._pause)  # the first look at a market's hours takes a second
 
     async def tick(self) -> list[int]:
         """Queue what is due, and what stands in no queue any more; the runs' ids."""

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 from croniter import croniter
 
-from app.core.clock import from_ns, to_ns
-from app.marketdata.calendar import DEFAULT, trading_calendar
+from app.core.errors import InvalidInput
+from app.jobs.hours import hours
 
-_BEFORE: Final = timedelta(days=2)
-"No session is longer: one that opens earlier has closed by then."
+NEW_YORK: Final = "XNYS"
+_YEARS_AHEAD: Final = 3
+_LONGEST: Final = timedelta(days=2)
+"No session is longer."
 
 
 class Schedule(Protocol):
@@ -61,18 +63,19 @@ class AtMarket(msgspec.Struct, frozen=True):
 
     edge: Literal["open", "close"]
     minutes: int = 0
-    exchange: str = DEFAULT
+    exchange: str = NEW_YORK
 
     def after(self, instant: datetime) -> datetime:
         """The first time strictly after `instant`, in UTC."""
-        calendar = trading_calendar(self.exchange)
         offset = timedelta(minutes=self.minutes)
-        session = calendar.next_session(to_ns(instant - offset - _BEFORE))
-        while True:
-            at = from_ns(session.open if self.edge == "open" else session.close) + offset
-            if at > instant:
-                return at
-            session = calendar.next_session(session.open)
+        place = 0 if self.edge == "open" else 1
+        first = (instant - offset - _LONGEST).year
+        for year in range(first, first + _YEARS_AHEAD):
+            for session in hours(self.exchange, year):
+                at = session[place] + offset
+                if at > instant:
+                    return at
+        raise InvalidInput(f"The calendar of {self.exchange} knows no session after {instant}.")
 
     @property
     def words(self) -> str:

@@ -14,7 +14,7 @@ from app.core.clock import Clock
 from app.core.config import Settings, get_settings
 from app.core.security import master_key, subkey
 from app.db.address import database_url
-from app.db.session import APPLICATION_NAME, opened_pool
+from app.db.pool import APPLICATION_NAME, opened_pool
 from app.repositories import alerts
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal
