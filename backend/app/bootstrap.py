@@ -19,13 +19,14 @@ from app.adapters.clients.muted import MutedSource
 from app.adapters.data.simulator import SimulatorOptions
 from app.core import clock, drills, registry
 from app.core.config import Settings, get_settings
-from app.core.environment import home, strategy_folders
+from app.core.environment import home, strategy_folders, variable
 from app.core.errors import ConfigurationError, FeedRefused, TradewrightError
 from app.core.live import FEED_ORDER, LiveOptions
 from app.core.logging import get_logger
 from app.core.options import Options, where_of
 from app.core.security import master_key, subkey
 from app.core.strategies import StrategyOptions
+from app.core.vendors import QuiverOptions
 from app.db.address import database_url, redis_url
 from app.db.session import APPLICATION_NAME, opened_pool
 from app.domain.deployments import LIVE_DATASET, AccountMode
@@ -267,6 +268,32 @@ def live_symbols() -> tuple[str, ...]:
     from app.adapters.clients.databento import DatabentoOptions  # noqa: PLC0415 - takes a second
 
     return LiveOptions().symbols or DatabentoOptions().symbols
+
+
+def vendor_addresses() -> dict[str, str]:
+    """Of vendors that are switched on, by name: an address that tells whether they can be reached.
+
+    Takes a second where Databento is: ask for it in a thread.
+    """
+    from app.adapters.clients.alpaca import AlpacaOptions  # noqa: PLC0415 - loaded when first asked
+    from app.adapters.clients.twelve_data import TwelveDataOptions  # noqa: PLC0415 - the same
+
+    found: dict[str, str] = {}
+    alpaca, twelve, quiver = AlpacaOptions(), TwelveDataOptions(), QuiverOptions()
+    if not alpaca.missing():
+        found |= {"alpaca": alpaca.base_url, "alpaca_data": alpaca.data_url}
+    if not twelve.missing():
+        found["twelve_data"] = twelve.base_url
+    if not quiver.missing():
+        found["quiver"] = quiver.base_url
+    if variable("DATABENTO_API_KEY"):
+        from app.adapters.clients.databento import (  # noqa: PLC0415 - takes a second
+            HISTORY_URL,
+            DatabentoOptions,
+        )
+
+        found["databento"] = DatabentoOptions().base_url or HISTORY_URL
+    return found
 
 
 @asynccontextmanager

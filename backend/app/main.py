@@ -9,12 +9,14 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from app.api import docs, errors, frontend, websocket
 from app.api.assembly import assemble
+from app.api.health_port import HealthPort
 from app.api.idempotency import Repeated, on_repeated
 from app.api.middleware import BodyLimit, Network, RequestContext
 from app.api.openapi import VERSION, document, operation_id
 from app.api.router import every_route
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.core.monitoring import MonitoringOptions
 from app.monitoring.metrics import Metrics
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -37,7 +39,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with assemble(settings, metrics) as parts:
             app.state.parts = parts
-            yield
+            port = HealthPort(app, MonitoringOptions())
+            await port.start()
+            try:
+                yield
+            finally:
+                await port.stop()
 
     app = FastAPI(
         title="Tradewright",

@@ -23,6 +23,7 @@ from app.core.config import (
 )
 from app.core.guardian import GuardianOptions
 from app.core.live import LiveOptions
+from app.core.monitoring import MonitoringOptions, TracingOptions
 from app.core.options import Options, variable_of, where_of
 from app.core.pricing import PricingOptions
 from app.core.quality import QualityOptions
@@ -48,6 +49,8 @@ FIRST: Final[tuple[type[Options], ...]] = (
     QualityOptions,
     RetentionOptions,
     BackupOptions,
+    MonitoringOptions,
+    TracingOptions,
     StrategyOptions,
     LogOptions,
     PricingOptions,

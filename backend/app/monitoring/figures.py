@@ -6,7 +6,7 @@ from typing import Final
 
 from app.core.clock import Clock
 from app.core.quality import QualityOptions
-from app.monitoring import brokers, feeds, guardian, targets
+from app.monitoring import brokers, clocks, feeds, guardian, targets
 from app.monitoring.readings import Reading, Remembered
 from app.repositories import availability, broker_states, feed_states, heartbeats, metrics
 from app.repositories.heartbeats import EXTERNAL
@@ -75,8 +75,11 @@ class SharedFigures:
         figures = {
             **await metrics.noted(self._pool, "publisher_", since),
             **await metrics.noted(self._pool, "invariant_", since),
-            **await metrics.noted(self._pool, "clock_", since - MONTH / 1000),
+            **await metrics.noted(self._pool, "bus_", since),
         }
+        clock = await metrics.each_noted(self._pool, "clock_drift_ms", since - clocks.NOTED)
+        if (drift := clocks.worst(clock)) is not None:
+            figures["clock_drift_ms"] = drift
         readings = [
             Reading(name, value, labels)
             for name, labels, value in await metrics.labelled_noted(self._pool, "process_", since)

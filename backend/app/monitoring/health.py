@@ -13,7 +13,17 @@ from redis.exceptions import RedisError
 
 from app.core.clock import Clock
 from app.core.quality import QualityOptions
-from app.monitoring import brokers, feeds, guardian, resources, targets
+from app.monitoring import (
+    backups,
+    brokers,
+    clocks,
+    external,
+    feeds,
+    guardian,
+    resources,
+    targets,
+    worker,
+)
 from app.repositories import broker_states, feed_states, heartbeats, metrics
 from app.repositories import health as facts
 from app.repositories.paging import Db, Row
@@ -22,14 +32,18 @@ HEALTHY: Final = "healthy"
 DEGRADED: Final = "degraded"
 UNHEALTHY: Final = "unhealthy"
 WEIGHTS: Final[Mapping[str, int]] = {
-    "database": 40,
+    "database": 35,
     "brokers": 20,
     "market_data": 10,
+    "event_bus": 8,
+    "worker": 5,
     "guardian": 5,
-    "event_bus": 10,
-    "redis": 5,
-    "cache": 5,
     "disk": 5,
+    "redis": 4,
+    "cache": 2,
+    "backups": 2,
+    "clock": 2,
+    "vendors": 2,
 }
 """Share of the score. Without the database nothing trades, so the whole is then unhealthy."""
 
@@ -90,6 +104,7 @@ class HealthChecker:
         self._hub = hub
         self._folder = folder
         self._clock = clock
+        self._began = clock.monotonic()
         self._known: tuple[float, Row] | None = None
         self._asking = asyncio.Lock()
 
@@ -106,16 +121,7 @@ class HealthChecker:
         return str(found["detail"]) if found["status"] == UNHEALTHY else None
 
     async def _ask(self) -> Row:
-        probes: dict[str, Probe] = {
-            "database": self.database,
-            "brokers": self.brokers,
-            "market_data": self.market_data,
-            "guardian": self.guardian,
-            "event_bus": self.event_bus,
-            "redis": self.redis,
-            "cache": self.cache,
-            "disk": self.disk,
-        }
+        probes: dict[str, Probe] = {name: getattr(self, name) for name in WEIGHTS}
         answers = await asyncio.gather(*(self._timed(probe) for probe in probes.values()))
         components = dict(zip(probes, answers, strict=True))
         score = round(sum(WEIGHTS[name] * one["score"] for name, one in components.items()) / 100)
@@ -171,8 +177,14 @@ class HealthChecker:
         if not self._hub.is_current:
             return verdict(UNHEALTHY, "The journal is not being followed.")
         lag = self._hub.lag
-        status = HEALTHY if lag < _LAG_EVENTS else DEGRADED
-        return verdict(status, f"{lag} committed events wait to be sent on.")
+        noted = await metrics.noted(self._pool, "bus_", self._clock.now() - _NOTED)
+        behind = noted.get("bus_lag", 0.0)
+        dead = await facts.dead_letters(self._pool)
+        detail = f"{lag} committed events wait to be sent on, {behind:.0f} to be handled."
+        if dead:
+            return verdict(DEGRADED, f"{detail} Dead letters: {dead}.", 80)
+        is_well = max(lag, behind) < _LAG_EVENTS
+        return verdict(HEALTHY if is_well else DEGRADED, detail)
 
     async def brokers(self) -> Verdict:
         """An engine with a fresh heartbeat holds every account, and gets on with its broker."""
@@ -220,6 +232,40 @@ class HealthChecker:
         if found:
             return verdict(DEGRADED, " ".join(found))
         return verdict(HEALTHY, guardian.sentence(row))
+
+    async def worker(self) -> Verdict:
+        """Jobs are run, alerts delivered, events handled."""
+        rows = await heartbeats.listed(self._pool, f"{heartbeats.WORKER}:%")
+        found = worker.problems(rows, self._clock.monotonic() - self._began)
+        if found:
+            return verdict(DEGRADED, " ".join(found))
+        return verdict(HEALTHY, worker.sentence(rows))
+
+    async def backups(self) -> Verdict:
+        """There is a recent one, and one was restored to prove it."""
+        row, now = await facts.backup(self._pool), self._clock.now()
+        found = backups.problems(row, now)
+        if found:
+            return verdict(DEGRADED, " ".join(found))
+        return verdict(HEALTHY, backups.sentence(row, now))
+
+    async def clock(self) -> Verdict:
+        """This machine knows what time it is."""
+        noted = await metrics.each_noted(
+            self._pool, "clock_drift_ms", self._clock.now() - clocks.NOTED
+        )
+        drift = clocks.worst(noted) or await clocks.against_database(self._pool)
+        off = abs(drift)
+        status = DEGRADED if off < clocks.UNHEALTHY_MS else UNHEALTHY
+        return verdict(HEALTHY if off < clocks.DEGRADED_MS else status, f"Off by {drift:+.0f} ms.")
+
+    async def vendors(self) -> Verdict:
+        """Vendors whose key is set can be reached."""
+        rows = await heartbeats.listed(self._pool, f"{heartbeats.EXTERNAL}:%")
+        found = external.problems(rows)
+        if found:
+            return verdict(DEGRADED, " ".join(found))
+        return verdict(HEALTHY, external.sentence(rows))
 
     async def disk(self) -> Verdict:
         """There is room for the journal."""

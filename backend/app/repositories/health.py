@@ -1,11 +1,40 @@
 """What health asks the database: is it there, who holds the accounts, do bars come in."""
 
+from datetime import datetime
+from typing import Final
+
 from app.repositories.paging import Db, Row
+
+_BACKUP: Final = """
+  SELECT max(finished_at) FILTER (WHERE status = 'finished') AS finished_at,
+    max(verified_at) AS verified_at, min(started_at) AS first_at,
+    coalesce((array_agg(status ORDER BY id DESC) FILTER (WHERE status <> 'running'))[1] = 'failed',
+      false) AS has_failed,
+    (SELECT min(created_at) FROM users) AS signed_up_at
+  FROM backups"""
 
 
 async def server_version(db: Db) -> str:
     """PostgreSQL's version, e.g. 18.4; proves that it answers."""
     return str(await db.fetchval("SELECT split_part(current_setting('server_version'), ' ', 1)"))
+
+
+async def clock(db: Db) -> datetime:
+    """What time it is for the database."""
+    found: datetime = await db.fetchval("SELECT clock_timestamp()")
+    return found
+
+
+async def backup(db: Db) -> Row | None:
+    """The newest good backup, when one was last proved, and whether a later one failed."""
+    row = await db.fetchrow(_BACKUP)
+    return dict(row) if row else None
+
+
+async def dead_letters(db: Db) -> int:
+    """Events that a handler gave up on, until somebody hands them over again."""
+    found = await db.fetchval("SELECT count(*) FROM handler_deliveries WHERE status = 'dead'")
+    return int(found)
 
 
 async def engines(db: Db) -> list[Row]:

@@ -14,7 +14,7 @@ from app.core.tasks import end
 from app.domain.events import Severity
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION
-from app.worker import alerts, bus, heartbeat
+from app.worker import alerts, bus, heartbeat, monitor
 from app.worker.context import WorkerContext, opened
 
 Part = Callable[[WorkerContext], Awaitable[None]]
@@ -22,6 +22,10 @@ Part = Callable[[WorkerContext], Awaitable[None]]
 
 PARTS: Final[Mapping[str, Part]] = {
     "heartbeat": heartbeat.run,
+    "process": monitor.process,
+    "measurements": monitor.measurements,
+    "presence": monitor.presence,
+    "vendors": monitor.vendors,
     "bus": bus.run,
     "alerts": alerts.dispatch,
     "conditions": alerts.watch,

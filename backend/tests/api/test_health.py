@@ -25,6 +25,7 @@ async def test_health_names_the_components_and_scores_them(
         body = (await visitor.get("/health")).json()
     assert set(body["components"]) == {
         "database", "redis", "cache", "event_bus", "market_data", "brokers", "guardian", "disk",
+        "worker", "backups", "clock", "vendors",
     }  # fmt: skip
     assert (body["status"], body["score"]) == ("healthy", 100)
     assert all(one["detail"] is None for one in body["components"].values())

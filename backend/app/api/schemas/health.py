@@ -35,7 +35,8 @@ class HealthOut(Out):
     status: HealthStatus
     score: int = Field(ge=0, le=100, examples=[98])
     components: dict[str, ComponentOut] = Field(
-        description="database, redis, cache, event_bus, market_data, guardian, brokers, disk."
+        description="database, brokers, market_data, event_bus, worker, guardian, disk, redis,"
+        " cache, backups, clock, vendors."
     )
     at: Instant
 
