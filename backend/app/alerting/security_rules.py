@@ -11,12 +11,16 @@ from app.domain.events import Severity
 from app.repositories import alert_facts
 
 WINDOW: Final = timedelta(minutes=10)
-FAILED: Final = ["sign_in_failed", "second_factor_failed", "step_up_failed"]
+FAILED: Final = [
+    "sign_in_failed",
+    "second_factor_failed",
+    "step_up_failed",
+    "password_change_failed",
+]
 STOLEN: Final = {
     "refresh_token_reused": "A refresh token was used twice: one of its holders is a thief",
-    "revoked_token_used": "A revoked token was used",
-    "revoked_key_used": "A revoked API key was used",
-    "revoked_session_used": "A session that was ended was used",
+    "ended_key_used": "An API key that was ended is used",
+    "key_from_other_address": "An API key is used from an address that is not on its list",
 }
 """What the audit trail calls it, and what it means."""
 _WEEK: Final = timedelta(days=7)
@@ -50,10 +54,10 @@ async def _stolen(look: Look) -> list[Finding]:
     acts = await alert_facts.acts(look.db, look.now - WINDOW, list(STOLEN))
     return [
         Finding(
-            key=f"{act['action']}:{act['seq']}",
+            key=f"{act['action']}:{act['actor']}:{act['address']}:{act['at']:%Y-%m-%d}",
             title=STOLEN[act["action"]],
             detail=f"Of {act['actor']}, from {act['address'] or 'an unknown address'}, at"
-            f" {act['at']:%Y-%m-%d %H:%M:%S} UTC. What it opened was ended; change the password.",
+            f" {act['at']:%Y-%m-%d %H:%M:%S} UTC. It was refused; find out who has it.",
             context={"audit_seq": act["seq"]},
             is_once=True,
         )
