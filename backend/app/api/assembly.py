@@ -47,6 +47,7 @@ from app.services.alerts import Alerts
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
+from app.services.dead_letters import DeadLetters
 from app.services.credentials import Credentials
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
@@ -162,6 +163,7 @@ def make(
         alert_rules=AlertRules(pool, journal, audit_key, clock),
         alerts=Alerts(pool, journal, audit_key, clock),
         config=Config(pool, desk, journal, audit_key, clock),
+        dead_letters=DeadLetters(pool, journal, audit_key, clock),
         credentials=Credentials(pool, vault, audit_key, clock),
         deployments=Deployments(pool, desk, catalogue),
         explanations=Explanations(pool),

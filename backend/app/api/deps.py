@@ -17,6 +17,7 @@ from app.services.alerts import Alerts as AlertsPart
 from app.services.auth import Auth as AuthPart
 from app.services.auth import Visit
 from app.services.config import Config as ConfigPart
+from app.services.dead_letters import DeadLetters as DeadLettersPart
 from app.services.credentials import Credentials as CredentialsPart
 from app.services.deployments import Deployments as DeploymentsPart
 from app.services.explanations import Explanations as ExplanationsPart
@@ -101,6 +102,7 @@ AlertRules = Annotated[AlertRulesPart, part("alert_rules")]
 Alerts = Annotated[AlertsPart, part("alerts")]
 Auth = Annotated[AuthPart, part("auth")]
 Config = Annotated[ConfigPart, part("config")]
+DeadLetters = Annotated[DeadLettersPart, part("dead_letters")]
 Credentials = Annotated[CredentialsPart, part("credentials")]
 Deployments = Annotated[DeploymentsPart, part("deployments")]
 Explanations = Annotated[ExplanationsPart, part("explanations")]

@@ -30,6 +30,7 @@ from app.services.alerts import Alerts
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
+from app.services.dead_letters import DeadLetters
 from app.services.credentials import Credentials
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
@@ -90,6 +91,7 @@ class Parts:
     alert_rules: AlertRules
     alerts: Alerts
     config: Config
+    dead_letters: DeadLetters
     credentials: Credentials
     deployments: Deployments
     explanations: Explanations

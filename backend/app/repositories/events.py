@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, NotFound
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, plain
 
 _COLUMNS: Final = """e.stream, e.seq, e.event_type AS type, e.priority, e.occurred_at,
@@ -31,6 +31,7 @@ class EventFilter(msgspec.Struct, kw_only=True):
     account_id: int | None = None
     deployment_id: int | None = None
     correlation_id: str | None = None
+    caused_by: int | None = None
     after_seq: int | None = None
     before_seq: int | None = None
     start: datetime | None = None
@@ -40,15 +41,7 @@ class EventFilter(msgspec.Struct, kw_only=True):
 
 def listing(db: Db, wanted: EventFilter) -> Fetch:
     """Newest first, unless `ascending`. Raises InvalidInput for a seq without a stream."""
-    stream = wanted.stream
-    if wanted.account_id is not None and stream is None:
-        stream = f"account:{wanted.account_id}"
-    if stream is None and (wanted.after_seq is not None or wanted.before_seq is not None):
-        raise InvalidInput(
-            "A seq counts within one stream.",
-            field="stream",
-            remedy="Name the stream, e.g. stream=account:1.",
-        )
+    stream = _stream_of(wanted)
     where = Where().add("e.stream = {}", stream)
     if wanted.accounts is not None:
         streams = ["system", *(f"account:{account}" for account in wanted.accounts)]
@@ -57,11 +50,31 @@ def listing(db: Db, wanted: EventFilter) -> Fetch:
     where.add("e.priority = ANY({})", list(wanted.priority))
     where.add("e.correlation_id = {}", wanted.correlation_id)
     where.add(_OF_DEPLOYMENT, wanted.deployment_id)
+    if wanted.caused_by is not None:
+        where.add(_CAUSED_BY, f"{stream} {wanted.caused_by}")
     where.add("e.seq > {}", wanted.after_seq).add("e.seq < {}", wanted.before_seq)
     where.period("e.recorded_at", wanted.start, wanted.end)
     shape = _BY_TIME if stream is None else _BY_SEQ
     return lister(db, replace(shape, descending=not wanted.ascending), where)
 
+
+def _stream_of(wanted: EventFilter) -> str | None:
+    if wanted.stream is not None or wanted.account_id is not None:
+        return wanted.stream or f"account:{wanted.account_id}"
+    if any(one is not None for one in (wanted.after_seq, wanted.before_seq, wanted.caused_by)):
+        raise InvalidInput(
+            "A seq counts within one stream.",
+            field="stream",
+            remedy="Name the stream, e.g. stream=account:1.",
+        )
+    return None
+
+
+_CAUSED_BY: Final = """(e.correlation_id = (
+    SELECT c.correlation_id FROM trading_events c
+    WHERE c.stream = split_part({}, ' ', 1) AND c.seq = split_part({}, ' ', 2)::bigint)
+  AND e.caused_by = split_part({}, ' ', 2)::bigint)"""
+"""What an event causes shares its correlation id, which is indexed. The value: stream and seq."""
 
 _OF_DEPLOYMENT: Final = """coalesce(e.payload->>'deployment_id',
   e.payload->'deployment'->>'deployment_id',
@@ -83,6 +96,16 @@ async def after(db: Db, stream: str, seq: int, limit: int) -> list[Row]:
     return [dict(row) for row in found]
 
 
+async def find(db: Db, stream: str, seq: int) -> Row | None:
+    """One event by its number; None where there is none."""
+    row = await db.fetchrow(
+        f"SELECT {_COLUMNS}, e.payload FROM trading_events e WHERE e.stream = $1 AND e.seq = $2",
+        stream,
+        seq,
+    )
+    return plain(row, ("data", "payload")) if row is not None else None
+
+
 async def heads(db: Db) -> dict[str, int]:
     """Last seq of every stream of events."""
     found = await db.fetch("SELECT stream, seq FROM journal_streams WHERE stream <> 'audit'")
@@ -98,6 +121,48 @@ async def of_correlation(db: Db, stream: str, correlation_id: str) -> list[Row]:
         correlation_id,
     )
     return [plain(row, ("data",)) for row in found]
+
+
+class Causation(msgspec.Struct, frozen=True):
+    """An event between what led to it and what it led to, both in the order of the stream."""
+
+    event: Row
+    ancestors: list[Row]
+    descendants: list[Row]
+    is_complete: bool
+    "False where the correlation has more events than are looked at."
+
+
+async def causation(db: Db, stream: str, seq: int) -> Causation:
+    """Causes back to the first, and everything that followed. Raises NotFound."""
+    line = [plain(row, ("data",)) for row in await db.fetch(_ANCESTORS, stream, seq)]
+    if not line:
+        raise NotFound(
+            f"There is no event {seq} in the stream {stream}.", remedy="See GET /api/events."
+        )
+    *ancestors, event = line
+    later = await db.fetch(_LATER, stream, event["correlation_id"], seq, _MOST_CAUSED + 1)
+    known, descendants = {seq}, []
+    for row in later[:_MOST_CAUSED]:
+        if row["caused_by"] in known:
+            known.add(row["seq"])
+            descendants.append(plain(row, ("data",)))
+    return Causation(event, ancestors, descendants, len(later) <= _MOST_CAUSED)
+
+
+_MOST_CAUSED: Final = 2_000
+_ANCESTORS: Final = f"""
+  WITH RECURSIVE line AS (
+    SELECT seq, caused_by FROM trading_events WHERE stream = $1 AND seq = $2
+    UNION ALL
+    SELECT c.seq, c.caused_by FROM line l JOIN trading_events c
+      ON c.stream = $1 AND c.seq = l.caused_by
+  )
+  SELECT {_COLUMNS} FROM line l JOIN trading_events e ON e.stream = $1 AND e.seq = l.seq
+  ORDER BY e.seq"""
+_LATER: Final = f"""
+  SELECT {_COLUMNS} FROM trading_events e
+  WHERE e.stream = $1 AND e.correlation_id = $2 AND e.seq > $3 ORDER BY e.seq LIMIT $4"""
 
 
 async def correlation_of(

@@ -11,6 +11,7 @@ import asyncpg
 from app.core.tasks import end
 from app.db.session import opened_pool
 from app.events.bus import EventBus, EventHandler
+from app.monitoring.event_bus import HEARTBEAT
 from app.repositories import heartbeats, metrics
 from app.repositories.handler_deliveries import HandlerDeliveries
 from app.repositories.journal import LOST_CONNECTION
@@ -23,8 +24,6 @@ KEEP: Final = timedelta(days=1)
 PRUNE_SECONDS: Final = 600.0
 SPARE_CONNECTIONS: Final = 4
 "Beside one for each slot of each handler: for reading, and for failures."
-NAME: Final = "bus"
-"Of each worker's bus `bus:<host>:<process>` among the heartbeats."
 
 
 async def run(context: WorkerContext) -> None:
@@ -47,7 +46,7 @@ async def run_handlers(context: WorkerContext, handlers: Sequence[EventHandler])
         finally:
             await end(beside)
             with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
-                await heartbeats.forget(context.pool, f"{NAME}:{context.name}", -1)
+                await heartbeats.forget(context.pool, f"{HEARTBEAT}:{context.name}", -1)
 
 
 async def _say(context: WorkerContext, bus: EventBus) -> None:
@@ -55,8 +54,8 @@ async def _say(context: WorkerContext, bus: EventBus) -> None:
     while True:
         with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
             told = bus.statistics()
-            await heartbeats.forget(context.pool, f"{NAME}:%", 60)
-            await heartbeats.beat(context.pool, f"{NAME}:{context.name}", {"handlers": told})
+            await heartbeats.forget(context.pool, f"{HEARTBEAT}:%", 60)
+            await heartbeats.beat(context.pool, f"{HEARTBEAT}:{context.name}", {"handlers": told})
             await metrics.note(context.pool, context.name, figures(told), context.clock.now())
         await asyncio.sleep(BEAT_SECONDS)
 

@@ -11,7 +11,9 @@ APP = BACKEND / "app"
 OVER_OTHER_NOUNS = {
     "alert_rules": "system_config, where their thresholds are; rules themselves are code",
     "auth": "users, sessions and refresh_tokens",
+    "dead_letters": "handler_deliveries",
     "data_quality": "bar_series, data_gaps and quarantine: what there is, what is missing or bad",
+    "event_bus": "handler_deliveries and heartbeats: what is stored, and what workers say",
     "feeds": "feed_states",
     "imports": "data_imports",
     "options": "option_contracts and options_data, together a chain",

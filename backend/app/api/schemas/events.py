@@ -24,6 +24,15 @@ class EventOut(Out):
     data: dict[str, Any]
 
 
+class CausationOut(Out):
+    """An event between what led to it and what it led to."""
+
+    event: EventOut
+    ancestors: list[EventOut] = Field(description="From the first cause on.")
+    descendants: list[EventOut] = Field(description="In the order of the stream.")
+    is_complete: bool = Field(description="False where more followed than is shown.")
+
+
 class EventQuery(PeriodQuery):
     """Newest first, or in the stream's order with `order=asc`."""
 
@@ -35,6 +44,9 @@ class EventQuery(PeriodQuery):
     account_id: int | None = Field(default=None, examples=[1])
     deployment_id: int | None = Field(default=None, examples=[3])
     correlation_id: str | None = Field(default=None, max_length=200)
+    caused_by: int | None = Field(
+        default=None, ge=1, description="seq of the cause; needs `stream`.", examples=[118]
+    )
     after_seq: int | None = Field(default=None, ge=0, description="Needs `stream`.")
     before_seq: int | None = Field(default=None, ge=0, description="Needs `stream`.")
     order: Literal["asc", "desc"] = "desc"

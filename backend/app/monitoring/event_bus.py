@@ -1,0 +1,65 @@
+"""The event bus as seen from outside: what its workers say, and what the tables say."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from app.repositories.paging import Row
+
+HEARTBEAT: Final = "bus"
+"Of each worker's bus `bus:<host>:<process>` among the heartbeats."
+SILENT_SECONDS: Final = 10.0
+LAG: Final = 1_000
+"Events behind from which on it is said."
+_SUMS: Final = ("published", "handled", "failed", "retried", "lag", "waiting", "dead_letters")
+
+
+def overview(stored: Sequence[Row], told: Sequence[Row], at: datetime) -> Row:
+    """Sums and handlers. `stored` is `handler_deliveries.overview`, `told` the heartbeats."""
+    alive = [one for one in told if one["age_seconds"] < SILENT_SECONDS]
+    running = {
+        name: {**facts, "worker": one["name"].partition(":")[2]}
+        for one in alive
+        for name, facts in one["state"]["handlers"].items()
+    }
+    known = {row["handler"]: row for row in stored}
+    handlers = [_handler(name, known, running) for name in sorted(known.keys() | running.keys())]
+    sums = {name: sum(one.get(name, 0) for one in handlers) for name in _SUMS}
+    status, detail = verdict(handlers, sums, is_alive=bool(alive))
+    return {
+        **sums,
+        "status": status,
+        "detail": detail,
+        "handlers": handlers,
+        "fan_out": next(
+            (one["state"]["fan_out"] for one in alive if "fan_out" in one["state"]), None
+        ),
+        "at": at,
+    }
+
+
+def _handler(name: str, known: dict[str, Row], running: dict[str, Row]) -> dict[str, Any]:
+    row = known.get(name, {"behind": 0, "waiting": 0, "dead_letters": 0, "waiting_since": None})
+    facts = running.get(name)
+    stored = {key: row[key] for key in ("waiting", "dead_letters", "waiting_since")}
+    if facts is None:
+        return {"name": name, "state": "nobody", "lag": row["behind"], **stored}
+    state = "running" if facts["is_current"] else "waiting_for_database"
+    return {**facts, "name": name, "state": state, **stored}
+
+
+def verdict(
+    handlers: Sequence[dict[str, Any]], sums: dict[str, int], *, is_alive: bool
+) -> tuple[str, str]:
+    """How well it is, and why, for a person. Dead letters have an alert of their own."""
+    if not is_alive:
+        return "unhealthy", "No worker runs the event bus; events are kept and caught up with."
+    idle = [one["name"] for one in handlers if one["state"] == "nobody"]
+    if idle:
+        return "degraded", f"No worker runs {', '.join(idle)}."
+    if sums["dead_letters"]:
+        return "degraded", f"{sums['dead_letters']} dead letters wait to be sent again."
+    if sums["lag"] > LAG:
+        return "degraded", f"Handlers are {sums['lag']} events behind."
+    waiting = f"{sums['waiting']} events wait" if sums["waiting"] else "nothing waits"
+    return "healthy", f"{len(handlers)} handlers run; {waiting}."
