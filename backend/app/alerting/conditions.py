@@ -1,6 +1,5 @@
 """Conditions that are looked at again and again: what is unwell, slow, stuck or missing now."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,10 +10,8 @@ import psutil
 from app.alerting.event_rules import RULES as EVENT_RULES
 from app.alerting.rules import Finding, Rule, Source
 from app.alerting.thresholds import Thresholds
-from app.core.clock import to_ns
 from app.domain.deployments import LIVE_DATASET
 from app.domain.events import Severity
-from app.marketdata.calendar import trading_calendar
 from app.repositories import alert_facts, broker_states, errors
 from app.repositories.paging import Db
 
@@ -25,6 +22,10 @@ _FRESH_SECONDS: Final = 30.0
 "A broker's state that is older was written by a process that is gone; the API's probe says that."
 
 
+AskOpen = Callable[[str, datetime], Awaitable[datetime | None]]
+"""When the session of an exchange that is open at an instant began; None between sessions."""
+
+
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What a condition may look at."""
 
@@ -33,6 +34,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: Thresholds
     health: Mapping[str, str] | None
     "The status of each component as the API says it; None: it does not answer."
+    opened: AskOpen
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,22 +134,13 @@ async def _no_bar(look: Look) -> list[Finding]:
     for row in await alert_facts.silence(look.db):
         heard = max(filter(None, (row["last_at"], row["running_since"])))
         if row["dataset"] == LIVE_DATASET:
-            opened = await asyncio.to_thread(_open_since, row["exchange"], look.now)
+            opened = await look.opened(row["exchange"], look.now)
             if opened is None:
                 continue
             heard = max(heard, opened)
         if look.now - heard > silence:
             found.append(_silent(row, look.now - heard))
     return found
-
-
-def _open_since(exchange: str, now: datetime) -> datetime | None:
-    """When the session that is open now began; None between sessions."""
-    ts = to_ns(now)
-    session = trading_calendar(exchange).session_at(ts)
-    if session is None or not session.open <= ts < session.close:
-        return None
-    return now - timedelta(microseconds=(ts - session.open) // 1_000)
 
 
 def _silent(row: Mapping[str, Any], since: timedelta) -> Finding:

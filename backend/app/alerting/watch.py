@@ -9,10 +9,11 @@ from typing import Final
 import asyncpg
 
 from app.alerting.catalogue import CONDITIONS, SETTLING
-from app.alerting.conditions import Condition, Look
+from app.alerting.conditions import AskOpen, Condition, Look
 from app.alerting.rules import Finding, Rule
 from app.alerting.thresholds import Thresholds, loaded
 from app.core.clock import Clock
+from app.core.errors import TradewrightError
 from app.core.logging import get_logger
 from app.domain.events import Severity
 from app.repositories import alerts, config
@@ -35,12 +36,14 @@ class Watch:
         pool: asyncpg.Pool,
         journal: SharedJournal,
         ask_health: AskHealth,
+        ask_open: AskOpen,
         clock: Clock,
         conditions: Sequence[Condition] = CONDITIONS,
     ) -> None:
         self._pool = pool
         self._journal = journal
         self._ask_health = ask_health
+        self._ask_open = ask_open
         self._clock = clock
         self._conditions = conditions
         self._first_seen: dict[str, float] = {}
@@ -63,6 +66,7 @@ class Watch:
             now=self._clock.now(),
             thresholds=thresholds,
             health=await self._ask_health(),
+            opened=self._ask_open,
         )
         for condition in self._conditions:
             if self._is_due(condition):
@@ -81,7 +85,7 @@ class Watch:
         """A look that fails says nothing: what was open stays open."""
         try:
             found = await condition.find(look)
-        except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, OSError, TimeoutError, TradewrightError) as error:
             log.warning("condition_not_seen", rule=condition.rule.name, error=repr(error))
             return
         lasting = self._lasting(condition.rule, found, look.thresholds)

@@ -1,7 +1,9 @@
 """The worker's parts that tell people: conditions, events, and the way to channels."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ from app.alerting.handler import AlertHandler
 from app.alerting.watch import AskHealth, Watch
 from app.core import registry
 from app.core.vault import open_vault
+from app.jobs.hours import hours
 from app.worker.context import WorkerContext
 
 _HEALTH_SECONDS: Final = 10.0
@@ -23,7 +26,19 @@ async def watch(context: WorkerContext) -> None:
     verify = trusting(api.tls_certificate)
     async with httpx.AsyncClient(verify=verify, timeout=_HEALTH_SECONDS, trust_env=False) as client:
         ask = health_of(client, api.url)
-        await Watch(context.pool, context.system, ask, context.clock).run(context.stopping)
+        await Watch(context.pool, context.system, ask, opened, context.clock).run(context.stopping)
+
+
+async def opened(exchange: str, now: datetime) -> datetime | None:
+    """When the session that is open now began; None between sessions."""
+    return await asyncio.to_thread(open_since, exchange, now)
+
+
+def open_since(exchange: str, now: datetime) -> datetime | None:
+    """The same, in this thread: it may take a second, once a year."""
+    years = {now.year - 1, now.year} if (now.month, now.day) == (1, 1) else {now.year}
+    sessions = (one for year in years for one in hours(exchange, year))
+    return next((opens for opens, closes in sessions if opens <= now < closes), None)
 
 
 def trusting(certificate: Path | None) -> ssl.SSLContext:

@@ -12,6 +12,7 @@ from app.alerting.thresholds import PREFIX, Thresholds, checked, loaded
 from app.alerting.watch import Watch
 from app.core.errors import InvalidInput, NotFound
 from app.domain.events import Severity
+from app.worker.alerts import opened
 from tests.alerting.conftest import Desk
 
 
@@ -48,7 +49,7 @@ async def healthy() -> Mapping[str, str] | None:
 
 def watching(desk: Desk, sight: Sight, every: float = 0.0) -> Watch:
     condition = Condition(rule=sight.rule, find=sight.find, every_seconds=every)
-    return Watch(desk.pool, desk.journal, healthy, desk.clock, [condition])
+    return Watch(desk.pool, desk.journal, healthy, opened, desk.clock, [condition])
 
 
 async def rows(desk: Desk) -> list[tuple[str, int, str, str]]:
