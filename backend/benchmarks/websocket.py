@@ -31,7 +31,7 @@ from app.domain.ports import Entry
 from app.domain.users import Caller, Role, Scope
 from app.repositories import users
 from app.repositories.journal import SharedJournal
-from app.services.keys import Keys
+from app.services.keys import Keys, KeyWish
 from app.services.tickets import Tickets
 from benchmarks.listeners import PATIENCE_SECONDS, Stalled, listening, wait_until
 from benchmarks.measure import Result, bare_environment, result, scratch_home
@@ -166,7 +166,8 @@ async def _tickets(pool: asyncpg.Pool, redis_url: str, home: Path) -> list[str]:
     user_id = await users.add(pool, email, "", Role.ADMIN, hash_password("of no use to anybody"))
     assert user_id is not None
     keys = Keys(pool, subkey(master_key(home), "audit"), system)
-    _, key = await keys.create("bench", user_id, Role.ADMIN, "bench", frozenset({Scope.READ}))
+    wish = KeyWish(name="bench", scopes=frozenset({Scope.READ}))
+    _, key = await keys.create("bench", user_id, Role.ADMIN, wish)
     async with Redis.from_url(redis_url) as redis:
         issuer = Tickets(redis, system)
         found = []

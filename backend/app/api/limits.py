@@ -25,7 +25,7 @@ CLASSES: Final[Mapping[str, str]] = {
     "refresh": "30/minute",
     "failed_sign_in": "10/hour",
     "refused": "60/minute",
-    "sockets": "120/minute",
+    "sockets": "30/second; 600/minute",
 }
 """By address where nobody is known yet, else by user. `controls` (halt, cancel) and `emergency`
 (the stop of everything) share nothing, and a second later they are open again."""

@@ -109,5 +109,5 @@ class Sockets:
             renewed = await self._access.renewed(caller)
             if renewed is None:
                 opened.end(SIGNED_OUT, "Signed out.")
-            elif (renewed.scopes, renewed.accounts) != (caller.scopes, caller.accounts):
+            elif not caller.may_as(renewed):
                 opened.end(CHANGED, "What you may see has changed; connect again.")

@@ -14,7 +14,13 @@ from app.api.gate import address_of, cookie_of
 from app.api.parts import Parts
 from app.api.topics import JournalTopic, PriceTopic
 from app.api.wire import ClientDisconnected, finisher, frame_writer
-from app.core.errors import Forbidden, InvalidInput, TradewrightError, Unauthenticated
+from app.core.errors import (
+    Forbidden,
+    InvalidInput,
+    TooManyRequests,
+    TradewrightError,
+    Unauthenticated,
+)
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.domain.users import Caller, Scope
@@ -44,6 +50,11 @@ async def live(websocket: WebSocket) -> None:
     parts: Parts = websocket.app.state.parts
     if not parts.gate.may_open_socket(websocket):
         await websocket.close(FORBIDDEN, "Other origins may not connect.")
+        return
+    try:
+        await parts.gate.limits.admit("sockets", address_of(websocket))
+    except TooManyRequests as error:
+        await websocket.close(TOO_MANY, error.message)
         return
     await Client(websocket, parts).serve()
 
@@ -91,7 +102,7 @@ class Client:
         cookie = cookie_of(self._socket)
         caller = None
         if ticket:
-            caller = await self._parts.tickets.redeem(ticket)
+            caller = await self._redeemed(ticket)
         elif cookie and self._socket.headers.get("origin") is not None:
             caller = await self._parts.access.by_session(cookie)
         if caller is not None:
@@ -176,11 +187,20 @@ class Client:
 
     async def _who(self, token: str) -> Caller:
         if token.startswith(PREFIX):
-            caller = await self._parts.tickets.redeem(token)
+            caller = await self._redeemed(token)
             if caller is None:
-                raise Unauthenticated("The ticket is unknown, used or older than 30 s.")
+                raise Unauthenticated(
+                    "The ticket is unknown, used, older than 30 s, or its sign-in was ended."
+                )
             return caller
         return await self._parts.access.by_bearer(token, address_of(self._socket))
+
+    async def _redeemed(self, ticket: str) -> Caller | None:
+        """Whom a ticket stands for; None when it is over, or they may do something else by now."""
+        caller = await self._parts.tickets.redeem(ticket)
+        if caller is None or not caller.may_as(await self._parts.access.renewed(caller)):
+            return None
+        return caller
 
     def _enter(self, caller: Caller, body: Mapping[str, Any] | None = None) -> None:
         if Scope.READ not in caller.scopes:

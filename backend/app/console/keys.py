@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, TypeVar
 
 import asyncpg
@@ -31,19 +32,32 @@ def create(
         str, typer.Option(help="Comma-separated: read, trade, data, admin.")
     ] = "read",
     days: Annotated[int | None, typer.Option(help="Days until it ends; default never.")] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="An address or network it may come from; repeat for more. Default any."),
+    ] = None,
+    notional_cap: Annotated[
+        str | None, typer.Option(help="Largest value of one order, in money. Default none.")
+    ] = None,
     email: Owner = None,
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown this once, and good at once."""
-    wanted = parsed(scopes)
+    wanted, cap = parsed(scopes), _money(notional_cap)
 
     async def work(pool: asyncpg.Pool) -> tuple[dict[str, Any], str]:
-        from app.services.keys import Keys
+        from app.services.keys import Keys, KeyWish
 
         owner = await _owner(pool, email)
+        wish = KeyWish(
+            name=name,
+            scopes=wanted,
+            expires_at=now() + timedelta(days=days) if days is not None else None,
+            addresses=tuple(address or ()),
+            notional_cap=cap,
+        )
         keys = Keys(pool, _audit_key(), system)
-        until = now() + timedelta(days=days) if days else None
-        return await keys.create("console", owner["id"], Role(owner["role"]), name, wanted, until)
+        return await keys.create("console", owner["id"], Role(owner["role"]), wish)
 
     row, key = run(work)
     show({"key": key, **row}, key, as_json=as_json)
@@ -59,7 +73,10 @@ def list_keys(as_json: Json = False) -> None:
         return (await api_keys.listing(pool, None)(1000, None)).items
 
     rows = run(work)
-    columns = ("id", "name", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    columns = (
+        *("id", "name", "scopes", "addresses", "notional_cap"),
+        *("created_at", "expires_at", "last_used_at", "revoked_at"),
+    )
     show({"keys": rows}, table(rows, columns), as_json=as_json)
 
 
@@ -102,6 +119,20 @@ def parsed(scopes: str) -> frozenset[Scope]:
             remedy=f"Choose among {', '.join(Scope)}.",
         )
     return frozenset(map(Scope, names))
+
+
+def _money(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise InvalidInput(
+            f"{text!r} is no amount.", field="notional-cap", remedy="Write a number, as 25000."
+        )
+    return amount
 
 
 async def _owner(pool: asyncpg.Pool, email: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from app.console.keys import run
 from app.console.output import Json, show, table
 from app.core.clock import system
 from app.core.config import settings
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, NotFound
 from app.domain.users import Role
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def list_users(as_json: Json = False) -> None:
         return (await users.listing(pool)(1000, None)).items
 
     rows = run(work)
-    columns = ("id", "email", "name", "role", "is_active", "account_ids", "last_sign_in_at")
+    columns = (
+        *("id", "email", "name", "role", "is_active", "has_second_factor"),
+        *("account_ids", "last_sign_in_at"),
+    )
     show({"users": rows}, table(rows, columns), as_json=as_json)
 
 
@@ -73,12 +76,79 @@ def reset_password(
     show(row, f"{row['email']} may sign in with the new password.", as_json=as_json)
 
 
+@app.command()
+def change(
+    email: Annotated[str, typer.Argument(help="Address the person signs in with.")],
+    role: Annotated[Role | None, typer.Option(help="viewer, trader or admin.")] = None,
+    name: Annotated[str | None, typer.Option(help="How the person is called.")] = None,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Inactive: every session, token and key ends."),
+    ] = None,
+    accounts: Annotated[
+        list[int] | None,
+        typer.Option("--account", help="The accounts to see, from now on; repeat for more."),
+    ] = None,
+    no_accounts: Annotated[bool, typer.Option("--no-accounts", help="No account at all.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Change what a person may do, or shut them out. The last admin stays one."""
+    wanted = [] if no_accounts else accounts
+
+    async def work(pool: asyncpg.Pool) -> dict[str, Any]:
+        user_id = await _id(pool, email)
+        return await _users(pool).change("console", user_id, role, active, name, wanted)
+
+    row = run(work)
+    state = "is active" if row["is_active"] else "is shut out"
+    show(row, f"{row['email']} is {row['role']} and {state}.", as_json=as_json)
+
+
+@app.command("second-factor-off")
+def second_factor_off(
+    email: Annotated[str, typer.Argument(help="Address the person signs in with.")],
+    as_json: Json = False,
+) -> None:
+    """Let a person sign in with the password alone: phone and recovery codes are lost.
+
+    Their sessions and tokens end.
+    """
+
+    async def work(pool: asyncpg.Pool) -> dict[str, Any]:
+        from app.core.vault import open_vault
+        from app.repositories import users
+        from app.services.second_factor import SecondFactor
+
+        user_id = await _id(pool, email)
+        vault = open_vault(settings.home, settings.app)
+        factor = SecondFactor(pool, vault, _audit_key(), system)
+        await factor.remove("console", user_id)
+        return await users.get(pool, user_id)
+
+    row = run(work)
+    show(row, f"{row['email']} signs in with the password alone.", as_json=as_json)
+
+
+async def _id(pool: asyncpg.Pool, email: str) -> int:
+    """Whose address it is. Raises NotFound."""
+    from app.repositories import users
+
+    known = await users.credentials(pool, email)
+    if known is None:
+        raise NotFound(f"Nobody signs in as {email}.", remedy="See tradewright users list.")
+    return int(known["id"])
+
+
 def _users(pool: asyncpg.Pool) -> "Users":
-    from app.core.security import master_key, subkey
     from app.services.users import Users
 
-    audit_key = subkey(master_key(settings.home, settings.app.secret_key), "audit")
-    return Users(pool, audit_key, system)
+    return Users(pool, _audit_key(), system)
+
+
+def _audit_key() -> bytes:
+    from app.core.security import master_key, subkey
+
+    return subkey(master_key(settings.home, settings.app.secret_key), "audit")
 
 
 def _password() -> str:

@@ -75,5 +75,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         """Until when what needs a fresh check is open; None where it never was."""
         return None if self.verified_at is None else self.verified_at + FRESH
 
+    def may_as(self, other: "Caller | None") -> bool:
+        """Whether `other`, the same caller asked for anew, may do just as much."""
+        return other is not None and (other.scopes, other.accounts) == (self.scopes, self.accounts)
+
     def may_see(self, account_id: int) -> bool:
         return self.accounts is None or account_id in self.accounts

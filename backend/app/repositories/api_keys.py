@@ -1,13 +1,15 @@
 """API keys: `tw_<key_id>_<secret>`, of which only a hash of the secret is stored."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister
 
 _LISTING: Final = Listing(
     select="""k.key_id AS id, k.name, k.scopes, k.created_at, k.expires_at, k.last_used_at,
-       k.revoked_at""",
+       k.revoked_at, k.notional_cap,
+       ARRAY(SELECT text(a) FROM unnest(k.addresses) a) AS addresses""",
     source="api_keys k",
     keys=(("k.created_at", "timestamptz"), ("k.key_id", "text")),
 )
@@ -45,16 +47,20 @@ async def add(
     user_id: int,
     key_id: str,
     hashed: bytes,
+    *,
     name: str,
     scopes: list[str],
     expires_at: datetime | None,
+    addresses: list[str],
+    notional_cap: Decimal | None,
 ) -> Row:
     """The stored key, as it is listed."""
     row = await db.fetchrow(
         f"""
         WITH k AS (
-          INSERT INTO api_keys (user_id, key_id, secret_hash, name, scopes, expires_at)
-          VALUES ($1, $2, $3, $4, $5, $6) RETURNING *)
+          INSERT INTO api_keys
+            (user_id, key_id, secret_hash, name, scopes, expires_at, addresses, notional_cap)
+          VALUES ($1, $2, $3, $4, $5, $6, $7::text[]::cidr[], $8) RETURNING *)
         SELECT {_LISTING.select} FROM k
         """,
         user_id,
@@ -63,6 +69,8 @@ async def add(
         name,
         scopes,
         expires_at,
+        addresses,
+        notional_cap,
     )
     return dict(row or {})
 

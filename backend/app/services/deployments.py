@@ -11,6 +11,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound
 from app.domain.commands import CommandKind, Desk, Once
 from app.domain.deployments import DeploymentState
 from app.domain.market import Timeframe
+from app.domain.notional_caps import refuse_unbounded
 from app.domain.users import Caller
 from app.repositories import (
     account_reports,
@@ -57,6 +58,7 @@ class Deployments:
 
     async def create(self, caller: Caller, wish: Wish, *, start: bool, once: Once) -> Made:
         """Check, store and start. Raises InvalidInput or NotFound with the nearest name."""
+        refuse_unbounded(caller)
         if once.command_id is not None:
             row = await self._desk.ask(0, CommandKind.DEPLOYMENT_START, {}, caller.actor, once)
             return Made(row["payload"]["deployment_id"], row)
@@ -90,6 +92,7 @@ class Deployments:
 
     async def start(self, caller: Caller, deployment_id: int) -> Row:
         """The command's row. Raises Conflict for one that has ended, or runs."""
+        refuse_unbounded(caller)
         found = await self._live(caller, deployment_id)
         if found["state"] == DeploymentState.RUNNING:
             raise Conflict(f"Deployment {deployment_id} is running already.")

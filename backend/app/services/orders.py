@@ -9,11 +9,13 @@ import asyncpg
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.domain.commands import CommandKind, Desk, Once
 from app.domain.instruments import Instrument
+from app.domain.notional_caps import check_order, refuse_unbounded
 from app.domain.orders import AT_ONCE, OPEN, PRICES, STOPS, OrderType, TimeInForce
 from app.domain.users import Caller
-from app.repositories import account_reports, instruments, orders, stocks
+from app.repositories import account_reports, instruments, orders, quotes, stocks
 from app.repositories.paging import Row
 
+_PRICES_OF_VALUE: Final = ("limit_price", "stop_price")
 _ON_TICKS: Final = (*PRICES, "stop_loss", "stop_trail", "take_profit")
 
 
@@ -34,6 +36,7 @@ class OrderDesk:
         check_grid(instrument, wish)
         check_pair(instrument, wish)
         check_life(wish)
+        await self._check_cap(caller, account, instrument, wish)
         payload = {**given(wish), "symbol": instrument.symbol}
         return await self._desk.ask(account, CommandKind.ORDER_PLACE, payload, caller.actor, once)
 
@@ -41,6 +44,7 @@ class OrderDesk:
         self, caller: Caller, account_id: int | None, wish: Mapping[str, Any], once: Once
     ) -> Row:
         """The command's row for a person's target exposure."""
+        refuse_unbounded(caller)
         account = await self._account(caller, account_id)
         instrument = await self._instrument(wish["symbol"])
         check_grid(instrument, wish)
@@ -60,11 +64,27 @@ class OrderDesk:
                 remedy="Send quantity, limit_price, stop_price or trail.",
             )
         check_prices(OrderType(order["type"]), change, needed=False)
-        check_grid(await self._instrument(order["symbol"]), change)
+        instrument = await self._instrument(order["symbol"])
+        check_grid(instrument, change)
+        wish = {name: order[name] for name in ("quantity", *PRICES)} | given(change)
+        await self._check_cap(caller, order["account_id"], instrument, wish)
         payload = {**given(change), "client_order_id": client_order_id}
         return await self._desk.ask(
             order["account_id"], CommandKind.ORDER_REPLACE, payload, caller.actor
         )
+
+    async def _check_cap(
+        self, caller: Caller, account_id: int, instrument: Instrument, wish: Mapping[str, Any]
+    ) -> None:
+        """A key with a cap: the order at the highest of its prices and the newest known one."""
+        if caller.notional_cap is None:
+            return
+        dataset = (await account_reports.get(self._pool, account_id))["dataset"]
+        known = await quotes.last_prices(self._pool, dataset, [instrument.symbol])
+        prices = [Decimal(str(one.last)) for one in known]
+        for part in (wish, wish.get("oco") or {}):
+            prices += [Decimal(part[name]) for name in _PRICES_OF_VALUE if part.get(name)]
+        check_order(caller, instrument, Decimal(wish["quantity"]), prices)
 
     async def _open(self, caller: Caller, client_order_id: str, what: str) -> Row:
         order = await orders.get(self._pool, client_order_id, caller.visible)

@@ -25,7 +25,7 @@ from app.core.one_time_codes import (
 from app.core.security import hash_token
 from app.core.vault import Vault
 from app.domain.users import Caller
-from app.repositories import audit, second_factors
+from app.repositories import audit, refresh_tokens, second_factors, sessions
 from app.repositories.audit import Act
 from app.repositories.paging import Db, Row
 
@@ -97,13 +97,20 @@ class SecondFactor:
     async def turn_off(self, caller: Caller) -> None:
         """Sign in with the password alone from now on. Raises NotFound when it was so."""
         _refuse_keys(caller)
-        await self.remove(caller.actor, caller.user_id)
+        await self.remove(caller.actor, caller.user_id, ends_sessions=False)
 
-    async def remove(self, actor: str, user_id: int) -> None:
-        """The same for somebody who lost phone and codes. Raises NotFound when there was none."""
+    async def remove(self, actor: str, user_id: int, *, ends_sessions: bool = True) -> None:
+        """The same for somebody who lost phone and codes. Raises NotFound when there was none.
+
+        Whoever holds the phone may hold the browser too, so sessions and tokens end.
+        """
+        now = self._clock.now()
         async with self._pool.acquire() as db, db.transaction():
             if not await second_factors.remove(db, user_id):
                 raise NotFound("Two-factor sign-in is not on.", remedy="POST /api/auth/totp")
+            if ends_sessions:
+                await sessions.revoke_all(db, user_id, now)
+                await refresh_tokens.revoke_all(db, user_id, now)
             await self._note(db, actor, user_id, "second_factor_off")
 
     async def prove(self, user_id: int, code: str | None) -> None:

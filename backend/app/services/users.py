@@ -7,7 +7,7 @@ from app.core.clock import Clock
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.security import hash_password
 from app.domain.passwords import weakness
-from app.domain.users import Caller, Role
+from app.domain.users import Role
 from app.repositories import api_keys, audit, refresh_tokens, sessions, users
 from app.repositories.audit import Act
 from app.repositories.paging import Db, Row
@@ -77,7 +77,7 @@ class Users:
 
     async def change(
         self,
-        caller: Caller,
+        actor: str,
         user_id: int,
         role: Role | None,
         active: bool | None,
@@ -103,7 +103,7 @@ class Users:
                 await refresh_tokens.revoke_all(db, user_id, now)
                 await api_keys.revoke_all(db, user_id, now)
             found = await users.get(db, user_id)
-            await self._note(db, caller.actor, "changed", user_id, _public(before), _public(found))
+            await self._note(db, actor, "changed", user_id, _public(before), _public(found))
         if self._cache is not None:  # else a running API hears of it from the database
             await self._cache.close(await sessions.live_hashes(self._pool, user_id, now))
         return found

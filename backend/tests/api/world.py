@@ -23,6 +23,7 @@ from app.domain.users import Role, Scope
 from app.main import create_app
 from app.repositories import leases, trading_state, users
 from app.repositories.stock_data import StockData
+from app.services.keys import KeyWish
 from tests.factories import make_batch
 from tests.servers import TestServers, redis_database
 
@@ -40,11 +41,10 @@ def client_of(app: FastAPI, key: str | None = None) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url=ADDRESS, headers=headers)
 
 
-async def key_of(parts: Parts, user_id: int, role: str, *scopes: str) -> str:
-    """A key of a person."""
-    _, key = await parts.keys.create(
-        "test", user_id, Role(role), "test", frozenset(map(Scope, scopes))
-    )
+async def key_of(parts: Parts, user_id: int, role: str, *scopes: str, **more: Any) -> str:
+    """A key of a person; `more` are fields of KeyWish."""
+    wish = KeyWish(name="test", scopes=frozenset(map(Scope, scopes)), **more)
+    _, key = await parts.keys.create("test", user_id, Role(role), wish)
     return key
 
 

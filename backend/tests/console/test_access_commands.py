@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import orjson
+import psycopg2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -138,3 +139,49 @@ def test_a_password_is_not_replaced_for_a_stranger_or_by_a_weak_one(
 ) -> None:
     run(users.app, "add", "ada@example.com", typed=f"{PASSWORD}\n")
     assert isinstance(run(users.app, "password", email, typed=f"{typed}\n").exception, error)
+
+
+def test_a_key_is_bound_to_addresses_and_to_a_size() -> None:
+    bounds = ("--scopes", "trade", "--address", "10.0.0.7", "--address", "192.168.0.0/16")
+    key = made(*bounds, "--notional-cap", "25000")
+    assert key["addresses"] == ["10.0.0.7/32", "192.168.0.0/16"]
+    assert str(key["notional_cap"]).startswith("25000")
+    assert "192.168.0.0/16" in run(keys.app, "list").output
+
+
+@pytest.mark.parametrize(
+    "bound", [("--address", "home"), ("--notional-cap", "much"), ("--notional-cap", "-1")]
+)
+def test_what_is_no_bound_is_refused(bound: tuple[str, str]) -> None:
+    done = run(keys.app, "create", "--name", "n", *bound)
+    assert isinstance(done.exception, InvalidInput)
+
+
+def test_people_are_changed_and_shut_out() -> None:
+    for email in ("ada@example.com", "eve@example.com"):
+        run(users.app, "add", email, "--role", "admin", typed=f"{PASSWORD}\n")
+    done = run(users.app, "change", "eve@example.com", "--role", "viewer", "--inactive")
+    assert "eve@example.com is viewer and is shut out" in done.output
+    back = run(users.app, "change", "eve@example.com", "--active", "--name", "Eve", "--json")
+    row = orjson.loads(back.output)
+    assert (row["is_active"], row["name"], row["role"]) == (True, "Eve", "viewer")
+    last = run(users.app, "change", "ada@example.com", "--role", "viewer")
+    assert isinstance(last.exception, Conflict)
+    nobody = run(users.app, "change", "bob@example.com", "--inactive")
+    assert isinstance(nobody.exception, NotFound)
+
+
+def test_a_lost_second_factor_is_taken_off_by_whoever_owns_the_machine(database_url: str) -> None:
+    run(users.app, "add", "ada@example.com", "--role", "admin", typed=f"{PASSWORD}\n")
+    none = run(users.app, "second-factor-off", "ada@example.com")
+    assert isinstance(none.exception, NotFound)
+    with psycopg2.connect(database_url) as db, db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE users SET totp_secret = 'x', totp_key_id = 'k', totp_confirmed_at = now()"
+        )
+    db.close()
+    assert orjson.loads(run(users.app, "list", "--json").output)["users"][0]["has_second_factor"]
+    done = run(users.app, "second-factor-off", "ada@example.com")
+    assert "with the password alone" in done.output
+    row = orjson.loads(run(users.app, "list", "--json").output)["users"][0]
+    assert row["has_second_factor"] is False

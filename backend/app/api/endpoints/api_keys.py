@@ -9,6 +9,7 @@ from app.api.idempotency import Once
 from app.api.schemas.api_keys import ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut
 from app.api.schemas.base import Page, PageQuery
 from app.repositories import api_keys
+from app.services.keys import KeyWish
 
 router = APIRouter(prefix="/api/api-keys", tags=["api-keys"], dependencies=[READ])
 
@@ -26,15 +27,14 @@ async def create_api_key(
     body: ApiKeyIn, caller: CurrentCaller, keys: Keys, once: Once
 ) -> ApiKeyCreatedOut:
     """Make a key; this answer alone carries it. Needs a person after a fresh check, no key."""
-    row, key = await keys.create(
-        caller.actor,
-        caller.user_id,
-        caller.role,
-        body.name,
-        frozenset(body.scopes),
-        body.expires_at,
-        once.claim,
+    wish = KeyWish(
+        name=body.name,
+        scopes=frozenset(body.scopes),
+        expires_at=body.expires_at,
+        addresses=tuple(body.addresses),
+        notional_cap=body.notional_cap,
     )
+    row, key = await keys.create(caller.actor, caller.user_id, caller.role, wish, once.claim)
     found = ApiKeyCreatedOut.model_validate({**row, "key": key})
     # The answer that is kept for repeats must not hold the secret.
     await once.answer(201, {**found.model_dump(mode="json"), "key": ""})

@@ -44,5 +44,7 @@ async def change_user(
 ) -> UserOut:
     """Change role, name or accounts, or deactivate; the last admin stays one."""
     return UserOut.model_validate(
-        await users.change(caller, user_id, body.role, body.is_active, body.name, body.account_ids)
+        await users.change(
+            caller.actor, user_id, body.role, body.is_active, body.name, body.account_ids
+        )
     )
