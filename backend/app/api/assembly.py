@@ -44,6 +44,7 @@ from app.services.access import Access
 from app.services.accounts import Accounts
 from app.services.alert_rules import AlertRules
 from app.services.alerts import Alerts
+from app.services.audit import Chains
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
@@ -162,6 +163,7 @@ def make(
         accounts=Accounts(pool, clock),
         alert_rules=AlertRules(pool, journal, audit_key, clock),
         alerts=Alerts(pool, journal, audit_key, clock),
+        chains=Chains(pool, master, settings.home, clock),
         config=Config(pool, desk, journal, audit_key, clock),
         dead_letters=DeadLetters(pool, journal, audit_key, clock),
         credentials=Credentials(pool, vault, audit_key, clock),

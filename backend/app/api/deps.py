@@ -14,6 +14,7 @@ from app.monitoring.metrics import Metrics as MetricsPart
 from app.services.accounts import Accounts as AccountsPart
 from app.services.alert_rules import AlertRules as AlertRulesPart
 from app.services.alerts import Alerts as AlertsPart
+from app.services.audit import Chains as ChainsPart
 from app.services.auth import Auth as AuthPart
 from app.services.auth import Visit
 from app.services.config import Config as ConfigPart
@@ -101,6 +102,7 @@ Accounts = Annotated[AccountsPart, part("accounts")]
 AlertRules = Annotated[AlertRulesPart, part("alert_rules")]
 Alerts = Annotated[AlertsPart, part("alerts")]
 Auth = Annotated[AuthPart, part("auth")]
+Chains = Annotated[ChainsPart, part("chains")]
 Config = Annotated[ConfigPart, part("config")]
 DeadLetters = Annotated[DeadLettersPart, part("dead_letters")]
 Credentials = Annotated[CredentialsPart, part("credentials")]

@@ -27,6 +27,7 @@ from app.services.access import Access
 from app.services.accounts import Accounts
 from app.services.alert_rules import AlertRules
 from app.services.alerts import Alerts
+from app.services.audit import Chains
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
@@ -90,6 +91,7 @@ class Parts:
     accounts: Accounts
     alert_rules: AlertRules
     alerts: Alerts
+    chains: Chains
     config: Config
     dead_letters: DeadLetters
     credentials: Credentials

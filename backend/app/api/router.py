@@ -7,6 +7,7 @@ from app.api.endpoints import (
     alert_rules,
     alerts,
     api_keys,
+    audit,
     auth,
     availability,
     commands,
@@ -76,6 +77,7 @@ ROUTERS = (
     sessions.router,
     api_keys.router,
     credentials.router,
+    audit.router,
 )
 
 

@@ -7,11 +7,36 @@ from typing import Any, Final
 import msgspec
 
 from app.core.errors import ChainBroken
-from app.repositories.paging import Db
+from app.repositories.paging import Db, Fetch, Listing, Where, lister
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _HEAD: Final = "SELECT seq, hash FROM journal_streams WHERE stream = 'audit' FOR UPDATE"
-_PAGE: Final = 1000
+_PAGE: Final = 2_000
+_END: Final = """
+SELECT seq, hash, EXISTS (SELECT FROM audit_trail a WHERE a.seq > s.seq) AS beyond
+FROM journal_streams s WHERE stream = 'audit'
+"""
+_READ: Final = """
+SELECT seq, payload::text AS payload, hash FROM audit_trail WHERE seq > $1 AND seq <= $2
+ORDER BY seq
+"""
+_ODD_COLUMNS: Final = """
+SELECT seq FROM audit_trail WHERE seq > $1 AND seq <= $2 AND (
+  (payload ->> 'at')::timestamptz, payload ->> 'actor', (payload ->> 'user_id')::bigint,
+  payload ->> 'action', payload ->> 'resource', payload ->> 'resource_id',
+  (payload ->> 'address')::inet, payload ->> 'correlation_id', (payload ->> 'seq')::bigint
+) IS DISTINCT FROM (at, actor, user_id, action, resource, resource_id, address, correlation_id, seq)
+ORDER BY seq LIMIT 1
+"""
+"Payloads are hashed; the columns are copies of them, to search by."
+_LISTING: Final = Listing(
+    select="""a.seq, a.at, a.actor, a.user_id, a.action, a.resource, a.resource_id,
+       host(a.address) AS address, a.correlation_id, a.payload -> 'before' AS before,
+       a.payload -> 'after' AS after, a.payload ->> 'reason' AS reason""",
+    source="audit_trail a",
+    keys=(("a.seq", "bigint"),),
+    documents=("before", "after"),
+)
 _GENESIS: Final = bytes(32)
 "The hash that a head starts with."
 
@@ -66,21 +91,57 @@ async def verify(db: Db, key: bytes) -> int:
 
     Raises ChainBroken whose context names the first bad seq: edited, deleted, reordered, truncated.
     """
-    head = await db.fetchrow("SELECT seq, hash FROM journal_streams WHERE stream = 'audit'")
-    seq, last = 0, _GENESIS
-    while rows := await db.fetch(
-        "SELECT seq, payload::text AS payload, hash FROM audit_trail WHERE seq > $1"
-        " ORDER BY seq LIMIT $2",
-        seq,
-        _PAGE,
-    ):
+    return (await follow(db, key))[0]
+
+
+async def follow(db: Db, key: bytes, seq: int = 0, last: bytes = _GENESIS) -> tuple[int, bytes]:
+    """Recompute the chain from behind row `seq`, whose hash is `last`; returns the head's.
+
+    Also the columns that people search by must say what was hashed. Raises ChainBroken.
+    """
+    first, head = seq, await db.fetchrow(_END)
+    if head is None or head["seq"] < seq:
+        raise _broken(1 if head is None else head["seq"] + 1)
+    while seq < head["seq"]:
+        rows = await db.fetch(_READ, seq, min(seq + _PAGE, head["seq"]))
         for row in rows:
             if row["seq"] != seq + 1 or _link(key, last, row["payload"]) != bytes(row["hash"]):
                 raise _broken(seq + 1)
             seq, last = row["seq"], bytes(row["hash"])
-    if head is None or (head["seq"], bytes(head["hash"])) != (seq, last):
+        if not rows:
+            raise _broken(seq + 1)
+    end = await db.fetchrow(_END)
+    if last != bytes(head["hash"]) or end is None or end["beyond"]:
         raise _broken(seq + 1)
-    return seq
+    if (odd := await db.fetchval(_ODD_COLUMNS, first, seq)) is not None:
+        raise _broken(odd)
+    return seq, last
+
+
+async def hash_at(db: Db, seq: int) -> bytes | None:
+    """The stored hash of a row; None when it is not there."""
+    found = await db.fetchval("SELECT hash FROM audit_trail WHERE seq = $1", seq)
+    return None if found is None else bytes(found)
+
+
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What the list is narrowed to; None or empty means any."""
+
+    actor: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    correlation_id: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def listing(db: Db, wanted: AuditFilter) -> Fetch:
+    """Acts, newest first."""
+    where = Where().period("a.at", wanted.start, wanted.end)
+    for column in ("actor", "action", "resource", "resource_id", "correlation_id"):
+        where.add(f"a.{column} = {{}}", getattr(wanted, column))
+    return lister(db, _LISTING, where)
 
 
 def _link(key: bytes, previous: bytes, payload: str) -> bytes:
@@ -91,5 +152,6 @@ def _broken(seq: int) -> ChainBroken:
     return ChainBroken(
         f"The audit trail's row {seq} is missing or does not match its hash.",
         remedy="It was edited, truncated or restored under another key: compare with a backup.",
+        stream="audit",
         seq=seq,
     )

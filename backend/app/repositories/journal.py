@@ -12,6 +12,7 @@ import asyncpg
 from app.core import clock
 from app.core.errors import Fenced, JournalError, NotFound
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.domain.events import Event
 from app.domain.ports import Entry
 from app.repositories import chain
@@ -319,16 +320,57 @@ async def verify(pool: asyncpg.Pool, stream: str, key: bytes) -> int:
 
     Raises ChainBroken with the first bad seq: edited, deleted, reordered or truncated.
     """
+    return (await follow(pool, stream, key))[0]
+
+
+async def follow(
+    pool: asyncpg.Pool, stream: str, key: bytes, seq: int = 0, last: bytes = GENESIS
+) -> tuple[int, bytes]:
+    """Recompute the chain from behind event `seq`, whose hash is `last`, to the head.
+
+    Returns the head's (seq, hash). Raises ChainBroken with the first bad seq.
+    """
     head = await _end(pool, stream)
-    seq, last = 0, GENESIS
-    while seq < head["seq"]:
-        page = await read(pool, stream, seq, limit=min(_PAGE, head["seq"] - seq))
-        if not page:
-            raise chain.broken(stream, seq + 1, "is missing")
+    if head["seq"] < seq:
+        raise chain.broken(stream, head["seq"] + 1, "is missing: the stream was cut off")
+    async for page in _pages(pool, stream, seq, head["seq"]):
         seq, last = chain.check(key, page, seq, last)
+    if seq < head["seq"]:
+        raise chain.broken(stream, seq + 1, "is missing")
     if last != bytes(head["hash"]) or (await _end(pool, stream))["beyond"]:
         raise chain.broken(stream, seq + 1, "is missing, or the head was changed")
-    return seq
+    return seq, last
+
+
+async def _pages(
+    pool: asyncpg.Pool, stream: str, after: int, until: int
+) -> AsyncIterator[list[Record]]:
+    """What is stored from `after` to `until`; the database reads on while a page is checked."""
+    coming: asyncio.Task[list[Record]] | None = None
+    try:
+        while after < until:
+            page = await (coming or read(pool, stream, after, limit=min(_PAGE, until - after)))
+            if not page:
+                return
+            after = page[-1].seq
+            rest = until - after
+            coming = (
+                asyncio.create_task(read(pool, stream, after, limit=min(_PAGE, rest)))
+                if rest > 0
+                else None
+            )
+            await asyncio.sleep(0)  # sends the question before the checking begins
+            yield page
+    finally:
+        await end([coming])
+
+
+async def hash_at(pool: asyncpg.Pool, stream: str, seq: int) -> bytes | None:
+    """The stored hash of an event; None when it is not there."""
+    found = await pool.fetchval(
+        "SELECT hash FROM trading_events WHERE stream = $1 AND seq = $2", stream, seq
+    )
+    return None if found is None else bytes(found)
 
 
 async def _end(pool: asyncpg.Pool, stream: str) -> asyncpg.Record:
