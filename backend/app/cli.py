@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "explain": Entry("explain", "Say why there was, or was not, a trade."),
     "replay-day": Entry("replay_day", "Decide a day of an account again, and compare."),
     "risk": Entry("risk", "Limits by scope: show, set, rollback, what-if."),
+    "jobs": Entry("jobs", "Jobs and schedules: list, history, run, pause, resume."),
     "audit": Entry("audit", "What people did, and the hash chains: verify, anchor, list."),
     "secrets": Entry("secrets", "Keys of vendors, sealed: set, list, rotate, delete."),
     "keys": Entry("keys", "API keys: create, list, revoke."),

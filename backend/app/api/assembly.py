@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 from app.api.file_imports import importer
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
-from app.api.housekeeping import Housekeeping
 from app.api.last_signals import LastSignals
 from app.api.limits import RateLimits
 from app.api.parts import Parts, Remembering
@@ -32,6 +31,7 @@ from app.events.listener import Listener
 from app.events.notices import ChangeNotices
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
+from app.jobs.desk import JobDesk
 from app.marketdata.calendar import trading_calendar
 from app.monitoring.figures import SharedFigures
 from app.monitoring.health import HealthChecker
@@ -155,7 +155,6 @@ def make(
         gate=Gate(access, limits, frozenset(settings.api.cors_origins), clock),
         first_run=FirstRun(auth, settings.home, settings.api.url, says=not supervised),
         sockets=Sockets(access),
-        housekeeping=Housekeeping(pool, clock),
         access=access,
         auth=auth,
         tickets=Tickets(redis, clock),
@@ -172,6 +171,7 @@ def make(
         figures=SharedFigures(pool, clock),
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
         imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
+        jobs=JobDesk(pool, audit_key, clock),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
         notifications=Notifications(
@@ -210,7 +210,6 @@ def _running(parts: Parts) -> tuple[Running, ...]:
         parts.last_signals,
         parts.sockets,
         parts.first_run,
-        parts.housekeeping,
         parts.imports,
     )
 

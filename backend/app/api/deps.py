@@ -9,6 +9,7 @@ from app.api.parts import Parts
 from app.api.tables import Table
 from app.core.logging import current_correlation_id
 from app.domain.users import Caller, Scope
+from app.jobs.desk import JobDesk
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics as MetricsPart
 from app.services.accounts import Accounts as AccountsPart
@@ -18,8 +19,8 @@ from app.services.audit import Chains as ChainsPart
 from app.services.auth import Auth as AuthPart
 from app.services.auth import Visit
 from app.services.config import Config as ConfigPart
-from app.services.dead_letters import DeadLetters as DeadLettersPart
 from app.services.credentials import Credentials as CredentialsPart
+from app.services.dead_letters import DeadLetters as DeadLettersPart
 from app.services.deployments import Deployments as DeploymentsPart
 from app.services.explanations import Explanations as ExplanationsPart
 from app.services.keys import Keys as KeysPart
@@ -109,6 +110,7 @@ Credentials = Annotated[CredentialsPart, part("credentials")]
 Deployments = Annotated[DeploymentsPart, part("deployments")]
 Explanations = Annotated[ExplanationsPart, part("explanations")]
 Health = Annotated[HealthChecker, part("health")]
+Jobs = Annotated[JobDesk, part("jobs")]
 Keys = Annotated[KeysPart, part("keys")]
 Market = Annotated[MarketPart, part("market")]
 Metrics = Annotated[MetricsPart, part("metrics")]

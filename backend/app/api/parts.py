@@ -8,7 +8,6 @@ from redis.asyncio import Redis
 
 from app.api.first_run import FirstRun
 from app.api.gate import Gate
-from app.api.housekeeping import Housekeeping
 from app.api.last_signals import LastSignals
 from app.api.refresh import Refresh
 from app.api.sockets import Sockets
@@ -18,6 +17,7 @@ from app.events.hub import Hub
 from app.events.listener import Listener
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
+from app.jobs.desk import JobDesk
 from app.marketdata.cache import MarketCache
 from app.monitoring.figures import SharedFigures
 from app.monitoring.health import HealthChecker
@@ -31,8 +31,8 @@ from app.services.audit import Chains
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
-from app.services.dead_letters import DeadLetters
 from app.services.credentials import Credentials
+from app.services.dead_letters import DeadLetters
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
@@ -83,7 +83,6 @@ class Parts:
     gate: Gate
     first_run: FirstRun
     sockets: Sockets
-    housekeeping: Housekeeping
     access: Access
     auth: Auth
     tickets: Tickets
@@ -100,6 +99,7 @@ class Parts:
     figures: SharedFigures
     health: HealthChecker
     imports: ImportJobs
+    jobs: JobDesk
     keys: Keys
     market: Market
     notifications: Notifications

@@ -247,14 +247,3 @@ async def test_a_person_who_was_shut_out_cannot_go_on(
         assert (await bob.get("/api/auth/me")).status_code == 401
         again = await bob.post("/api/auth/sign-in", json=SIGN_IN | {"email": "bob@example.com"})
         assert again.status_code == 401
-
-
-async def test_what_is_over_for_a_month_is_forgotten(
-    browser: httpx.AsyncClient, parts: Parts
-) -> None:
-    await parts.pool.execute("UPDATE sessions SET expires_at = now() - interval '29 days'")
-    await parts.housekeeping.tidy()
-    assert await parts.pool.fetchval("SELECT count(*) FROM sessions") == 1
-    await parts.pool.execute("UPDATE sessions SET expires_at = now() - interval '31 days'")
-    await parts.housekeeping.tidy()
-    assert await parts.pool.fetchval("SELECT count(*) FROM sessions") == 0

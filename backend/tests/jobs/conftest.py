@@ -7,10 +7,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.core import clock
 from app.core.config import get_settings
 from app.db.session import create_pool
 from app.jobs import registry, runner
-from app.jobs.registry import Job, Run
+from app.jobs.registry import Job, JobContext, Run
 from app.repositories.journal import SharedJournal
 from app.worker import jobs as worker_jobs
 from app.worker.context import WorkerContext
@@ -66,3 +67,19 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Declare:
         return registry.get(name)
 
     return declare_job
+
+
+@pytest.fixture
+def job_context(context: WorkerContext) -> JobContext:
+    """What a run is given, without a queue."""
+    return JobContext(
+        run_id=1,
+        scheduled_for=clock.now(),
+        attempt=1,
+        settings=context.settings,
+        url=context.url,
+        pool=context.pool,
+        journal=context.system,
+        clock=context.clock,
+        worker=context.name,
+    )
