@@ -94,9 +94,14 @@ export const tradingEngine = (raw: Raw) =>
     severity: oneOf(raw, 'severity', ['info', 'warning', 'error', 'critical']),
     category: oneOf(raw, 'category', ['system', 'trading', 'performance', 'security']),
     alert: integer(raw, 'alert'),
-    /** Of the configuration: who changed what instead of what it is, and the setting that is open. */
-    view: oneOf(raw, 'view', ['history']),
+    /** Of the configuration: who changed what; of the alerts: what raises them. */
+    view: oneOf(raw, 'view', ['history', 'rules']),
+    /** The setting that is open. */
     key: text(raw, 'key'),
+    /** The metric whose history is open. */
+    metric: text(raw, 'metric'),
+    /** The group of errors that is open. */
+    error: text(raw, 'error'),
     /** Of the event history: how far back. */
     since: oneOf(raw, 'since', SPANS),
     type: text(raw, 'type'),

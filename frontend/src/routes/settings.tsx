@@ -7,6 +7,7 @@ import type { SettingsTab } from '@/app/search'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
 import { CredentialsPanel } from '@/features/credentials/CredentialsPanel'
+import { ChannelsPanel } from '@/features/notifications/ChannelsPanel'
 import { SecondFactorPanel } from '@/features/second-factor/SecondFactorPanel'
 import { AccountPanel } from '@/features/settings/AccountPanel'
 import { ApiKeysPanel } from '@/features/settings/ApiKeysPanel'
@@ -82,6 +83,16 @@ function useSections(): Section[] {
       content: (
         <Panel title="Keys of vendors">
           <CredentialsPanel />
+        </Panel>
+      ),
+    },
+    {
+      tab: 'notifications',
+      title: 'Notifications',
+      isForAdmins: true,
+      content: (
+        <Panel title="Where alerts are sent to">
+          <ChannelsPanel />
         </Panel>
       ),
     },

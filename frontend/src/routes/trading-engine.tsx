@@ -1,10 +1,12 @@
 /** The engine: status, alerts, configuration, event history, and the controls of last resort. */
-import { Tabs } from '@mantine/core'
+import { Button, Tabs } from '@mantine/core'
 import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
+import { AlertRules } from '@/features/trading-engine/AlertRules'
 import { AlertsTable } from '@/features/trading-engine/AlertsTable'
 import { ConfigPanel } from '@/features/trading-engine/ConfigPanel'
+import { ErrorsTable } from '@/features/trading-engine/ErrorsTable'
 import { EventDrawer } from '@/features/trading-engine/EventDrawer'
 import { EventHistory } from '@/features/trading-engine/EventHistory'
 import { TradingEngineStatus } from '@/features/trading-engine/TradingEngineStatus'
@@ -15,7 +17,7 @@ import styles from './trading-engine.module.css'
 const page = getRouteApi('/frame/trading-engine')
 
 function TradingEnginePage() {
-  const { tab = 'status', event, alert, view, key, ...search } = page.useSearch()
+  const { tab = 'status', event, alert, view, key, metric, error, ...search } = page.useSearch()
   const change = useUrlState()
   const start = useSince(search.since)
   return (
@@ -26,33 +28,50 @@ function TradingEnginePage() {
     >
       <Tabs
         value={tab}
-        onChange={(next) => change({ tab: next ?? undefined })}
+        onChange={(next) => change({ tab: next ?? undefined, view: undefined })}
         keepMounted={false}
-        classNames={{ root: styles.root, panel: styles.panel }}
+        classNames={{ root: styles.root, panel: styles.panel, list: styles.list }}
       >
         <Tabs.List mb="sm">
           <Tabs.Tab value="status">Status</Tabs.Tab>
           <Tabs.Tab value="alerts">Alerts</Tabs.Tab>
           <Tabs.Tab value="config">Configuration</Tabs.Tab>
           <Tabs.Tab value="events">Event history</Tabs.Tab>
+          <Tabs.Tab value="errors">Errors</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="status">
-          <TradingEngineStatus />
+          <TradingEngineStatus metric={metric} onMetric={(name) => change({ metric: name })} />
         </Tabs.Panel>
         <Tabs.Panel value="alerts">
-          <Panel flush className="fill">
-            <AlertsTable
-              filter={{
-                state: search.state ? [search.state] : undefined,
-                severity: search.severity ? [search.severity] : undefined,
-                category: search.category,
-              }}
-              values={asText(search)}
-              onFilter={change}
-              openId={alert}
-              onOpen={(id) => change({ alert: id })}
-            />
-          </Panel>
+          {view === 'rules' ? (
+            <Panel
+              flush
+              className="fill"
+              title="What raises an alert"
+              actions={
+                <Button variant="subtle" onClick={() => change({ view: undefined })}>
+                  Back to the alerts
+                </Button>
+              }
+            >
+              <AlertRules />
+            </Panel>
+          ) : (
+            <Panel flush className="fill">
+              <AlertsTable
+                filter={{
+                  state: search.state ? [search.state] : undefined,
+                  severity: search.severity ? [search.severity] : undefined,
+                  category: search.category,
+                }}
+                values={asText(search)}
+                onFilter={change}
+                onRules={() => change({ view: 'rules' })}
+                openId={alert}
+                onOpen={(id) => change({ alert: id })}
+              />
+            </Panel>
+          )}
         </Tabs.Panel>
         <Tabs.Panel value="config">
           <Panel flush className="fill">
@@ -82,6 +101,11 @@ function TradingEnginePage() {
             onOpen={(key) => change({ event: key })}
             onShowChain={(correlation) => change({ event: undefined, since: undefined, correlation })}
           />
+        </Tabs.Panel>
+        <Tabs.Panel value="errors">
+          <Panel flush className="fill">
+            <ErrorsTable openId={error} onOpen={(fingerprint) => change({ error: fingerprint })} />
+          </Panel>
         </Tabs.Panel>
       </Tabs>
     </Page>

@@ -11,6 +11,7 @@ import { Empty, Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { notifyError } from '@/components/notify'
 import type { ApiKey } from '@/lib/api/types'
+import { formatMoney } from '@/lib/format'
 import { getNow, watchNow } from '@/lib/now'
 import { NewApiKey } from './NewApiKey'
 import { apiKeys, revokeApiKey } from './api'
@@ -59,6 +60,8 @@ function KeyRow({ item, onChange }: { item: ApiKey; onChange: () => void }) {
           ) : (
             'never used'
           )}
+          {(item.addresses ?? []).length > 0 && ` · only from ${(item.addresses ?? []).join(', ')}`}
+          {item.notional_cap && ` · orders up to ${formatMoney(item.notional_cap)}`}
           {state !== 'revoked' && item.expires_at && (
             <>
               {' '}

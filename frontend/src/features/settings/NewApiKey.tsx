@@ -1,5 +1,16 @@
 /** The dialog that makes an API key: a name, what it may do, for how long; the key is shown once. */
-import { Button, Checkbox, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core'
+import {
+  Button,
+  Checkbox,
+  Group,
+  Modal,
+  NumberInput,
+  Select,
+  Stack,
+  TagsInput,
+  Text,
+  TextInput,
+} from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { type SubmitEvent, useState } from 'react'
 import { Secret } from '@/components/Secret'
@@ -36,10 +47,18 @@ function KeyForm({
   const [name, setName] = useState('')
   const [scopes, setScopes] = useState<string[]>(['read'])
   const [lifetime, setLifetime] = useState<string>('90')
+  const [addresses, setAddresses] = useState<string[]>([])
+  const [cap, setCap] = useState<string | number>('')
   const fields = fieldErrorsOf(create.error)
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
-    create.mutate({ name, scopes: scopes as Scope[], expires_at: endOf(lifetime, Date.now()) })
+    create.mutate({
+      name,
+      scopes: scopes as Scope[],
+      expires_at: endOf(lifetime, Date.now()),
+      addresses,
+      notional_cap: cap === '' ? null : String(cap),
+    })
   }
   return (
     <Modal opened onClose={onClose} title="New API key">
@@ -68,6 +87,26 @@ function KeyForm({
             onChange={(next) => setLifetime(next ?? lifetime)}
             error={fields.expires_at}
           />
+          <TagsInput
+            label="It may come from"
+            description="Addresses or networks, Enter after each; none: from anywhere."
+            placeholder={addresses.length === 0 ? '10.0.0.0/8' : undefined}
+            size="sm"
+            value={addresses}
+            onChange={setAddresses}
+            error={fields.addresses}
+          />
+          {scopes.includes('trade') && (
+            <NumberInput
+              label="Largest value of one order"
+              description="Empty: no limit of its own. With one it may send orders only, and deploys nothing."
+              min={0}
+              thousandSeparator=" "
+              value={cap}
+              onChange={setCap}
+              error={fields.notional_cap}
+            />
+          )}
           {create.error && Object.keys(fields).length === 0 && (
             <Text size="sm" c="var(--tw-error)" role="alert">
               {sentenceOf(create.error)}

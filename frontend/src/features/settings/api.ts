@@ -16,7 +16,9 @@ export const revokeOtherSessions = () => api.DELETE('/api/sessions')
 export const apiKeys = () =>
   queryOptions({ queryKey: ['api-keys'], queryFn: () => api.GET('/api/api-keys').then(unwrap) })
 
-export const createApiKey = (body: { name: string; scopes: Scope[]; expires_at: string | null }) =>
+export type ApiKeyWish = components['schemas']['ApiKeyIn']
+
+export const createApiKey = (body: ApiKeyWish) =>
   api
     .POST('/api/api-keys', { params: { header: { 'Idempotency-Key': newIdempotencyKey() } }, body })
     .then(unwrap)

@@ -9,6 +9,7 @@ import { useRows } from '@/lib/api/pages'
 import type { Alert, AlertFilter } from '@/lib/api/types'
 import { formatName } from '@/lib/format'
 import { AlertForm } from './AlertActions'
+import { Deliveries } from './Deliveries'
 import styles from './EventDrawer.module.css'
 import { tradingEngine } from './api'
 
@@ -47,6 +48,7 @@ function Detail({ alert }: { alert: Alert }) {
           ['State', <AlertState key="state" state={alert.state} />],
           ['Category', formatName(alert.category)],
           ['Times', String(alert.occurrences)],
+          alert.escalations > 0 && ['Announced again', String(alert.escalations)],
           ['Raised', <Instant key="raised" at={alert.raised_at} />],
           ['Last seen', <TimeAgo key="seen" at={alert.last_seen_at} />],
           alert.acknowledged_at
@@ -68,6 +70,7 @@ function Detail({ alert }: { alert: Alert }) {
         ]}
       />
       <AlertForm key={alert.state} alert={alert} />
+      <Deliveries alertId={alert.id} />
       {context && (
         <>
           <h4 className={styles.section}>Context</h4>

@@ -1,4 +1,5 @@
 /** Alerts with what can be done about them; a row opens all that is known of it. */
+import { Button } from '@mantine/core'
 import { IconBellCheck } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { AlertState, SeverityBadge } from '@/components/Badge'
@@ -77,11 +78,12 @@ interface AlertsTableProps {
   filter: AlertFilter
   values: FilterValues
   onFilter: (change: FilterValues) => void
+  onRules: () => void
   openId: number | undefined
   onOpen: (id: number | undefined) => void
 }
 
-export function AlertsTable({ filter, values, onFilter, openId, onOpen }: AlertsTableProps) {
+export function AlertsTable({ filter, values, onFilter, onRules, openId, onOpen }: AlertsTableProps) {
   const data = useRows(useInfiniteQuery(tradingEngine.alerts(filter)))
   const isFiltered = FILTERS.some(({ key }) => values[key] !== undefined)
   return (
@@ -94,7 +96,14 @@ export function AlertsTable({ filter, values, onFilter, openId, onOpen }: Alerts
         rowId={(row) => String(row.id)}
         openId={openId === undefined ? undefined : String(openId)}
         onOpen={(row) => onOpen(row.id)}
-        filters={<FilterChips filters={FILTERS} values={values} onChange={onFilter} />}
+        filters={
+          <>
+            <FilterChips filters={FILTERS} values={values} onChange={onFilter} />
+            <Button size="compact-xs" variant="subtle" onClick={onRules}>
+              What raises an alert
+            </Button>
+          </>
+        }
         empty={
           <Empty
             title={isFiltered ? 'No such alerts' : 'No alerts'}

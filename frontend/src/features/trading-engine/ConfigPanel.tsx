@@ -61,14 +61,14 @@ const columns: Column<ConfigEntry>[] = [
 const NONE: ConfigEntry[] = []
 
 interface ConfigPanelProps {
-  view: 'history' | undefined
+  view: string | undefined
   openKey: string | undefined
   onChange: (change: { view?: string | undefined; key?: string | undefined }) => void
 }
 
 export function ConfigPanel({ view, openKey, onChange }: ConfigPanelProps) {
   const { data, isPending, error, refetch } = useQuery(tradingEngine.config())
-  const entry = view === undefined ? data?.items.find(({ key }) => key === openKey) : undefined
+  const entry = view !== 'history' ? data?.items.find(({ key }) => key === openKey) : undefined
   const close = () => onChange({ key: undefined })
   const choice = (
     <SegmentedControl
@@ -78,7 +78,7 @@ export function ConfigPanel({ view, openKey, onChange }: ConfigPanelProps) {
         { value: 'now', label: 'Now' },
         { value: 'history', label: 'Changes' },
       ]}
-      value={view ?? 'now'}
+      value={view === 'history' ? view : 'now'}
       onChange={(next) => onChange({ view: next === 'history' ? next : undefined, key: undefined })}
     />
   )

@@ -5,14 +5,25 @@ import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { health } from '@/lib/api/health'
 import type { Health, HealthStatus, Metric, TradingStateNow } from '@/lib/api/types'
-import { formatBytes, formatDuration, formatFigure, formatName, formatPercent } from '@/lib/format'
+import { formatDuration, formatName } from '@/lib/format'
+import { useMay } from '@/lib/permission'
+import { AvailabilityPanel } from './AvailabilityPanel'
 import { BrokerPanel } from './BrokerPanel'
 import { Controls } from './Controls'
+import { MetricDrawer } from './MetricDrawer'
 import { isConfirmed } from './confirmation'
+import { formatMetric } from './format-metric'
 import styles from './TradingEngineStatus.module.css'
 import { tradingEngine } from './api'
 
-export function TradingEngineStatus() {
+interface TradingEngineStatusProps {
+  /** Whose history is open. */
+  metric: string | undefined
+  onMetric: (name: string | undefined) => void
+}
+
+export function TradingEngineStatus({ metric, onMetric }: TradingEngineStatusProps) {
+  const mayControl = useMay('trade')
   const now = useQuery(health())
   const state = useQuery(tradingEngine.state())
   const metrics = useQuery(tradingEngine.metrics())
@@ -23,13 +34,20 @@ export function TradingEngineStatus() {
       <Overview health={now.data} />
       <Panel title="Trading state and controls" className={styles.controls}>
         <TradingStates trading={state.data} />
-        <Controls trading={state.data} />
+        {mayControl && <Controls trading={state.data} />}
       </Panel>
       <BrokerPanel />
+      <AvailabilityPanel className={styles.metrics} />
       <Panel title="Metrics" className={styles.metrics}>
         {metrics.error && <Failed error={metrics.error} onRetry={() => void metrics.refetch()} />}
-        {metrics.data && <Metrics metrics={metrics.data.items} />}
+        {!metrics.data && !metrics.error && <Loading rows={3} height={28} />}
+        {metrics.data && <Metrics metrics={metrics.data.items} onOpen={onMetric} />}
       </Panel>
+      <MetricDrawer
+        name={metric}
+        title={metrics.data?.items.find(({ name }) => name === metric)?.title}
+        onClose={() => onMetric(undefined)}
+      />
     </div>
   )
 }
@@ -65,6 +83,7 @@ function Overview({ health: now }: { health: Health }) {
             <span>{formatName(name)}</span>
             <span className={styles.detail}>{part.detail ?? formatName(part.status)}</span>
             <span className={styles.latency}>
+              {part.score < 100 && <b>{part.score} </b>}
               {part.latency_ms === null || part.latency_ms === undefined
                 ? ''
                 : formatDuration(part.latency_ms / 1000)}
@@ -104,32 +123,12 @@ function TradingStates({ trading }: { trading: TradingStateNow }) {
   )
 }
 
-/** A metric in its own unit. */
-export function formatMetric({ value, unit }: Pick<Metric, 'value' | 'unit'>): string {
-  switch (unit) {
-    case 'percent':
-    case '%':
-      return formatPercent(value / 100, { decimals: 1 })
-    case 'fraction':
-    case 'ratio':
-      return formatPercent(value, { decimals: 1 })
-    case 'seconds':
-    case 's':
-      return formatDuration(value)
-    case 'milliseconds':
-    case 'ms':
-      return formatDuration(value / 1000)
-    case 'bytes':
-      return formatBytes(value)
-    case 'megabytes':
-    case 'MB':
-      return formatBytes(value * 1024 * 1024)
-    default:
-      return formatFigure(value, { decimals: Number.isInteger(value) ? 0 : 2 })
-  }
+interface MetricsProps {
+  metrics: readonly Metric[]
+  onOpen: (name: string) => void
 }
 
-function Metrics({ metrics }: { metrics: readonly Metric[] }) {
+function Metrics({ metrics, onOpen }: MetricsProps) {
   const groups = new Map<string, Metric[]>()
   for (const metric of metrics) groups.set(metric.group, [...(groups.get(metric.group) ?? []), metric])
   return (
@@ -137,14 +136,21 @@ function Metrics({ metrics }: { metrics: readonly Metric[] }) {
       {[...groups].map(([group, members]) => (
         <section key={group}>
           <h3 className={styles.group}>{formatName(group)}</h3>
-          <dl className={styles.cards}>
+          <ul className={styles.cards}>
             {members.map((metric) => (
-              <div key={metric.name} className={styles.card} title={metric.name}>
-                <dt>{metric.title}</dt>
-                <dd>{formatMetric(metric)}</dd>
-              </div>
+              <li key={metric.name}>
+                <button
+                  type="button"
+                  className={styles.card}
+                  title={`${metric.name}: show it over time`}
+                  onClick={() => onOpen(metric.name)}
+                >
+                  <span className={styles.cardTitle}>{metric.title}</span>
+                  <span className={styles.cardValue}>{formatMetric(metric)}</span>
+                </button>
+              </li>
             ))}
-          </dl>
+          </ul>
         </section>
       ))}
     </div>

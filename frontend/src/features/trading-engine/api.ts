@@ -3,6 +3,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from '@/lib/api/client'
 import { PAGE_SIZE, pagesOf } from '@/lib/api/pages'
 import type { AlertFilter, EventFilter } from '@/lib/api/types'
+import { type Span, startOf } from '@/lib/since'
 
 const REFRESH_MS = 5_000
 
@@ -37,6 +38,38 @@ export const tradingEngine = {
       queryKey: ['config'],
       queryFn: () => api.GET('/api/trading-engine/config').then(unwrap),
     }),
+  deliveries: (alertId: number) =>
+    queryOptions({
+      queryKey: ['alerts', 'deliveries', alertId],
+      queryFn: () =>
+        api
+          .GET('/api/alerts/{alert_id}/deliveries', { params: { path: { alert_id: alertId } } })
+          .then(unwrap),
+      refetchInterval: REFRESH_MS,
+    }),
+  alertRules: () =>
+    queryOptions({ queryKey: ['alert-rules'], queryFn: () => api.GET('/api/alert-rules').then(unwrap) }),
+  availability: () =>
+    queryOptions({
+      queryKey: ['availability'],
+      queryFn: () => api.GET('/api/availability').then(unwrap),
+      refetchInterval: 60_000,
+    }),
+  metricHistory: (name: string, span: Span) =>
+    queryOptions({
+      queryKey: [...tradingEngine.all, 'metric-history', name, span],
+      queryFn: () =>
+        api
+          .GET('/api/metrics/history', { params: { query: { name, start: startOf(span, Date.now()) } } })
+          .then(unwrap),
+      refetchInterval: 30_000,
+    }),
+  errors: () => ({
+    ...pagesOf(['errors'], (cursor) =>
+      api.GET('/api/errors', { params: { query: { limit: PAGE_SIZE, cursor } } }).then(unwrap),
+    ),
+    refetchInterval: 15_000,
+  }),
   configHistory: (key: string | undefined, limit = PAGE_SIZE) =>
     pagesOf(['config', 'history', key, limit], (cursor) =>
       api.GET('/api/config/history', { params: { query: { key, limit, cursor } } }).then(unwrap),
@@ -86,4 +119,9 @@ export const rollbackConfig = ({ id, reason }: { id: number; reason: string | nu
       params: { path: { change_id: id } },
       body: { reason },
     })
+    .then(unwrap)
+
+export const setThreshold = ({ key, value, reason }: { key: string; value: number; reason: string | null }) =>
+  api
+    .PUT('/api/alert-rules/thresholds/{key}', { params: { path: { key } }, body: { value, reason } })
     .then(unwrap)

@@ -1482,6 +1482,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/events/{stream}/{seq}/causation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Causation
+         * @description What led to the event, and everything that followed from it.
+         */
+        get: operations["getCausation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/event-bus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Event Bus
+         * @description Published, handled, failed, retried, lag, times by type and lane, dead letters.
+         */
+        get: operations["getEventBus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dead Letters
+         * @description Newest first.
+         */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redrive Dead Letters
+         * @description Let them be tried again, as if for the first time. Audited.
+         */
+        post: operations["redriveDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/config": {
         parameters: {
             query?: never;
@@ -2118,6 +2198,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description Every job with its schedule, its next time and its last run.
+         */
+        get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job
+         * @description One job.
+         */
+        get: operations["getJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Job Runs
+         * @description The history of a job, the newest due time first.
+         */
+        get: operations["listJobRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run Job
+         * @description Queue a run now; a worker begins it, and its row says what became of it.
+         */
+        post: operations["runJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Job
+         * @description Let nothing be due until it is resumed; asked for, it still runs.
+         */
+        post: operations["pauseJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Job
+         * @description Let it be due again; what was missed meanwhile runs as the job's policy says.
+         */
+        post: operations["resumeJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -2293,6 +2493,48 @@ export interface paths {
          * @description Forget a stored key; one in the environment stays.
          */
         delete: operations["deleteCredential"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit
+         * @description Acts, newest first.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify Audit
+         * @description Recompute every chain from behind its newest anchor (noted each hour by a job).
+         *
+         *     The whole past is checked every night, and by `tradewright audit verify`.
+         */
+        get: operations["verifyAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2776,6 +3018,99 @@ export interface components {
             notional_cap?: string | null;
         };
         /**
+         * AuditEntryOut
+         * @description One act.
+         */
+        AuditEntryOut: {
+            /**
+             * Seq
+             * @example 42
+             */
+            seq: number;
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+            /**
+             * Actor
+             * @example ada@example.com
+             */
+            actor: string;
+            /**
+             * User Id
+             * @example 1
+             */
+            user_id?: number | null;
+            /**
+             * Action
+             * @example changed
+             */
+            action: string;
+            /**
+             * Resource
+             * @example config
+             */
+            resource: string;
+            /**
+             * Resource Id
+             * @example max_position_size
+             */
+            resource_id?: string | null;
+            /**
+             * Address
+             * @example 127.0.0.1
+             */
+            address?: string | null;
+            /** Correlation Id */
+            correlation_id?: string | null;
+            /**
+             * Before
+             * @description Never a secret.
+             */
+            before?: unknown;
+            /**
+             * After
+             * @description Never a secret.
+             */
+            after?: unknown;
+            /** Reason */
+            reason?: string | null;
+        };
+        /**
+         * AuditVerdictOut
+         * @description Whether every chain holds.
+         */
+        AuditVerdictOut: {
+            /**
+             * Ok
+             * @example true
+             */
+            ok: boolean;
+            /**
+             * Streams
+             * @example 4
+             */
+            streams: number;
+            /**
+             * Rows
+             * @description Rows looked at.
+             * @example 1200
+             */
+            rows: number;
+            first_bad: components["schemas"]["BadRowOut"] | null;
+            /** Bad */
+            bad: components["schemas"]["BadRowOut"][];
+            /**
+             * Anchors
+             * @description Streams whose head is noted outside the database.
+             */
+            anchors: number;
+            /** Anchored At */
+            anchored_at: string | null;
+        };
+        /**
          * AuthStateOut
          * @description What a visitor's first page has to show.
          */
@@ -2870,6 +3205,27 @@ export interface components {
              * @example 2026-11-20T14:30:00Z
              */
             end: string;
+        };
+        /**
+         * BadRowOut
+         * @description Where a chain breaks first.
+         */
+        BadRowOut: {
+            /**
+             * Stream
+             * @example account:1
+             */
+            stream: string;
+            /**
+             * Seq
+             * @example 120
+             */
+            seq: number;
+            /**
+             * Detail
+             * @example Stream account:1: event 120 does not match its hash.
+             */
+            detail: string;
         };
         /**
          * BarOut
@@ -3004,6 +3360,28 @@ export interface components {
          * @enum {string}
          */
         Category: "system" | "trading" | "performance" | "security";
+        /**
+         * CausationOut
+         * @description An event between what led to it and what it led to.
+         */
+        CausationOut: {
+            event: components["schemas"]["EventOut"];
+            /**
+             * Ancestors
+             * @description From the first cause on.
+             */
+            ancestors: components["schemas"]["EventOut"][];
+            /**
+             * Descendants
+             * @description In the order of the stream.
+             */
+            descendants: components["schemas"]["EventOut"][];
+            /**
+             * Is Complete
+             * @description False where more followed than is shown.
+             */
+            is_complete: boolean;
+        };
         /**
          * CommandOut
          * @description A request to the engine of one account, and its outcome.
@@ -3412,6 +3790,64 @@ export interface components {
             key_id: string | null;
             /** Updated At */
             updated_at: string | null;
+        };
+        /**
+         * DeadLetterOut
+         * @description An event that a handler gave up on.
+         */
+        DeadLetterOut: {
+            /**
+             * Handler
+             * @example alerts
+             */
+            handler: string;
+            /**
+             * Stream
+             * @example account:1
+             */
+            stream: string;
+            /**
+             * Seq
+             * @example 120
+             */
+            seq: number;
+            /**
+             * Type
+             * @example order_unknown
+             */
+            type: string;
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "normal" | "high" | "critical";
+            /**
+             * Occurred At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            occurred_at: string;
+            /**
+             * Died At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            died_at: string;
+            /**
+             * Attempts
+             * @example 6
+             */
+            attempts: number;
+            /**
+             * Error
+             * @description Of the last attempt.
+             * @example ValueError: no such order
+             */
+            error: string | null;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
         };
         /**
          * DeciderOut
@@ -3975,6 +4411,67 @@ export interface components {
             last_at: string;
         };
         /**
+         * EventBusOut
+         * @description Sums, and every handler.
+         */
+        EventBusOut: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "unhealthy";
+            /**
+             * Detail
+             * @example 3 handlers run; nothing waits.
+             */
+            detail: string;
+            /**
+             * Published
+             * @example 240
+             */
+            published: number;
+            /**
+             * Handled
+             * @example 238
+             */
+            handled: number;
+            /**
+             * Failed
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Retried
+             * @example 2
+             */
+            retried: number;
+            /**
+             * Lag
+             * @example 0
+             */
+            lag: number;
+            /**
+             * Waiting
+             * @example 2
+             */
+            waiting: number;
+            /**
+             * Dead Letters
+             * @example 0
+             */
+            dead_letters: number;
+            /** Handlers */
+            handlers: components["schemas"]["HandlerOut"][];
+            /** @description null: no worker copies events to Redis. */
+            fan_out?: components["schemas"]["FanOutOut"] | null;
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            at: string;
+        };
+        /**
          * EventOut
          * @description One fact: gapless in its stream.
          */
@@ -4193,6 +4690,28 @@ export interface components {
             answer: string[];
         };
         /**
+         * FanOutOut
+         * @description Events copied to Redis streams for other processes; PostgreSQL has them all.
+         */
+        FanOutOut: {
+            /**
+             * Is Connected
+             * @example true
+             */
+            is_connected: boolean;
+            /**
+             * Published
+             * @example 120
+             */
+            published: number;
+            /**
+             * Lag
+             * @description Committed events that are not in Redis yet.
+             * @example 0
+             */
+            lag: number;
+        };
+        /**
          * FeedOut
          * @description One provider in the chain of one live account; place 0 is the best.
          */
@@ -4398,6 +4917,121 @@ export interface components {
             flatten: boolean;
         };
         /**
+         * HandlerOut
+         * @description One handler. Counts and times are those of the process that runs it, since it began.
+         */
+        HandlerOut: {
+            /**
+             * Name
+             * @example alerts
+             */
+            name: string;
+            /**
+             * State
+             * @description nobody: no worker runs it now; what happens meanwhile is caught up with.
+             * @enum {string}
+             */
+            state: "running" | "waiting_for_database" | "nobody";
+            /**
+             * Worker
+             * @example trader-1:4711
+             */
+            worker?: string | null;
+            /**
+             * Lag
+             * @description Committed events that it was not handed yet.
+             * @example 0
+             */
+            lag: number;
+            /**
+             * Waiting
+             * @description Events that wait to be handled or retried.
+             * @example 2
+             */
+            waiting: number;
+            /** Waiting Since */
+            waiting_since?: string | null;
+            /**
+             * Keys Held
+             * @description Keys that wait for a retry.
+             * @default 0
+             * @example 1
+             */
+            keys_held: number;
+            /**
+             * Dead Letters
+             * @example 0
+             */
+            dead_letters: number;
+            /**
+             * Published
+             * @description Events handed to it.
+             * @default 0
+             * @example 120
+             */
+            published: number;
+            /**
+             * Handled
+             * @default 0
+             * @example 118
+             */
+            handled: number;
+            /**
+             * Failed
+             * @description Attempts that failed.
+             * @default 0
+             * @example 3
+             */
+            failed: number;
+            /**
+             * Timed Out
+             * @default 0
+             * @example 0
+             */
+            timed_out: number;
+            /**
+             * Retried
+             * @default 0
+             * @example 2
+             */
+            retried: number;
+            /**
+             * Dead
+             * @default 0
+             * @example 0
+             */
+            dead: number;
+            /**
+             * Abandoned
+             * @description Attempts that could not be ended.
+             * @default 0
+             * @example 0
+             */
+            abandoned: number;
+            /** @description An attempt that came through. */
+            handling?: components["schemas"]["TimesOut"] | null;
+            /** @description From the event's commit to the handler's. */
+            delay?: components["schemas"]["TimesOut"] | null;
+            /** @description One turn of reading new events and storing them as waiting. */
+            queueing?: components["schemas"]["TimesOut"] | null;
+            /**
+             * By Type
+             * @description Handling, by type of event.
+             * @default {}
+             */
+            by_type: {
+                [key: string]: components["schemas"]["TimesOut"];
+            };
+            /**
+             * By Lane
+             * @description Handling, by priority.
+             * @default {}
+             */
+            by_lane: {
+                [key: string]: components["schemas"]["TimesOut"];
+            };
+        };
+        /**
          * HealthOut
          * @description The whole, weighted by what matters for trading.
          */
@@ -4410,7 +5044,7 @@ export interface components {
             score: number;
             /**
              * Components
-             * @description database, redis, cache, event_bus, market_data, guardian, brokers, disk.
+             * @description database, brokers, market_data, event_bus, worker, guardian, disk, redis, cache, backups, clock, vendors.
              */
             components: {
                 [key: string]: components["schemas"]["ComponentOut"];
@@ -4664,6 +5298,166 @@ export interface components {
          * @enum {string}
          */
         InstrumentKind: "stock" | "etf" | "option" | "fx";
+        /**
+         * JobListOut
+         * @description All jobs, by name.
+         */
+        JobListOut: {
+            /** Items */
+            items: components["schemas"]["JobOut"][];
+        };
+        /**
+         * JobOut
+         * @description A job that this version has.
+         */
+        JobOut: {
+            /**
+             * Name
+             * @example retention
+             */
+            name: string;
+            /**
+             * Title
+             * @example Forget what is older than the settings keep it
+             */
+            title: string;
+            /**
+             * Schedule
+             * @description When it is due, in words; null: only when somebody asks.
+             * @example 10 min before the close of XNYS
+             */
+            schedule?: string | null;
+            /**
+             * Missed
+             * @description What becomes of due times that no worker saw.
+             * @enum {string}
+             */
+            missed: "run_once" | "skip" | "run_all";
+            /**
+             * Attempts
+             * @description Tries of one run.
+             * @example 3
+             */
+            attempts: number;
+            /**
+             * Next At
+             * @description null while paused.
+             */
+            next_at?: string | null;
+            /**
+             * Is Paused
+             * @default false
+             */
+            is_paused: boolean;
+            /** Paused At */
+            paused_at?: string | null;
+            /** Paused By */
+            paused_by?: string | null;
+            /**
+             * Succeeded At
+             * @description End of the newest run that succeeded.
+             */
+            succeeded_at?: string | null;
+            last_run?: components["schemas"]["JobRunOut"] | null;
+        };
+        /**
+         * JobRunIn
+         * @description What the run is given.
+         */
+        JobRunIn: {
+            /**
+             * Payload
+             * @example {}
+             */
+            payload?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * JobRunOut
+         * @description One run: when it was due or asked for, and what became of it.
+         */
+        JobRunOut: {
+            /**
+             * Id
+             * @example 17
+             */
+            id: number;
+            /**
+             * Job
+             * @example retention
+             */
+            job: string;
+            /**
+             * Scheduled For
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            scheduled_for: string;
+            /**
+             * Trigger
+             * @enum {string}
+             */
+            trigger: "schedule" | "person";
+            status: components["schemas"]["JobRunStatus"];
+            /**
+             * Requested By
+             * @example ann@example.com
+             */
+            requested_by?: string | null;
+            /** Payload */
+            payload?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Attempt
+             * @description Times that it was begun.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * Missed
+             * @description Due times before it that no worker saw, and that do not run.
+             * @default 0
+             */
+            missed: number;
+            /**
+             * Worker
+             * @example trader:4711
+             */
+            worker?: string | null;
+            /** Started At */
+            started_at?: string | null;
+            /** Finished At */
+            finished_at?: string | null;
+            /**
+             * Seconds
+             * @description From start to end, or until now.
+             */
+            seconds?: number | null;
+            /**
+             * Result
+             * @example {
+             *       "rows": 1200
+             *     }
+             */
+            result?: {
+                [key: string]: unknown;
+            };
+            /** Error */
+            error?: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @example 2026-11-20T14:30:00Z
+             */
+            created_at: string;
+        };
+        /**
+         * JobRunStatus
+         * @enum {string}
+         */
+        JobRunStatus: "queued" | "running" | "succeeded" | "failed" | "skipped";
         /**
          * Leg
          * @description Why an order exists. Protective legs never count as "on its way".
@@ -5674,10 +6468,32 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[AuditEntryOut] */
+        Page_AuditEntryOut_: {
+            /** Items */
+            items: components["schemas"]["AuditEntryOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
         /** Page[ConfigHistoryOut] */
         Page_ConfigHistoryOut_: {
             /** Items */
             items: components["schemas"]["ConfigHistoryOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[DeadLetterOut] */
+        Page_DeadLetterOut_: {
+            /** Items */
+            items: components["schemas"]["DeadLetterOut"][];
             /**
              * Next Cursor
              * @description Send it back as `cursor` for the next page; null when there is none.
@@ -5744,6 +6560,17 @@ export interface components {
         Page_ImportOut_: {
             /** Items */
             items: components["schemas"]["ImportOut"][];
+            /**
+             * Next Cursor
+             * @description Send it back as `cursor` for the next page; null when there is none.
+             * @example eyJpZCI6NDJ9
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[JobRunOut] */
+        Page_JobRunOut_: {
+            /** Items */
+            items: components["schemas"]["JobRunOut"][];
             /**
              * Next Cursor
              * @description Send it back as `cursor` for the next page; null when there is none.
@@ -6416,6 +7243,48 @@ export interface components {
              *     ]
              */
             recovery_codes: string[];
+        };
+        /**
+         * RedriveIn
+         * @description Which ones are to be tried again; without anything: all.
+         */
+        RedriveIn: {
+            /**
+             * Handler
+             * @example alerts
+             */
+            handler?: string | null;
+            /**
+             * Stream
+             * @example account:1
+             */
+            stream?: string | null;
+            /**
+             * Seq
+             * @description Needs `stream`.
+             */
+            seq?: number | null;
+        };
+        /**
+         * RedriveOut
+         * @description What waits again.
+         */
+        RedriveOut: {
+            /**
+             * Redriven
+             * @example 3
+             */
+            redriven: number;
+            /**
+             * Handlers
+             * @description How many by handler.
+             * @example {
+             *       "alerts": 3
+             *     }
+             */
+            handlers: {
+                [key: string]: number;
+            };
         };
         /**
          * RefreshIn
@@ -8053,6 +8922,32 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * TimesOut
+         * @description How long something took; percentile and maximum are of the last thousand.
+         */
+        TimesOut: {
+            /**
+             * Count
+             * @example 120
+             */
+            count: number;
+            /**
+             * Mean Ms
+             * @example 1.2
+             */
+            mean_ms: number;
+            /**
+             * P99 Ms
+             * @example 4.8
+             */
+            p99_ms: number;
+            /**
+             * Max Ms
+             * @example 6.1
+             */
+            max_ms: number;
         };
         /**
          * TokensOut
@@ -11531,6 +12426,8 @@ export interface operations {
                 account_id?: number | null;
                 deployment_id?: number | null;
                 correlation_id?: string | null;
+                /** @description seq of the cause; needs `stream`. */
+                caused_by?: number | null;
                 /** @description Needs `stream`. */
                 after_seq?: number | null;
                 /** @description Needs `stream`. */
@@ -11550,6 +12447,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_EventOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getCausation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                stream: string;
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CausationOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getEventBus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventBusOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                handler?: string | null;
+                stream?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetterOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    redriveDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedriveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedriveOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -12459,6 +13490,8 @@ export interface operations {
                 account_id?: number | null;
                 deployment_id?: number | null;
                 correlation_id?: string | null;
+                /** @description seq of the cause; needs `stream`. */
+                caused_by?: number | null;
                 /** @description Needs `stream`. */
                 after_seq?: number | null;
                 /** @description Needs `stream`. */
@@ -12782,6 +13815,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobListOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listJobRuns: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description Any of these. */
+                status?: components["schemas"]["JobRunStatus"][];
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobRunOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    runJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["JobRunIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRunOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    pauseJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    resumeJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             400: components["responses"]["Problem400"];
@@ -13224,6 +14458,80 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Items on a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description `csv`: the whole list as a file (also by `Accept: text/csv`). */
+                format?: ("json" | "csv") | null;
+                /** @description From here on, inclusive. */
+                start?: string | null;
+                /** @description Before this instant. */
+                end?: string | null;
+                actor?: string | null;
+                action?: string | null;
+                resource?: string | null;
+                resource_id?: string | null;
+                correlation_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntryOut_"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    verifyAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditVerdictOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
