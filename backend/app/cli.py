@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "trades": Entry("trading", "List the round trips."),
     "options": Entry("options", "Show the option chain on a stock, with greeks."),
     "events": Entry("trading", "List the journal's events."),
+    "alerts": Entry("alerts", "Alerts and their channels: list, acknowledge, resolve, test."),
     "dead-letters": Entry("dead_letters", "Events that a handler gave up on: list, redrive."),
     "estop": Entry("control", "Emergency stop: nothing but cancels reaches a broker."),
     "reduce": Entry("control", "Let positions only shrink."),

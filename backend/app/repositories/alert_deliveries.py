@@ -80,6 +80,11 @@ async def mark_end_announced(db: Db, alert_id: int) -> None:
     )
 
 
+async def tell_no_end(db: Db, alert_id: int) -> None:
+    """That it is over is no news; what it says is still to be announced."""
+    await db.execute("UPDATE alerts SET is_end_announced = true WHERE id = $1", alert_id)
+
+
 async def told(db: Db, alert_id: int) -> list[str]:
     """Channels that have heard of an alert."""
     found = await db.fetch(
