@@ -15,6 +15,7 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.errors import BrokerUnavailable, JournalError
+from app.core.timing import timed_seconds
 from app.domain.deployments import TradingState
 from app.domain.events import Difference, Input, OrderFilled, OrderRejected, Reconciled
 from app.domain.orders import CLOSED, Order, OrderStatus
@@ -184,6 +185,7 @@ class Reconciler:
             left += [] if inputs else [one]
         return _outcome(Scope.WHOLE, at, theirs, reports, left, [])
 
+    @timed_seconds("reconciliation_look")
     async def look(self, scope: Scope, *, is_asked: bool = False) -> Outcome:
         """Read the broker's books once, and tell the engine what it missed. One at a time."""
         async with self._lock:

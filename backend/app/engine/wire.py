@@ -17,6 +17,7 @@ from app.core.errors import BrokerRejected, BrokerUnavailable
 from app.core.failpoints import Point, failpoint
 from app.core.logging import get_logger
 from app.core.tasks import end
+from app.core.timing import timing_seconds
 from app.domain.events import (
     BrokerReport,
     ChangeRejected,
@@ -278,7 +279,8 @@ class Wire:
         reports: Sequence[BrokerReport]
         try:
             async with asyncio.timeout(self._pace.abandon):
-                reports = await driver.broker.submit(order, driver.at())
+                with timing_seconds("order_submit"):
+                    reports = await driver.broker.submit(order, driver.at())
         except BrokerRejected as error:
             no = OrderRejected(client_order_id=identity, reason=str(error), at=driver.at())
             reports = (no,)

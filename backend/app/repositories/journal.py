@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.errors import Fenced, JournalError, NotFound
 from app.core.logging import get_logger
 from app.core.tasks import end
+from app.core.timing import timed_seconds
 from app.domain.events import Event
 from app.domain.ports import Entry
 from app.repositories import chain
@@ -156,6 +157,7 @@ class PostgresJournal:
         if connection is not None:
             await self._pool.release(connection)
 
+    @timed_seconds("journal_append")
     async def append(self, entries: Sequence[Entry]) -> int:
         """Append `entries`, all or none; returns the last seq.
 

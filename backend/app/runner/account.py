@@ -10,6 +10,7 @@ from app.bootstrap import Parts
 from app.core import clock
 from app.core.logging import get_logger, timing
 from app.core.tasks import end
+from app.core.timing import timing_seconds
 from app.domain.commands import CommandKind
 from app.domain.deployments import LIVE_DATASET
 from app.domain.events import (
@@ -176,7 +177,7 @@ class AccountRunner:
         )
         self._preparing.engine = self._engine
         self._following.attach(self._engine, self.account)
-        with timing("recovery", account_id=self.account.id):
+        with timing("recovery", account_id=self.account.id), timing_seconds("recovery"):
             found = await recovery.Recovery(
                 self._parts.pool,
                 self.account.id,
