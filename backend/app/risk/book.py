@@ -348,6 +348,9 @@ class Book:
             record.order = order
         key = order.ledger, order.symbol
         if order.status in OPEN:
+            if record is not None and identity not in self.open:
+                # It came back, the last in line: also in a snapshot, which is made of the records.
+                self.records[identity] = self.records.pop(identity)
             self.open[identity] = order
             self.by_key.setdefault(key, {})[identity] = order
             if order.leg not in PROTECTIVE:

@@ -34,8 +34,9 @@ from app.simulation.venue import Venue
 ACCOUNT: Final = 1
 CASH: Final = Decimal(100_000)
 DEPLOYMENTS: Final = (1, 2)
-HEALING: Final = 75.0
-"Seconds after the faults have stopped in which everything may still find itself."
+HEALING: Final = 150.0
+"""Seconds after the faults have stopped in which everything may still find itself: a minute in
+which executions are owed, then the half one after which an unknown order never arrived."""
 RESTART: Final = 1.5
 _COMMIT: Final = 0.004
 _SLOW_COMMITS: Final = 0.03
