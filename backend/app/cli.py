@@ -57,6 +57,8 @@ COMMANDS: Final = {
     "secrets": Entry("secrets", "Keys of vendors, sealed: set, list, rotate, delete."),
     "keys": Entry("keys", "API keys: create, list, revoke."),
     "users": Entry("users", "People and their roles."),
+    "backup": Entry("backup", "Backups: create, list, verify, restore."),
+    "upgrade": Entry("upgrade", "Migrate a copy first, then the database."),
     "openapi": Entry("openapi", "Print the OpenAPI document."),
     "reference": Entry("reference", "Print a page of docs/ that is made from the code."),
     "sim": Entry("sim", "Prove the order path on a simulated world: run, replay."),

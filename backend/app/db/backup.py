@@ -1,4 +1,4 @@
-"""Make, read, prove and restore backups of a database: synchronous, for threads and commands."""
+"""Make and read backups of a database: synchronous, for threads and commands."""
 
 import hashlib
 import os
@@ -18,8 +18,9 @@ from pydantic import SecretStr
 
 from app.core import clock
 from app.core.errors import BackupError
+from app.core.security import subkey
 from app.db import backup_database as databases
-from app.db import backup_tools, home, revisions
+from app.db import backup_tools, home
 from app.db.backup_file import Reader, Writer
 from app.db.backup_state import State
 
@@ -69,15 +70,6 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup was restored into a scratch database and had the state hash of its manifest."""
-
-    path: Path
-    manifest: Manifest
-    restore_seconds: float
-    seconds: float
-
-
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A file in the folder: its manifest, or why it cannot be read."""
 
@@ -88,17 +80,26 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a backup was restored; `kept` is the name of the database that was there before."""
+def secret_id(master: bytes) -> str:
+    """Tells one master key from another without telling the key."""
+    return subkey(master, "backup secret id", 8).hex()
 
-    manifest: Manifest
-    seconds: float
-    kept: str | None = None
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """PostgreSQL's refusals as ours."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise BackupError(
+            f"PostgreSQL refused: {' '.join(str(error).split()) or type(error).__name__}."
+        ) from error
 
 
 # --------------------------------------------------------------------------------- making
 
 
+@explained()
 def create(
     url: str,
     folder: Path,
@@ -318,150 +319,3 @@ def _looked_at(path: Path, key: SecretStr | None) -> Found:
             )
     except BackupError as error:
         return Found(path=path, size=size, is_encrypted=is_encrypted, error=str(error))
-
-
-# -------------------------------------------------------------------- proving, restoring
-
-
-def verify(url: str, path: Path, key: SecretStr | None) -> Proof:
-    """Restore a backup into a scratch database beside `url`'s and compare the state hash.
-
-    Raises BackupError when it does not hold; the scratch database is gone in any case.
-    """
-    began = time.perf_counter()
-    with (
-        opened(path, key) as reader,
-        databases.alone(url) as connection,
-        databases.scratch(connection, url) as address,
-    ):
-        manifest = manifest_of(reader)
-        seconds = fill(address, reader, manifest)
-    return Proof(
-        path=path,
-        manifest=manifest,
-        restore_seconds=round(seconds, 3),
-        seconds=round(time.perf_counter() - began, 3),
-    )
-
-
-def fill(url: str, reader: Reader, manifest: Manifest, *, at_once: bool = False) -> float:
-    """Restore into an empty database and compare the state hash; seconds of the restore alone.
-
-    Raises BackupError; with `at_once` a restore that fails leaves the database empty.
-    """
-    began = time.perf_counter()
-    with databases.connected(url) as connection:
-        server = databases.server(connection)
-    tools = backup_tools.fitting(server.major, archive_major=manifest.dump_major)
-    with _timescale(url, manifest):
-        backup_tools.restore(tools, url, reader.archive(), at_once=at_once)
-    seconds = time.perf_counter() - began
-    with databases.connected(url) as connection:
-        found = databases.state(connection)
-    if found.hash != manifest.state_hash:
-        raise BackupError(
-            f"The restored {reader.path.name} is not what was saved: tables"
-            f" {', '.join(found.differing(manifest.state)[:10])} differ.",
-            remedy="Take another backup.",
-        )
-    return seconds
-
-
-@contextmanager
-def _timescale(url: str, manifest: Manifest) -> Iterator[None]:
-    """TimescaleDB wants to know of a restore, before and after."""
-    if manifest.timescaledb is None:
-        yield
-        return
-    with databases.connected(url) as connection, connection.cursor() as cursor:
-        try:
-            cursor.execute(
-                "CREATE EXTENSION IF NOT EXISTS timescaledb VERSION %s", (manifest.timescaledb,)
-            )
-        except psycopg2.Error as error:
-            raise BackupError(
-                f"The backup needs TimescaleDB {manifest.timescaledb}, which this server does not"
-                f" give: {str(error).strip()}",
-                remedy="Install that version on the server, or restore on one that has it.",
-            ) from None
-        cursor.execute("SELECT timescaledb_pre_restore()")
-    try:
-        yield
-    finally:
-        with databases.connected(url) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT timescaledb_post_restore()")
-
-
-def restore(url: str, path: Path, key: SecretStr | None, *, replace: bool = False) -> Restored:
-    """Put a backup in the place of `url`'s database.
-
-    The file is read to its end first. An empty database is filled in one transaction. Another one
-    is refused unless `replace`: then a new database is filled and proved beside it, and the two
-    change names, so that the old one is still there. Raises BackupError; then nothing has changed.
-    """
-    began = time.perf_counter()
-    with opened(path, key) as reader:
-        manifest = checked(reader)
-        _refuse_unknown(manifest)
-        with databases.alone(url) as connection:
-            _refuse_in_use(connection)
-            is_empty = databases.is_empty(connection)
-            if is_empty:
-                fill(url, reader, manifest, at_once=True)
-            elif not replace:
-                raise BackupError(
-                    "The database is not empty, so nothing was restored.",
-                    remedy="Restore into a fresh home (--home), or say --replace: the database that"
-                    " is there is then kept under another name.",
-                )
-        kept = None if is_empty else _beside(url, reader, manifest)
-    _settle_in(url)
-    return Restored(manifest=manifest, seconds=round(time.perf_counter() - began, 3), kept=kept)
-
-
-def _beside(url: str, reader: Reader, manifest: Manifest) -> str:
-    """Fill a new database, prove it, and change names; the name of the old one now."""
-    with databases.alone(url) as connection:
-        name = databases.database_of(url)
-        kept = f"{name}_before_{clock.now():%Y%m%d%H%M%S}"
-        fresh = f"{name}_restored_{secrets.token_hex(4)}"
-        databases.make(connection, fresh)
-        try:
-            fill(databases.named(url, fresh), reader, manifest)
-        except BaseException:
-            databases.drop(connection, fresh)
-            raise
-    try:
-        databases.swap(url, fresh, kept)
-    except psycopg2.Error as error:
-        with databases.connected(url) as connection:
-            databases.drop(connection, fresh)
-        raise BackupError(
-            f"The databases could not change names: {str(error).strip()}",
-            remedy="Stop whatever uses the database and try again.",
-        ) from None
-    return kept
-
-
-def _refuse_unknown(manifest: Manifest) -> None:
-    known = {path.name.partition("_")[0] for path in revisions.versions_folder().glob("*.py")}
-    if manifest.revision and manifest.revision not in known:
-        raise BackupError(
-            f"The backup has schema revision {manifest.revision}, which this program does not know:"
-            f" Tradewright {manifest.program} made it.",
-            remedy="Restore it with that version, or a newer one.",
-        )
-
-
-def _refuse_in_use(connection: psycopg2.extensions.connection) -> None:
-    if names := databases.others(connection):
-        raise BackupError(
-            f"The database is in use by {', '.join(names)}, so nothing was restored.",
-            remedy="Stop every program that is connected to it and try again.",
-        )
-
-
-def _settle_in(url: str) -> None:
-    """What a dump leaves out: statistics for the planner."""
-    with databases.connected(url) as connection, connection.cursor() as cursor:
-        cursor.execute("ANALYZE")

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from app.core.errors import BackupError, ConfigurationError, Unavailable
-from app.db import backup, migrations, revisions
+from app.db import backup, backup_restore, migrations, revisions
 from app.db import backup_database as databases
 from app.db.backup import Made
+from app.db.backup_file import Reader
 from app.db.backup_state import State
 from tests import servers
 from tests.mounts import small_disk
@@ -106,7 +107,7 @@ def test_a_backup_says_what_it_holds(made: Made, filled: str) -> None:
 
 def test_a_backup_is_proved_by_a_restore(made: Made, filled: str) -> None:
     execute(filled, "DELETE FROM instruments WHERE symbol = 'S7'")
-    proof = backup.verify(filled, made.path, KEY)
+    proof = backup_restore.verify(filled, made.path, KEY)
     assert proof.manifest == made.manifest
     assert proof.restore_seconds <= proof.seconds
     assert scratches(filled) == []
@@ -123,7 +124,7 @@ def test_a_restore_that_comes_out_otherwise_is_no_proof(made: Made, filled: str)
         databases.scratch(connection, filled) as url,
         pytest.raises(BackupError, match=r"tables public\.stocks differ"),
     ):
-        backup.fill(url, reader, saved)
+        backup_restore.fill(url, reader, saved)
 
 
 def test_a_backup_is_one_instants_though_others_write(filled: str, tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_backup_is_one_instants_though_others_write(filled: str, tmp_path: Pat
 
 
 def test_a_backup_fills_an_empty_database(made: Made, target: str) -> None:
-    restored = backup.restore(target, made.path, KEY)
+    restored = backup_restore.restore(target, made.path, KEY)
     assert restored.kept is None
     assert state_of(target) == made.manifest.state_hash
     assert migrations.differences(target) == []
@@ -146,10 +147,10 @@ def test_a_backup_fills_an_empty_database(made: Made, target: str) -> None:
 def test_a_database_that_is_not_empty_is_replaced_only_when_told(made: Made, target: str) -> None:
     execute(target, "CREATE TABLE precious (id int)")
     with pytest.raises(BackupError, match="not empty"):
-        backup.restore(target, made.path, KEY)
+        backup_restore.restore(target, made.path, KEY)
     assert tables_of(target) == 1
 
-    restored = backup.restore(target, made.path, KEY, replace=True)
+    restored = backup_restore.restore(target, made.path, KEY, replace=True)
     assert state_of(target) == made.manifest.state_hash
     assert restored.kept
     assert tables_of(databases.named(target, restored.kept)) == 1
@@ -159,7 +160,7 @@ def test_a_database_that_somebody_uses_is_left_alone(made: Made, target: str) ->
     other = psycopg2.connect(target, application_name="a notebook")
     try:
         with pytest.raises(BackupError, match="in use by a notebook"):
-            backup.restore(target, made.path, KEY, replace=True)
+            backup_restore.restore(target, made.path, KEY, replace=True)
     finally:
         other.close()
     assert tables_of(target) == 0
@@ -212,9 +213,9 @@ def test_what_cannot_be_read_changes_nothing(made: Made, target: str, tmp_path: 
     for spoil, said in WRONG_FILES.items():
         path, key = spoil(made, tmp_path)
         with pytest.raises(BackupError, match=said):
-            backup.restore(target, path, key, replace=True)
+            backup_restore.restore(target, path, key, replace=True)
         with pytest.raises(BackupError, match=said):
-            backup.verify(target, path, key)
+            backup_restore.verify(target, path, key)
     assert tables_of(target) == 1
     assert scratches(target) == []
 
@@ -237,9 +238,9 @@ def test_a_restore_that_fails_in_the_middle_leaves_an_empty_database(
     with backup.opened(made.path, KEY) as reader:
         pieces = list(reader.archive())
     cut = b"".join(pieces)[:-20_000]
-    monkeypatch.setattr(backup.Reader, "archive", lambda _: iter([cut]))
+    monkeypatch.setattr(Reader, "archive", lambda _: iter([cut]))
     with backup.opened(made.path, KEY) as reader, pytest.raises(BackupError, match="pg_restore"):
-        backup.fill(target, reader, made.manifest, at_once=True)
+        backup_restore.fill(target, reader, made.manifest, at_once=True)
     assert tables_of(target) == 0
 
 
@@ -249,7 +250,7 @@ def test_a_newer_schema_than_ours_is_refused(
     (tmp_path / "versions").mkdir()
     monkeypatch.setattr(revisions, "versions_folder", lambda: tmp_path / "versions")
     with pytest.raises(BackupError, match="which this program does not know"):
-        backup.restore(target, made.path, KEY)
+        backup_restore.restore(target, made.path, KEY)
     assert tables_of(target) == 0
 
 
@@ -303,4 +304,4 @@ def test_a_role_that_may_not_make_databases_can_save_but_not_prove(
     plain = f"{filled}?options=-crole%3Dpg_read_all_data"
     made = backup.create(plain, tmp_path, None)
     with pytest.raises(BackupError, match="may not make another database"):
-        backup.verify(plain, made.path, None)
+        backup_restore.verify(plain, made.path, None)

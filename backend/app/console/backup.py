@@ -1,0 +1,380 @@
+"""`tradewright backup`: create, list, verify, restore."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from app.console.output import Json, show, table
+from app.core import tasks
+from app.core.backup import BackupOptions
+from app.core.config import get_settings, settings
+from app.core.errors import BackupError
+from app.core.logging import configure_logging
+from app.db import home as home_folder
+from app.db.embedded import EmbeddedPostgres, attach_or_start, started
+
+if TYPE_CHECKING:
+    from app.db.backup import Found, Manifest
+
+app = typer.Typer(
+    help="Backups: create, list, verify, restore.", add_completion=False, no_args_is_help=True
+)
+Which = Annotated[str, typer.Argument(help="A file, its name, s3://…, or newest.")]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="File with the key that it was made with, if not BACKUP_KEY.")
+]
+_COLUMNS = (
+    "name",
+    "made_at",
+    "mb",
+    "rows",
+    "revision",
+    "encrypted",
+    "proved_at",
+    "copy",
+    "problem",
+)
+
+
+@app.command()
+def create(
+    verify: Annotated[
+        bool, typer.Option(help="Prove it by a restore into a scratch database.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Save the database, prove the backup by a restore, copy it, forget old ones."""
+    configure_logging("jobs")
+    with at_hand("tradewright backup create") as url:
+        row = _made(url, verify)
+    lines = [
+        f"{row['path']}: {row['size_bytes'] / 1e6:.1f} MB, {row['rows']} rows.",
+        f"Proved by a restore that took {row['restore_seconds']:.1f} s."
+        if row.get("verified_at")
+        else "Not proved; `tradewright backup verify` does that.",
+        *([] if row["is_encrypted"] else ["It is not encrypted: BACKUP_KEY is not set."]),
+        *([f"Copied to {row['copied_to']}."] if row.get("copied_to") else []),
+    ]
+    show(row, lines, as_json=as_json)
+
+
+@app.command("list")
+def list_backups(key_file: KeyFile = None, as_json: Json = False) -> None:
+    """The backups in the folder, newest first, and when each was proved."""
+    from app.db import backup
+
+    options = BackupOptions()
+    folder = options.place(settings.home)
+    known = _known()
+    if not known:
+        _say("The database does not run, so when they were proved is not shown.")
+    rows = [
+        _listed(found, known.get(str(found.path), {}))
+        for found in backup.listed(folder, key_of(key_file, options))
+    ]
+    show(rows, table(rows, _COLUMNS), as_json=as_json)
+
+
+@app.command()
+def verify(which: Which = "newest", key_file: KeyFile = None, as_json: Json = False) -> None:
+    """Restore a backup into a scratch database and compare the state hash."""
+    from app.db import backup_restore
+
+    options = BackupOptions()
+    path = located(which, options)
+    with _any_server() as url:
+        proof = backup_restore.verify(url, path, key_of(key_file, options))
+        _note_proof(url, path, proof.restore_seconds)
+    found = {
+        "path": path,
+        "state_hash": proof.manifest.state_hash,
+        "rows": proof.manifest.state.rows,
+        "restore_seconds": proof.restore_seconds,
+        "seconds": proof.seconds,
+    }
+    line = (
+        f"{path} holds: restored in {proof.restore_seconds:.1f} s, {found['rows']} rows, state hash"
+        f" {proof.manifest.state_hash[:16]}…"
+    )
+    show(found, line, as_json=as_json)
+
+
+@app.command()
+def restore(
+    which: Which = "newest",
+    home: Annotated[
+        Path | None, typer.Option(help="Home to restore into; a fresh folder is made.")
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Though the database is not empty; the old one is kept."),
+    ] = False,
+    key_file: KeyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in the place of the database; refused while anything uses it."""
+    from app.db import backup, backup_restore
+
+    options = BackupOptions()
+    path, key = located(which, options), key_of(key_file, options)
+    with backup.opened(path, key) as reader:
+        backup.checked(reader)  # before a home is made for it
+    into = home.expanduser().absolute() if home else settings.home
+    with _target(into, is_named=home is not None) as url:
+        done = backup_restore.restore(url, path, key, replace=replace)
+    result = {
+        "path": path,
+        "home": into,
+        "made_at": done.manifest.made_at,
+        "revision": done.manifest.revision,
+        "state_hash": done.manifest.state_hash,
+        "rows": done.manifest.state.rows,
+        "seconds": done.seconds,
+        "kept": done.kept,
+    }
+    show(result, [*_restored_lines(result), *_key_lines(into, done.manifest)], as_json=as_json)
+
+
+# ----------------------------------------------------------------------------- databases
+
+
+@contextmanager
+def at_hand(purpose: str) -> Iterator[str]:
+    """The database as it is, not migrated. Raises BackupError when there is none."""
+    if settings.database.is_given:
+        yield settings.database.url
+        return
+    if not (settings.home / "postgres.password").exists():
+        raise BackupError(
+            "There is no database here yet, so there is nothing to save.",
+            remedy="Start one with `tradewright up`, or set DATABASE_URL.",
+        )
+    with attach_or_start(settings.home, purpose=purpose, say=_say) as url:
+        yield url
+
+
+@contextmanager
+def _any_server() -> Iterator[str]:
+    """The database at hand, or on a machine without one a server for this command alone."""
+    from tempfile import TemporaryDirectory
+
+    if settings.database.is_given or (settings.home / "postgres.password").exists():
+        with at_hand("tradewright backup verify") as url:
+            yield url
+        return
+    with TemporaryDirectory(prefix="tradewright-verify-") as folder:
+        place = Path(folder) / "home"
+        home_folder.prepare(place)
+        with started(EmbeddedPostgres(place)) as postgres:
+            yield postgres.url
+
+
+@contextmanager
+def _target(into: Path, *, is_named: bool) -> Iterator[str]:
+    """The database to restore into, which nothing else uses."""
+    if settings.database.is_given and not is_named:
+        if home_folder.is_held(settings.home):
+            raise BackupError(
+                f"{settings.home} is in use by {home_folder.holder(settings.home)}.",
+                remedy="Stop that one first.",
+            )
+        with nullcontext(settings.database.url) as url:
+            yield url
+        return
+    with (
+        home_folder.held(into, "tradewright backup restore"),
+        started(EmbeddedPostgres(into, say=_say)) as postgres,
+    ):
+        yield postgres.url
+
+
+def _made(url: str, verify: bool) -> dict[str, Any]:
+    """The row of a new backup; of a database of another revision there is none to be written."""
+    from app.db import revisions
+    from app.services.backups import place_of
+
+    place = place_of(get_settings(), url)
+    if revisions.current(url) != revisions.head():
+        return _made_apart(url, verify)
+
+    async def work() -> dict[str, Any]:
+        from app.core import clock
+        from app.db.session import opened_pool
+        from app.services.backups import Backups
+
+        async with opened_pool(url, min_size=0, max_size=2) as pool:
+            return await Backups(pool, place, clock.system).make("console", verify=verify)
+
+    return tasks.run(work())
+
+
+def _made_apart(url: str, verify: bool) -> dict[str, Any]:
+    from app.core import clock
+    from app.db import backup, backup_restore
+    from app.services.backups import figures, place_of
+
+    place = place_of(get_settings(), url)
+    made = backup.create(
+        url,
+        place.folder,
+        place.options.key,
+        secret_id=place.secret_id,
+        spare_bytes=place.options.spare_mb * 1024**2,
+    )
+    row = figures(made)
+    if verify:
+        proof = backup_restore.verify(url, made.path, place.options.key)
+        row |= {"verified_at": clock.now(), "restore_seconds": proof.restore_seconds}
+    return row
+
+
+# --------------------------------------------------------------------------- files, keys
+
+
+def located(which: str, options: BackupOptions) -> Path:
+    """The file that is meant; a copy in a bucket is fetched. Raises BackupError."""
+    from app.db import backup
+    from app.db.backup_bucket import SCHEME, Bucket
+
+    folder = options.place(settings.home)
+    if which.startswith(SCHEME):
+        return Bucket(options).get(which, folder)
+    if which == "newest":
+        names = sorted(folder.glob(f"tradewright-*{backup.SUFFIX}"))
+        if not names:
+            raise BackupError(
+                f"There is no backup in {folder}.",
+                remedy="Make one with `tradewright backup create`, or name a file.",
+            )
+        return names[-1]
+    given = Path(which).expanduser()
+    return given if given.exists() or "/" in which else folder / which
+
+
+def key_of(key_file: Path | None, options: BackupOptions) -> SecretStr | None:
+    """BACKUP_KEY, or what the named file holds. Raises BackupError."""
+    if key_file is None:
+        return options.key
+    try:
+        text = key_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BackupError(f"The key file {key_file} cannot be read: {reason}.") from None
+    return SecretStr(text)
+
+
+def _known() -> dict[str, dict[str, Any]]:
+    """What the database notes of each file, where one answers; nothing is started for this."""
+    from app.db.address import database_url
+
+    async def work() -> dict[str, dict[str, Any]]:
+        from app.db.session import opened_pool
+        from app.repositories import backups
+
+        async with opened_pool(database_url(), min_size=0, max_size=1) as pool:
+            rows = await backups.listing(pool)(1000, None)
+            return {row["path"]: row for row in rows.items}
+
+    return _or_nothing(work)
+
+
+def _note_proof(url: str, path: Path, seconds: float) -> None:
+    """Write the proof down, if this database made the backup."""
+    place = str(path.absolute())
+
+    async def work() -> dict[str, Any]:
+        from app.core import clock
+        from app.db.session import opened_pool
+        from app.repositories import backups
+
+        async with opened_pool(url, min_size=0, max_size=1) as pool:
+            backup_id = await backups.by_path(pool, place)
+            if backup_id is not None:
+                await backups.proved(pool, backup_id, seconds, clock.now())
+        return {}
+
+    _or_nothing(work)
+
+
+def _or_nothing(work: Any) -> dict[str, Any]:  # noqa: ANN401 - a coroutine function
+    """What is asked of a database that may be away, or of another revision."""
+    import asyncpg
+
+    from app.core.errors import TradewrightError
+
+    try:
+        found: dict[str, Any] = tasks.run(work())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TradewrightError):
+        return {}
+    return found
+
+
+# ---------------------------------------------------------------------------------- words
+
+
+def _listed(found: "Found", row: dict[str, Any]) -> dict[str, Any]:
+    manifest = found.manifest
+    return {
+        "name": found.path.name,
+        "path": found.path,
+        "made_at": f"{manifest.made_at:%Y-%m-%d %H:%M:%S}" if manifest else None,
+        "mb": round(found.size / 1e6, 1),
+        "rows": manifest.state.rows if manifest else None,
+        "revision": manifest.revision if manifest else None,
+        "state_hash": manifest.state_hash if manifest else None,
+        "encrypted": "yes" if found.is_encrypted else "no",
+        "proved_at": f"{row['verified_at']:%Y-%m-%d %H:%M}" if row.get("verified_at") else None,
+        "copy": row.get("copied_to"),
+        "problem": found.error or row.get("check_error"),
+    }
+
+
+def _restored_lines(result: dict[str, Any]) -> list[str]:
+    from app.db import revisions
+
+    head = revisions.head()
+    return [
+        f"Restored {result['path']} of {result['made_at']:%Y-%m-%d %H:%M:%S} UTC in"
+        f" {result['seconds']:.1f} s: {result['rows']} rows, state hash equal.",
+        *(
+            [f"The database that was there is now called {result['kept']}."]
+            if result["kept"]
+            else []
+        ),
+        *(
+            [f"It has revision {result['revision']}; `tradewright db upgrade` brings it to {head}."]
+            if result["revision"] != head
+            else []
+        ),
+        "Before you trade: `tradewright up`, `tradewright audit verify`, and compare every account"
+        " with its broker (`tradewright reconcile`): what happened since is known only there.",
+    ]
+
+
+def _key_lines(into: Path, manifest: "Manifest") -> list[str]:
+    """Whether the home has the master key that the restored rows were signed and sealed with."""
+    from app.core.security import master_key
+    from app.db.backup import secret_id
+
+    given = settings.app.secret_key
+    if given is None and not (into / "secret.key").exists():
+        return [
+            f"{into} has no secret.key: copy the one of the old home there before the first start."
+            " Without it sealed credentials cannot be opened, nor the journal be verified."
+        ]
+    if manifest.secret_id and secret_id(master_key(into, given)) != manifest.secret_id:
+        return [
+            "The secret key here is not the one that this backup was made under: credentials"
+            " cannot be opened, and `tradewright audit verify` will not hold. Put the old one in"
+            " its place."
+        ]
+    return []
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)

@@ -1,0 +1,195 @@
+"""Backups as a whole: make one, prove it, copy it, forget old ones, and write down what became."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from app.core.backup import BackupOptions
+from app.core.clock import Clock
+from app.core.config import Settings
+from app.core.errors import BackupError, TradewrightError
+from app.core.logging import get_logger
+from app.core.redaction import redact_text
+from app.core.security import master_key
+from app.db import backup, backup_restore
+from app.db.backup import Made, Manifest
+from app.db.backup_bucket import SCHEME, Bucket
+from app.db.backup_retention import outdated
+from app.repositories import backups
+from app.repositories.paging import Row
+
+_MIB: Final = 1024**2
+log = get_logger("jobs")
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Which database is saved, and where to."""
+
+    url: str
+    folder: Path
+    options: BackupOptions
+    secret_id: str = ""
+
+
+class Backups:
+    """The use cases. Work of minutes runs in threads, so that the event loop stays free."""
+
+    def __init__(self, pool: asyncpg.Pool, place: Place, clock: Clock) -> None:
+        self._pool = pool
+        self._place = place
+        self._clock = clock
+
+    async def make(self, requested_by: str | None, *, verify: bool = True) -> Row:
+        """Save, copy, prove, forget old ones; the row. Raises what went wrong, which is noted too.
+
+        A backup that cannot be proved or copied is kept, and counts as failed.
+        """
+        folder = self._place.folder
+        backup_id = await backups.begin(self._pool, folder, requested_by, self._clock.now())
+        try:
+            made = await asyncio.to_thread(self._create)
+            at = self._clock.now()
+            await backups.finish(self._pool, backup_id, figures(made), details(made.manifest), at)
+        except BaseException as error:
+            await self._fail(backup_id, error)
+            raise
+        log.info("backup_made", id=backup_id, path=str(made.path), bytes=made.size)
+        await self._copy_and_prove(backup_id, made.path, verify=verify)
+        await self.prune()
+        return await backups.get(self._pool, backup_id)
+
+    async def _copy_and_prove(self, backup_id: int, path: Path, *, verify: bool) -> None:
+        """Both, though one fails. Raises what went wrong first."""
+        wrong: list[TradewrightError] = []
+        if verify:
+            try:
+                await self.verify(backup_id)
+            except TradewrightError as error:
+                wrong.append(error)
+        if self._place.options.s3_bucket:
+            try:
+                await self._copy(backup_id, path)
+            except TradewrightError as error:
+                wrong.append(error)
+                await self._fail(backup_id, wrong[0])
+        if wrong:
+            raise wrong[0]
+
+    async def verify(self, backup_id: int) -> Row:
+        """Prove one by a restore. Raises NotFound and BackupError."""
+        row = await backups.get(self._pool, backup_id)
+        if row["status"] not in ("finished", "failed") or row["sha256"] is None:
+            raise BackupError(
+                f"Backup {backup_id} is {row['status']}: there is no file to prove.",
+                remedy="`tradewright backup list` shows which there are.",
+            )
+        try:
+            proof = await asyncio.to_thread(
+                backup_restore.verify, self._place.url, Path(row["path"]), self._place.options.key
+            )
+        except TradewrightError as error:
+            said = redact_text(str(error))
+            await backups.not_proved(self._pool, backup_id, said, self._clock.now())
+            log.error("backup_not_proved", id=backup_id, error=said)
+            raise
+        await backups.proved(self._pool, backup_id, proof.restore_seconds, self._clock.now())
+        log.info("backup_proved", id=backup_id, seconds=proof.seconds)
+        return await backups.get(self._pool, backup_id)
+
+    async def prune(self) -> list[str]:
+        """Forget what is neither among the newest days nor weeks; the names, here and there.
+
+        The backup that was proved last stays, however old it is.
+        """
+        proof = await backups.last_proof(self._pool)
+        safe = {Path(proof["path"]).name} if proof else set()
+        gone, paths = await asyncio.to_thread(self._prune, safe)
+        await backups.deleted(self._pool, paths)
+        return gone
+
+    def _create(self) -> Made:
+        options = self._place.options
+        return backup.create(
+            self._place.url,
+            self._place.folder,
+            options.key,
+            secret_id=self._place.secret_id,
+            spare_bytes=options.spare_mb * _MIB,
+            now=self._clock.now,
+        )
+
+    async def _copy(self, backup_id: int, path: Path) -> None:
+        address = await asyncio.to_thread(self._put, path)
+        await backups.copied(self._pool, backup_id, address, self._clock.now())
+        log.info("backup_copied", id=backup_id, to=address)
+
+    def _put(self, path: Path) -> str:
+        return Bucket(self._place.options).put(path)
+
+    def _prune(self, safe: set[str]) -> tuple[list[str], list[str]]:
+        options, folder = self._place.options, self._place.folder
+        names = [path.name for path in folder.glob(f"*{backup.SUFFIX}")]
+        old = self._old(names, safe)
+        for name in old:
+            (folder / name).unlink(missing_ok=True)
+        gone = list(old)
+        if options.s3_bucket:
+            bucket = Bucket(options)
+            for name in self._old(bucket.names(), safe):
+                bucket.delete(name)
+                gone.append(f"{SCHEME}{bucket.name}/{bucket.prefix}{name}")
+        return gone, [str(folder / name) for name in old]
+
+    def _old(self, names: list[str], safe: set[str]) -> list[str]:
+        options = self._place.options
+        found = outdated(names, daily=options.keep_daily, weekly=options.keep_weekly)
+        return [name for name in found if name not in safe]
+
+    async def _fail(self, backup_id: int, error: BaseException) -> None:
+        said = str(error)
+        if not isinstance(error, TradewrightError):
+            said = f"It was broken off: {type(error).__name__}."
+        log.error("backup_failed", id=backup_id, error=redact_text(said))
+        await backups.fail(self._pool, backup_id, redact_text(said), self._clock.now())
+
+
+def place_of(settings: Settings, url: str) -> Place:
+    """The place that the settings name, for the database at `url`."""
+    options = BackupOptions()
+    master = master_key(settings.home, settings.app.secret_key)
+    return Place(
+        url=url,
+        folder=options.place(settings.home),
+        options=options,
+        secret_id=backup.secret_id(master),
+    )
+
+
+def details(manifest: Manifest) -> dict[str, Any]:
+    """What a list shows of a manifest: no columns, no hashes of single tables."""
+    return {
+        "program": manifest.program,
+        "postgres": manifest.postgres,
+        "timescaledb": manifest.timescaledb,
+        "database": manifest.database,
+        "seconds": manifest.seconds,
+        "archive_bytes": manifest.archive_bytes,
+        "tables": {name: table.rows for name, table in manifest.state.tables.items()},
+        "heads": {head.stream: head.seq for head in manifest.heads},
+    }
+
+
+def figures(made: Made) -> dict[str, Any]:
+    """What a row keeps of a new backup."""
+    return {
+        "path": str(made.path),
+        "size_bytes": made.size,
+        "sha256": made.sha256.hex(),
+        "is_encrypted": made.is_encrypted,
+        "revision": made.manifest.revision,
+        "state_hash": made.manifest.state_hash,
+        "rows": made.manifest.state.rows,
+    }
