@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import asyncpg
 from redis.asyncio import Redis
@@ -37,7 +37,7 @@ from app.monitoring.figures import SharedFigures
 from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics
 from app.monitoring.process import ProcessRecorder
-from app.repositories import events
+from app.repositories.events import JournalReads
 from app.repositories.journal import SharedJournal
 from app.repositories.session_cache import SessionCache
 from app.services.access import Access
@@ -69,21 +69,6 @@ from app.strategies.catalog import Catalogue
 
 _REDIS_SECONDS: Final = 2.0
 log = get_logger("api")
-
-
-class JournalReads:
-    """The hub's way to the journal."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-
-    async def after(self, stream: str, seq: int, limit: int) -> list[dict[str, Any]]:
-        """The next events of a stream."""
-        return await events.after(self._pool, stream, seq, limit)
-
-    async def heads(self) -> dict[str, int]:
-        """Last seq of every stream."""
-        return await events.heads(self._pool)
 
 
 @asynccontextmanager

@@ -8,14 +8,19 @@ from app.repositories.paging import Row
 
 HEARTBEAT: Final = "bus"
 "Of each worker's bus `bus:<host>:<process>` among the heartbeats."
+FAN_OUT: Final = "fan_out"
+"Of each worker's fan-out to Redis `fan_out:<host>:<process>`."
 SILENT_SECONDS: Final = 10.0
 LAG: Final = 1_000
 "Events behind from which on it is said."
 _SUMS: Final = ("published", "handled", "failed", "retried", "lag", "waiting", "dead_letters")
 
 
-def overview(stored: Sequence[Row], told: Sequence[Row], at: datetime) -> Row:
-    """Sums and handlers. `stored` is `handler_deliveries.overview`, `told` the heartbeats."""
+def overview(
+    stored: Sequence[Row], told: Sequence[Row], copied: Sequence[Row], at: datetime
+) -> Row:
+    """Sums and handlers. `stored` is `handler_deliveries.overview`, `told` and `copied` are the
+    heartbeats of buses and of fan-outs."""
     alive = [one for one in told if one["age_seconds"] < SILENT_SECONDS]
     running = {
         name: {**facts, "worker": one["name"].partition(":")[2]}
@@ -31,11 +36,19 @@ def overview(stored: Sequence[Row], told: Sequence[Row], at: datetime) -> Row:
         "status": status,
         "detail": detail,
         "handlers": handlers,
-        "fan_out": next(
-            (one["state"]["fan_out"] for one in alive if "fan_out" in one["state"]), None
+        "fan_out": _fan_out(
+            [one["state"] for one in copied if one["age_seconds"] < SILENT_SECONDS]
         ),
         "at": at,
     }
+
+
+def _fan_out(alive: Sequence[Row]) -> Row | None:
+    """The one that is furthest: they all copy the same."""
+    if not alive:
+        return None
+    best = min(alive, key=lambda one: (not one["is_connected"], one["lag"]))
+    return {**best, "published": sum(one["published"] for one in alive)}
 
 
 def _handler(name: str, known: dict[str, Row], running: dict[str, Row]) -> dict[str, Any]:

@@ -96,20 +96,25 @@ async def after(db: Db, stream: str, seq: int, limit: int) -> list[Row]:
     return [dict(row) for row in found]
 
 
-async def find(db: Db, stream: str, seq: int) -> Row | None:
-    """One event by its number; None where there is none."""
-    row = await db.fetchrow(
-        f"SELECT {_COLUMNS}, e.payload FROM trading_events e WHERE e.stream = $1 AND e.seq = $2",
-        stream,
-        seq,
-    )
-    return plain(row, ("data", "payload")) if row is not None else None
-
-
 async def heads(db: Db) -> dict[str, int]:
     """Last seq of every stream of events."""
     found = await db.fetch("SELECT stream, seq FROM journal_streams WHERE stream <> 'audit'")
     return {row["stream"]: row["seq"] for row in found}
+
+
+class JournalReads:
+    """The journal for those who follow it: the hub, the fan-out to Redis, readers elsewhere."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def after(self, stream: str, seq: int, limit: int) -> list[Row]:
+        """The next events of a stream."""
+        return await after(self._db, stream, seq, limit)
+
+    async def heads(self) -> dict[str, int]:
+        """Last seq of every stream."""
+        return await heads(self._db)
 
 
 async def of_correlation(db: Db, stream: str, correlation_id: str) -> list[Row]:

@@ -19,6 +19,8 @@ from app.worker.context import WorkerContext
 from app.worker.handlers import every_handler
 
 BEAT_SECONDS: Final = 2.0
+FORGET_SECONDS: Final = 60.0
+"Heartbeats of workers that ended without a farewell."
 KEEP: Final = timedelta(days=1)
 "How long a delivery that was done is kept."
 PRUNE_SECONDS: Final = 600.0
@@ -51,11 +53,12 @@ async def run_handlers(context: WorkerContext, handlers: Sequence[EventHandler])
 
 async def _say(context: WorkerContext, bus: EventBus) -> None:
     """For the API and Prometheus, which are other processes."""
+    name = f"{HEARTBEAT}:{context.name}"
     while True:
         with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
             told = bus.statistics()
-            await heartbeats.forget(context.pool, f"{HEARTBEAT}:%", 60)
-            await heartbeats.beat(context.pool, f"{HEARTBEAT}:{context.name}", {"handlers": told})
+            await heartbeats.forget(context.pool, f"{HEARTBEAT}:%", FORGET_SECONDS)
+            await heartbeats.beat(context.pool, name, {"handlers": told})
             await metrics.note(context.pool, context.name, figures(told), context.clock.now())
         await asyncio.sleep(BEAT_SECONDS)
 
@@ -63,19 +66,14 @@ async def _say(context: WorkerContext, bus: EventBus) -> None:
 def figures(told: dict[str, Any]) -> dict[str, float]:
     """Sums over the handlers of a process, by the names of Prometheus."""
     each = list(told.values())
-    sums = {
-        f"bus_{name}_total": float(sum(one[name] for one in each))
-        for name in ("published", "handled", "failed", "retried", "dead")
-    }
-    worst = max((one["handling"]["p99_ms"] for one in each), default=0.0)
-    queueing = max((one["queueing"]["p99_ms"] for one in each), default=0.0)
+    names = ("published", "handled", "failed", "timed_out", "retried", "dead")
     return {
-        **sums,
+        **{f"bus_{name}_total": float(sum(one[name] for one in each)) for name in names},
         "bus_lag": float(sum(one["lag"] for one in each)),
         "bus_waiting": float(sum(one["waiting"] for one in each)),
         "bus_keys_held": float(sum(one["keys_held"] for one in each)),
-        "bus_handling_ms_p99": worst,
-        "bus_queueing_ms_p99": queueing,
+        "bus_handling_ms_p99": max((one["handling"]["p99_ms"] for one in each), default=0.0),
+        "bus_queueing_ms_p99": max((one["queueing"]["p99_ms"] for one in each), default=0.0),
     }
 
 

@@ -14,7 +14,7 @@ from app.core.tasks import end
 from app.domain.events import Severity
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION
-from app.worker import alerts, bus, heartbeat, monitor, traces
+from app.worker import alerts, bus, fan_out, heartbeat, monitor, traces
 from app.worker.context import WorkerContext, opened
 
 Part = Callable[[WorkerContext], Awaitable[None]]
@@ -28,6 +28,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "vendors": monitor.vendors,
     "traces": traces.run,
     "bus": bus.run,
+    "fan_out": fan_out.run,
     "alerts": alerts.dispatch,
     "conditions": alerts.watch,
 }

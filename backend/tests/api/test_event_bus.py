@@ -106,9 +106,14 @@ async def test_the_bus_says_how_its_handlers_stand(
     assert (handler["state"], handler["worker"], handler["waiting"]) == ("running", "here:1", 1)
     assert handler["by_type"]["feed_connected"]["mean_ms"] == 2.0
     assert handler["by_lane"]["normal"]["count"] == 1
+    assert found["fan_out"] is None
     await admin.post("/api/dead-letters/redrive", json={})
+    for worker, lag in (("one", 3), ("two", 1)):
+        copied = {"is_connected": True, "published": 5, "lag": lag}
+        await heartbeats.beat(parts.pool, f"fan_out:{worker}", copied)
     healthy = (await admin.get("/api/event-bus")).json()
     assert (healthy["status"], healthy["detail"]) == ("healthy", "1 handlers run; 2 events wait.")
+    assert healthy["fan_out"] == {"is_connected": True, "published": 10, "lag": 1}
 
 
 async def test_causes_and_effects_of_an_event_are_found(

@@ -15,5 +15,6 @@ async def get_event_bus(request: Request, db: Db) -> EventBusOut:
     """Published, handled, failed, retried, lag, times by type and lane, dead letters."""
     stored = await handler_deliveries.overview(db)
     told = await heartbeats.listed(db, f"{event_bus.HEARTBEAT}:%")
-    found = event_bus.overview(stored, told, parts_of(request).clock.now())
+    copied = await heartbeats.listed(db, f"{event_bus.FAN_OUT}:%")
+    found = event_bus.overview(stored, told, copied, parts_of(request).clock.now())
     return EventBusOut.model_validate(found)
