@@ -14,6 +14,8 @@ from app.repositories.paging import Db
 
 FRESH: Final = timedelta(seconds=30)
 "What a process noted of itself before that is no longer so."
+NOTED_PREFIXES: Final = ("process_", "publisher_", "invariant_", "bus_", "clock_")
+"Figures that processes note themselves: they are in `metrics` already."
 MONTH: Final = timedelta(days=30)
 _QUICK_SECONDS: Final = 1.0
 _COUNTED_SECONDS: Final = 15.0

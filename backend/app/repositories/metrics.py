@@ -91,12 +91,12 @@ _NOTE: Final = """
 _NOTED: Final = """
   SELECT name, sum(value) AS value FROM (
     SELECT DISTINCT ON (name, series) name, value FROM metrics
-    WHERE at > $1 AND name LIKE $2 ORDER BY name, series, at DESC
+    WHERE at > $1 AND name LIKE $2 AND labels ? 'process' ORDER BY name, series, at DESC
   ) newest GROUP BY name"""
 
 _EACH: Final = """
   SELECT DISTINCT ON (name, series) name, labels::text AS labels, value FROM metrics
-  WHERE at > $1 AND name LIKE $2 ORDER BY name, series, at DESC"""
+  WHERE at > $1 AND name LIKE $2 AND labels ? 'process' ORDER BY name, series, at DESC"""
 
 
 async def note(db: Db, process: str, values: Mapping[str, float], at: datetime) -> None:

@@ -12,7 +12,7 @@ from app.core.logging import get_logger
 from app.core.monitoring import MonitoringOptions
 from app.monitoring import clocks, external
 from app.monitoring.availability import LOOK_SECONDS, START_SECONDS, Look, Watch
-from app.monitoring.figures import SharedFigures
+from app.monitoring.figures import NOTED_PREFIXES, SharedFigures
 from app.monitoring.process import AWAY, ProcessRecorder
 from app.repositories import availability, heartbeats, metrics
 from app.repositories.availability import DOWN, STOPPED
@@ -38,9 +38,10 @@ async def measurements(context: WorkerContext) -> None:
 
     async def measure() -> None:
         found, readings = await figures.get()
-        labelled = [(one.name, one.labels, one.value) for one in readings]
-        values = [*((name, {}, value) for name, value in found.items()), *labelled]
-        await metrics.record(context.pool, values, context.clock.now())
+        values: list[Labelled] = [(name, {}, value) for name, value in found.items()]
+        values += [(one.name, one.labels, one.value) for one in readings]
+        fresh = [one for one in values if not one[0].startswith(NOTED_PREFIXES)]
+        await metrics.record(context.pool, fresh, context.clock.now())
 
     await _every(context, MonitoringOptions().measure_seconds, measure)
 

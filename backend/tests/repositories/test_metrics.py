@@ -86,6 +86,7 @@ async def test_what_processes_note_is_newest_a_process_and_kept_an_hour(
     for number in range(3):
         await metrics.note(pool, "core", {"process_x": number}, NOON + timedelta(minutes=number))
     await metrics.note(pool, "api", {"process_x": 10.0}, NOON)
+    await metrics.record(pool, [("process_x", {}, 12.0)], NOON)  # a sum of both counts for nothing
     since = NOON - timedelta(minutes=1)
     assert await metrics.noted(pool, "process_", since) == {"process_x": 12}
     each = await metrics.labelled_noted(pool, "process_", since)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from app.core.config import get_settings
 from app.monitoring import external
-from app.repositories import heartbeats
+from app.repositories import heartbeats, metrics
 from app.worker import monitor
 from app.worker.context import WorkerContext, opened
 from tests.monitoring.test_probes import vendor
@@ -39,10 +40,16 @@ async def worked(
 
 
 async def test_all_figures_are_stored(context: WorkerContext) -> None:
+    await metrics.note(context.pool, "core", {"publisher_waiting": 7}, context.clock.now())
+
     async def stored() -> object:
         return await context.pool.fetchval("SELECT count(*) > 20 FROM metrics")
 
     await worked(context, monitor.measurements, stored)
+    since = context.clock.now() - timedelta(minutes=1)
+    assert await metrics.noted(context.pool, "publisher_", since) == {"publisher_waiting": 7}
+    own = "SELECT count(*) FROM metrics WHERE name LIKE 'publisher%'"
+    assert await context.pool.fetchval(own) == 1
     names = {row["name"] for row in await context.pool.fetch("SELECT name FROM metrics")}
     assert names >= {"orders_open", "database_mb", "feeds_up", "alerts_open"}
 
