@@ -54,6 +54,7 @@ from app.repositories.accounts import Account
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal
 from app.repositories.stock_data import StockData
+from app.services import interlock
 from app.strategies.catalog import Catalogue
 
 PAPER: Final = "paper"
@@ -129,6 +130,7 @@ class Parts:
         Raises NotFound for an unknown broker, ConfigurationError with the variable of a key.
         """
         settings = account.settings
+        interlock.check(account, is_on=self.settings.app.live_trading)
         made: Broker = make_broker(
             account.broker,
             BrokerSetup(

@@ -53,6 +53,7 @@ from app.services.credentials import Credentials
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
+from app.services.interlock import Interlock
 from app.services.keys import Keys
 from app.services.market import Market
 from app.services.notifications import Notifications
@@ -157,6 +158,7 @@ def make(
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
         imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
         jobs=JobDesk(pool, audit_key, clock),
+        interlock=Interlock(pool, audit_key, clock, is_on=settings.app.live_trading),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
         notifications=Notifications(

@@ -23,6 +23,7 @@ from app.services.credentials import Credentials as CredentialsPart
 from app.services.dead_letters import DeadLetters as DeadLettersPart
 from app.services.deployments import Deployments as DeploymentsPart
 from app.services.explanations import Explanations as ExplanationsPart
+from app.services.interlock import Interlock as InterlockPart
 from app.services.keys import Keys as KeysPart
 from app.services.market import Market as MarketPart
 from app.services.notifications import Notifications as NotificationsPart
@@ -111,6 +112,7 @@ Deployments = Annotated[DeploymentsPart, part("deployments")]
 Explanations = Annotated[ExplanationsPart, part("explanations")]
 Health = Annotated[HealthChecker, part("health")]
 Jobs = Annotated[JobDesk, part("jobs")]
+Interlock = Annotated[InterlockPart, part("interlock")]
 Keys = Annotated[KeysPart, part("keys")]
 Market = Annotated[MarketPart, part("market")]
 Metrics = Annotated[MetricsPart, part("metrics")]

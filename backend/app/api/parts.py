@@ -36,6 +36,7 @@ from app.services.dead_letters import DeadLetters
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs
+from app.services.interlock import Interlock
 from app.services.keys import Keys
 from app.services.market import Market
 from app.services.notifications import Notifications
@@ -100,6 +101,7 @@ class Parts:
     health: HealthChecker
     imports: ImportJobs
     jobs: JobDesk
+    interlock: Interlock
     keys: Keys
     market: Market
     notifications: Notifications

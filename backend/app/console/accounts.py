@@ -1,6 +1,7 @@
 """`tradewright accounts`: list them, or open one on live data, paper or at a broker."""
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -10,7 +11,8 @@ from app.console.connection import Connected, run
 from app.console.output import Json, show
 from app.console.words import money_of, names_in, parameter_of, show_list
 from app.core.clock import system
-from app.core.errors import InvalidInput
+from app.core.config import settings
+from app.core.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from app.core.live import FEED_ORDER
 from app.core.registry import suggestion
 from app.domain.deployments import AccountMode
@@ -111,7 +113,87 @@ def add(
     line = f"Account {row['id']} {row['name']!r} gets its prices from {', then '.join(chain)}."
     if broker != "paper":
         line += f" It trades at {broker} ({mode}), with what is there."
+    if trading_mode is AccountMode.LIVE:
+        line += f" Not before it is armed: tradewright accounts arm {name!r} --email ADMIN"
     show(row, line, as_json=as_json)
+
+
+@app.command()
+def arm(
+    name: Annotated[str, typer.Argument(help="The account.")],
+    email: Annotated[str, typer.Option(help="The admin who takes the responsibility.")],
+    as_json: Json = False,
+) -> None:
+    """Let an account trade real money: asks for its number, and for password and code of an admin.
+
+    Needs TRADEWRIGHT_LIVE_TRADING=true. Without a terminal it reads one answer a line.
+    """
+    typed = _ask(f"Number of account {name!r} (at the broker, or its id here)")
+    password = _ask(f"Password of {email}", hidden=True)
+    code = _ask("Code of the authenticator app, empty without one")
+
+    async def work(at: Connected) -> dict[str, Any]:
+        from app.services.interlock import Interlock
+
+        user_id = await _proved(at, email, password, code)
+        interlock = Interlock(at.pool, at.audit_key, system, is_on=settings.app.live_trading)
+        account = await _named(at, name)
+        return msgspec.structs.asdict(await interlock.arm(email, user_id, account.id, typed))
+
+    row = run(work)
+    show(row, f"Account {name!r} may trade real money from now on.", as_json=as_json)
+
+
+@app.command()
+def disarm(
+    name: Annotated[str, typer.Argument(help="The account.")], as_json: Json = False
+) -> None:
+    """Let an account's engine not connect again until it is armed. Halt or flatten it first."""
+
+    async def work(at: Connected) -> dict[str, Any]:
+        from app.services.interlock import Interlock
+
+        interlock = Interlock(at.pool, at.audit_key, system, is_on=settings.app.live_trading)
+        account = await _named(at, name)
+        return msgspec.structs.asdict(await interlock.disarm("console", None, account.id))
+
+    row = run(work)
+    show(row, f"Account {name!r} is not armed; an engine at work goes on.", as_json=as_json)
+
+
+async def _named(at: Connected, name: str) -> "Account":
+    from app.repositories import accounts
+
+    found = await accounts.find(at.pool, name)
+    if found is None:
+        known = [one.name for one in await accounts.active(at.pool)]
+        raise NotFound(f"There is no account {name!r}.", remedy=suggestion(name, known))
+    return found
+
+
+async def _proved(at: Connected, email: str, password: str, code: str) -> int:
+    """The admin's id. Raises Unauthenticated, Forbidden for somebody who is no admin."""
+    from app.core.security import verify_password
+    from app.core.vault import open_vault
+    from app.repositories import users
+    from app.services.second_factor import SecondFactor
+
+    found = await users.credentials(at.pool, email)
+    stored = found["password_hash"] if found and found["active"] else None
+    if not verify_password(stored, password) or found is None:
+        raise Unauthenticated("The address or the password is wrong.", remedy="Check both.")
+    vault = open_vault(settings.home, settings.app)
+    await SecondFactor(at.pool, vault, at.audit_key, system).prove(found["id"], code or None)
+    if found["id"] not in await users.admins(at.pool):
+        raise Forbidden(f"{email} is no admin.", remedy="An admin arms accounts.")
+    return int(found["id"])
+
+
+def _ask(question: str, *, hidden: bool = False) -> str:
+    if sys.stdin.isatty():
+        answer: str = typer.prompt(question, default="", show_default=False, hide_input=hidden)
+        return answer
+    return sys.stdin.readline().strip()
 
 
 @app.command()

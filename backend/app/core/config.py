@@ -79,6 +79,12 @@ class AppOptions(Options):
         " like TRADEWRIGHT_SECRET_KEY; unset: the file vault.keys in TRADEWRIGHT_HOME, which"
         " `secrets rotate` writes, else the master key",
     )
+    live_trading: bool = Field(
+        default=False,
+        validation_alias="TRADEWRIGHT_LIVE_TRADING",
+        description="Whether accounts with real money may trade; each must also be armed by a"
+        " person (`accounts arm`)",
+    )
     secrets_dir: Path = Field(
         default=Path("/run/secrets"),
         validation_alias="TRADEWRIGHT_SECRETS_DIR",

@@ -41,6 +41,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     "What a real broker's adapter has to know of this account, e.g. its number there."
     reconciliation: Policy = Policy()
     "What is done about orders, holdings and cash that came to a real account without us."
+    armed_at: datetime | None = None
+    "Since when an account of real money may trade; None: it may not."
+    armed_by: str | None = None
     start: datetime | None = None
     "Where the account's clock began: the feed goes on after it."
 
@@ -172,6 +175,11 @@ async def change_settings(db: Db, account_id: int, changed: Mapping[str, Any]) -
         account_id,
         msgspec.json.encode(changed).decode(),
     )
+
+
+async def tell(db: Db, account_id: int) -> None:
+    """The trading process looks at its accounts again as soon as the transaction commits."""
+    await db.execute("SELECT pg_notify('accounts', $1::text)", str(account_id))
 
 
 def _account(row: Any) -> Account:  # noqa: ANN401 - a record by column name

@@ -5,11 +5,23 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from app.api import columns
-from app.api.deps import READ, Accounts, Answer, CurrentCaller, Trading, guard
+from app.api.deps import (
+    ADMIN,
+    FRESH_ADMIN,
+    READ,
+    Accounts,
+    Answer,
+    CurrentCaller,
+    Interlock,
+    Trading,
+    guard,
+)
 from app.api.fast import fast_json
 from app.api.outcomes import PENDING, answer
 from app.api.schemas.accounts import (
     AccountOut,
+    ArmedOut,
+    ArmIn,
     EquityOut,
     HaltIn,
     LimitUseListOut,
@@ -104,3 +116,21 @@ async def resume_account(
     """Trade normally again; the latch for all accounts, if set, still holds."""
     row = await trading.change(caller, account_id, CommandKind.TRADING_RESUME, body.model_dump())
     return answer(response, row)
+
+
+@router.post("/{account_id}/arm", dependencies=[FRESH_ADMIN])
+async def arm_account(
+    account_id: AccountId, body: ArmIn, caller: CurrentCaller, interlock: Interlock
+) -> ArmedOut:
+    """Let an account trade real money; needs the setting, a fresh check, and its number typed."""
+    found = await interlock.arm(caller.actor, caller.user_id, account_id, body.account)
+    return ArmedOut.model_validate(found)
+
+
+@router.post("/{account_id}/disarm", dependencies=[ADMIN])
+async def disarm_account(
+    account_id: AccountId, caller: CurrentCaller, interlock: Interlock
+) -> ArmedOut:
+    """Let its engine not connect again until it is armed. One at work goes on: halt it first."""
+    found = await interlock.disarm(caller.actor, caller.user_id, account_id)
+    return ArmedOut.model_validate(found)

@@ -102,3 +102,23 @@ class HaltIn(In):
 
     reason: Reason
     flatten: bool = False
+
+
+class ArmIn(In):
+    """The account's number, typed by the person who lets it trade real money."""
+
+    account: str = Field(
+        min_length=1,
+        max_length=64,
+        description="Its number at the broker, or our id where none is set.",
+        examples=["U1234567"],
+    )
+
+
+class ArmedOut(Out):
+    """Whether an account may trade real money."""
+
+    account_id: int = Field(examples=[3])
+    name: str = Field(examples=["Real"])
+    armed_at: Instant | None = Field(description="null: it may not.")
+    armed_by: str | None = Field(examples=["ada@example.com"])

@@ -1,0 +1,53 @@
+"""`/api/accounts/{id}/arm`: a person with a fresh proof; a key never."""
+
+import httpx
+import pytest
+
+from app.api.parts import Parts
+from tests.api.world import World
+
+
+async def real_account(parts: Parts, world: World) -> int:
+    number = await world.account("Real", dataset="live", cash=0)
+    await parts.pool.execute(
+        "UPDATE accounts SET mode = 'live', broker = 'alpaca' WHERE id = $1", number
+    )
+    return number
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    environment.setenv("TRADEWRIGHT_LIVE_TRADING", "true")
+    return environment
+
+
+async def test_a_key_cannot_arm_but_may_disarm(
+    admin: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    number = await real_account(parts, world)
+    refused = await admin.post(f"/api/accounts/{number}/arm", json={"account": str(number)})
+    assert refused.status_code == 403
+    done = await admin.post(f"/api/accounts/{number}/disarm")
+    assert (done.status_code, done.json()["armed_at"]) == (200, None)
+
+
+async def test_a_person_who_has_just_signed_in_arms_by_typing_the_number(
+    browser: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    number = await real_account(parts, world)
+    wrong = await browser.post(f"/api/accounts/{number}/arm", json={"account": "yes"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "account")
+    done = await browser.post(f"/api/accounts/{number}/arm", json={"account": str(number)})
+    assert (done.status_code, done.json()["name"]) == (200, "Real"), done.text
+    assert done.json()["armed_by"]
+
+
+async def test_an_old_proof_is_not_enough(
+    browser: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    number = await real_account(parts, world)
+    await parts.pool.execute("UPDATE sessions SET verified_at = now() - interval '1 hour'")
+    await parts.redis.flushdb()
+    refused = await browser.post(f"/api/accounts/{number}/arm", json={"account": str(number)})
+    assert refused.status_code == 403
+    assert "step-up" in refused.json()["remedy"]
