@@ -96,16 +96,6 @@ async def after(db: Db, stream: str, seq: int, limit: int) -> list[Row]:
     return [dict(row) for row in found]
 
 
-async def find(db: Db, stream: str, seq: int) -> Row | None:
-    """One event by its number; None where there is none."""
-    row = await db.fetchrow(
-        f"SELECT {_COLUMNS}, e.payload FROM trading_events e WHERE e.stream = $1 AND e.seq = $2",
-        stream,
-        seq,
-    )
-    return plain(row, ("data", "payload")) if row is not None else None
-
-
 async def heads(db: Db) -> dict[str, int]:
     """Last seq of every stream of events."""
     found = await db.fetch("SELECT stream, seq FROM journal_streams WHERE stream <> 'audit'")
