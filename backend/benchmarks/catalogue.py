@@ -35,5 +35,6 @@ BENCHMARKS = {
     "api": Benchmark("api", "api", "bars and the engine's routes over HTTP"),
     "cache": Benchmark("cache", "cache", "cached quotes, hit ratio, invalidation, memory"),
     "websocket": Benchmark("websocket", "websocket", "events to 200 WebSocket clients"),
+    "backup": Benchmark("backup", "backup", "10 M bars saved, proved and restored"),
     "options": Benchmark("options", "options", "implied volatilities and greeks; chains over HTTP"),
 }

@@ -114,6 +114,9 @@ def restore(
         bool,
         typer.Option("--replace", help="Though the database is not empty; the old one is kept."),
     ] = False,
+    halt: Annotated[
+        bool, typer.Option(help="Nothing may be sent to a broker until you resume.")
+    ] = True,
     key_file: KeyFile = None,
     as_json: Json = False,
 ) -> None:
@@ -127,6 +130,8 @@ def restore(
     into = home.expanduser().absolute() if home else settings.home
     with _target(into, is_named=home is not None) as url:
         done = backup_restore.restore(url, path, key, replace=replace)
+        if halt and done.manifest.revision:
+            _halt(url, f"Restored from the backup of {done.manifest.made_at:%Y-%m-%d %H:%M} UTC")
     result = {
         "path": path,
         "home": into,
@@ -136,6 +141,7 @@ def restore(
         "rows": done.manifest.state.rows,
         "seconds": done.seconds,
         "kept": done.kept,
+        "halted": halt,
     }
     show(result, [*_restored_lines(result), *_key_lines(into, done.manifest)], as_json=as_json)
 
@@ -283,6 +289,19 @@ def _known() -> dict[str, dict[str, Any]]:
     return _or_nothing(work)
 
 
+def _halt(url: str, reason: str) -> None:
+    """Latch the restored database: its orders and positions are those of another day."""
+
+    async def work() -> None:
+        from app.db.session import opened_pool
+        from app.repositories import trading_state
+
+        async with opened_pool(url, min_size=0, max_size=1) as pool:
+            await trading_state.latch(pool, "all", "halted", reason, "backup restore")
+
+    tasks.run(work())
+
+
 def _note_proof(url: str, path: Path, seconds: float) -> None:
     """Write the proof down, if this database made the backup."""
     place = str(path.absolute())
@@ -351,8 +370,10 @@ def _restored_lines(result: dict[str, Any]) -> list[str]:
             if result["revision"] != head
             else []
         ),
+        *(["Trading is halted, as after an emergency stop."] if result["halted"] else []),
         "Before you trade: `tradewright up`, `tradewright audit verify`, and compare every account"
-        " with its broker (`tradewright reconcile`): what happened since is known only there.",
+        " with its broker (`tradewright reconcile`): what happened since is known only there."
+        " Then `tradewright resume`.",
     ]
 
 

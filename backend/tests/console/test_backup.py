@@ -90,8 +90,9 @@ def test_a_fresh_home_gets_the_same_state(
     assert not fresh.exists()
 
     monkeypatch.setenv("BACKUP_KEY", KEY)
-    code, said, _ = at_source("backup", "restore", row["path"], "--home", fresh)
+    code, said, _ = at_source("backup", "restore", row["path"], "--home", fresh, "--no-halt")
     assert code == 0
+    assert "Trading is halted" not in said
     assert "state hash equal" in said
     assert "has no secret.key" in said
     (fresh / "secret.key").write_text("5e" * 32)
@@ -108,6 +109,16 @@ def test_a_fresh_home_gets_the_same_state(
     assert code == 0
     assert "is now called tradewright_before_" in said
     assert "secret key here is not the one" in said
+    assert "Trading is halted" in said
+    with (
+        home_folder.held(fresh, "a test"),
+        started(EmbeddedPostgres(fresh)) as postgres,
+        databases.connected(postgres.url) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT state, reason FROM trading_state WHERE scope = 'all'")
+        state, reason = cursor.fetchone() or ("", "")
+        assert (state, reason[:24]) == ("halted", "Restored from the backup")
 
 
 def test_what_cannot_be_restored_is_said_with_exit_code_1(
