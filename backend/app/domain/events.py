@@ -632,6 +632,22 @@ class ConfigChanged(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
+class PerformanceRecorded(Fact, frozen=True, kw_only=True):
+    """How a ledger, or the whole `account`, did in a session; fractions of one.
+
+    `pnl` is what was made, net of costs, whether the positions are closed or not.
+    """
+
+    account_id: int
+    ledger: str
+    session: date
+    equity: Decimal
+    pnl: Decimal
+    total_return: float
+    drawdown: float
+    at: datetime
+
+
 class BacktestFinished(Fact, frozen=True, kw_only=True):
     backtest_id: int
     strategy: str
@@ -704,6 +720,7 @@ System = (
     | AlertRaised
     | AlertResolved
     | ConfigChanged
+    | PerformanceRecorded
     | BacktestFinished
 )
 Event = Input | Caused | System

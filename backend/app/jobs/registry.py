@@ -17,6 +17,8 @@ from app.core.errors import NotFound
 from app.core.registry import suggestion
 from app.domain.events import Severity
 from app.jobs.schedules import Schedule
+from app.repositories import alerts
+from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal
 
 Result = Mapping[str, Any]
@@ -47,6 +49,16 @@ class JobContext:
     journal: SharedJournal
     clock: Clock
     worker: str
+
+    async def alarm(self, alert: NewAlert) -> None:
+        """Raise an alert, journaled in the system stream."""
+        async with self.pool.acquire() as db, db.transaction():
+            await alerts.raise_alert(db, self.journal, alert, self.clock.now())
+
+    async def all_clear(self, key: str) -> None:
+        """What the alert `key` told of is over by itself."""
+        async with self.pool.acquire() as db, db.transaction():
+            await alerts.clear(db, self.journal, key, self.clock.now())
 
 
 Run = Callable[[JobContext, Mapping[str, Any]], Awaitable[Result]]

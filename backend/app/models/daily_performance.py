@@ -12,16 +12,15 @@ from app.models.base import (
     LedgerDeployment,
     TimestampMixin,
     check,
-    known_ledger,
 )
 
 
 class DailyPerformance(TimestampMixin, Base):
-    """One session of one ledger; returns and drawdown are fractions."""
+    """One session of one ledger, or of all as `account`; returns and drawdown are fractions."""
 
     __tablename__ = "daily_performance"
     __table_args__ = (
-        known_ledger(),
+        check("ledger", "ledger ~ '^(d[1-9][0-9]*|manual|external|account)$'"),
         check("counts", "trades >= 0 AND winning_trades BETWEEN 0 AND trades"),
         Index(None, "date"),
         Index(None, "deployment_id", "date"),
@@ -35,7 +34,9 @@ class DailyPerformance(TimestampMixin, Base):
     starting_equity: Mapped[Decimal]
     ending_equity: Mapped[Decimal]
     realized_pnl: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    "Of the round trips that were closed in it, net of costs."
     unrealized_pnl: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    "The rest of what the session made."
     commission: Mapped[Decimal] = mapped_column(server_default=text("0"))
     total_return: Mapped[float] = mapped_column(server_default=text("0"))
     drawdown: Mapped[float] = mapped_column(server_default=text("0"))

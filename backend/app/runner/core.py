@@ -24,7 +24,6 @@ from app.repositories.journal import LOST_CONNECTION, stream_of
 from app.runner.account import AccountRunner
 from app.runner.gate import HaltedOutside, WireGate
 from app.runner.invariants import InvariantKeeper
-from app.runner.nightly import NightlyReplay
 from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
 from app.services.credentials import offer
@@ -164,7 +163,6 @@ class Core:
         keeping = asyncio.create_task(keeper.run(), name="data quality")
         watch = InvariantKeeper(self._parts, self._at_work)
         watching = asyncio.create_task(watch.run(), name="invariants")
-        nightly = asyncio.create_task(NightlyReplay(self._parts).run(), name="nightly replay")
         recorder = ProcessRecorder(self._parts.pool, "core", clock.system)
         recorder.start()
         try:
@@ -176,7 +174,7 @@ class Core:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
                 self._wake.clear()
         finally:
-            await end([self._filling, keeping, watching, nightly])
+            await end([self._filling, keeping, watching])
             await self._wind_down()
             await self._listener.stop()
             await recorder.stop()

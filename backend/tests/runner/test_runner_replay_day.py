@@ -11,10 +11,12 @@ import pytest
 
 from app.bootstrap import Parts
 from app.cli import main
+from app.core.clock import now, system
 from app.core.errors import NotFound
+from app.jobs import replay_day as nightly
+from app.jobs.registry import JobContext
 from app.repositories import accounts
 from app.repositories.stock_data import Policy, StockData
-from app.runner.nightly import NightlyReplay
 from app.runner.replay_day import DayAgain, DayReplay
 from app.strategies.base import Columns
 from app.strategies.catalog import Catalogue
@@ -124,15 +126,24 @@ async def test_a_day_without_anything_says_which_days_there_are(traded: Parts) -
     assert told.value.remedy == "Its journal goes from 2024-03-01 to 2024-03-04."
 
 
-async def test_every_ended_session_is_replayed_once_and_a_difference_raises_an_alert(
+async def test_the_nightly_job_replays_the_last_session_and_a_difference_raises_an_alert(
     traded: Parts,
 ) -> None:
-    nightly = NightlyReplay(traded)
-    (said,) = await nightly.round()
-    assert (said["day"], said["different"]) == ("2024-03-01", 0)
-    assert await nightly.round() == []
+    context = JobContext(
+        run_id=1,
+        scheduled_for=now(),
+        attempt=1,
+        settings=traded.settings,
+        url=traded.url,
+        pool=traded.pool,
+        journal=traded.system,
+        clock=system,
+        worker="test",
+    )
+    (said,) = (await nightly.run(context, {})).values()
+    assert (said["day"], said["different"]) == (FIRST, 0)
     await traded.pool.execute("UPDATE accounts SET starting_cash = starting_cash / 2")
-    (said,) = await NightlyReplay(traded).round()
+    (said,) = (await nightly.run(context, {})).values()
     assert said["different"] > 0
     (alert,) = await traded.pool.fetch(
         "SELECT title, detail FROM alerts WHERE category = 'trading'"

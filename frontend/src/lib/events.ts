@@ -68,6 +68,7 @@ const LINES: Record<string, (data: Data) => string> = {
     data.succeeded === true ? 'Succeeded' : `Failed: ${words(inner(data, 'result').detail)}`,
   alert_raised: (data) => words(data.title),
   config_changed: (data) => `${words(data.key)} is now ${words(data.after)}`,
+  performance_recorded: (data) => `${words(data.ledger)} on ${words(data.session)}: ${words(data.pnl)}`,
   feed_disconnected: (data) => `${words(data.feed)}: ${words(data.reason)}`,
   feed_connected: (data) => words(data.feed),
   session_opened: (data) => words(data.session),

@@ -43,5 +43,6 @@ export const EVENT_TYPES = [
   'alert_raised',
   'alert_resolved',
   'config_changed',
+  'performance_recorded',
   'backtest_finished',
 ] as const
