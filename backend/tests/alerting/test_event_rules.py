@@ -12,7 +12,8 @@ from app.alerting import event_rules
 from app.alerting.catalogue import RULES
 from app.alerting.event_rules import OVERS, QUIET, TELLS, EventRule, Where, looks_like_failure
 from app.alerting.handler import AlertHandler
-from app.alerting.thresholds import EXPLANATIONS
+from app.alerting.thresholds import EXPLANATIONS, default
+from app.core.environment import project_root
 from app.domain import events as e
 from app.domain.deployments import TradingState
 from app.domain.events import EVENT_NAMES, Severity, priority_of_type
@@ -192,3 +193,12 @@ def test_the_handler_asks_for_what_raises_and_for_what_ends() -> None:
 def test_the_stream_says_whose_event_it_is() -> None:
     numbers: list[Any] = [Where(one).account_id for one in ("account:7", "system", "account:x")]
     assert numbers == [7, None, None]
+
+
+def test_the_page_names_every_rule_and_every_threshold_with_its_default() -> None:
+    page = (project_root() / "docs" / "alerts.md").read_text()
+    assert [rule.name for rule in RULES if f"| `{rule.name}` | {rule.title}" not in page] == []
+    rows = [
+        f"| `alerts.{name}` | {default(name):g} | {why} |" for name, why in EXPLANATIONS.items()
+    ]
+    assert [row for row in rows if row not in page] == []
