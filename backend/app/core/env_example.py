@@ -24,6 +24,7 @@ from app.core.config import (
 from app.core.guardian import GuardianOptions
 from app.core.live import LiveOptions
 from app.core.monitoring import MonitoringOptions, TracingOptions
+from app.core.notifications import NotificationOptions
 from app.core.options import Options, variable_of, where_of
 from app.core.pricing import PricingOptions
 from app.core.quality import QualityOptions
@@ -51,6 +52,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     BackupOptions,
     MonitoringOptions,
     TracingOptions,
+    NotificationOptions,
     StrategyOptions,
     LogOptions,
     PricingOptions,
