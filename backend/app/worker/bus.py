@@ -9,7 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from app.core.tasks import end
-from app.db.session import opened_pool
+from app.db.pool import opened_pool
 from app.events.bus import EventBus, EventHandler
 from app.monitoring.event_bus import HEARTBEAT
 from app.repositories import heartbeats, metrics
@@ -36,7 +36,7 @@ async def run(context: WorkerContext) -> None:
 async def run_handlers(context: WorkerContext, handlers: Sequence[EventHandler]) -> None:
     """A bus with these handlers, whatever becomes of other parts' connections."""
     size = sum(handler.slots for handler in handlers) + SPARE_CONNECTIONS
-    async with opened_pool(context.url, min_size=1, max_size=size) as pool:
+    async with opened_pool(context.url, min_size=1, max_size=size, idle_seconds=30) as pool:
         deliveries = HandlerDeliveries(pool, context.system, context.clock)
         bus = EventBus(deliveries, handlers, context.connect, context.clock)
         beside = [
@@ -73,6 +73,7 @@ def figures(told: dict[str, Any]) -> dict[str, float]:
         "bus_waiting": float(sum(one["waiting"] for one in each)),
         "bus_keys_held": float(sum(one["keys_held"] for one in each)),
         "bus_handling_ms_p99": max((one["handling"]["p99_ms"] for one in each), default=0.0),
+        "bus_delay_ms_p99": max((one["delay"]["p99_ms"] for one in each), default=0.0),
         "bus_queueing_ms_p99": max((one["queueing"]["p99_ms"] for one in each), default=0.0),
     }
 
