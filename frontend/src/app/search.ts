@@ -100,6 +100,9 @@ export const tradingEngine = (raw: Raw) =>
     key: text(raw, 'key'),
     /** The metric whose history is open. */
     metric: text(raw, 'metric'),
+    /** The job, and the dead letter, that is open. */
+    job: text(raw, 'job'),
+    letter: text(raw, 'letter'),
     /** The group of errors that is open. */
     error: text(raw, 'error'),
     /** Of the event history: how far back. */
@@ -128,6 +131,11 @@ export const settings = (raw: Raw) =>
   page({
     tab: oneOf(raw, 'tab', SETTINGS_TABS),
     user: integer(raw, 'user'),
+    /** Of the audit trail. */
+    actor: text(raw, 'actor'),
+    action: text(raw, 'action'),
+    resource: text(raw, 'resource'),
+    act: integer(raw, 'act'),
   })
 
 export const risk = (raw: Raw) =>

@@ -7,6 +7,7 @@ import type { SettingsTab } from '@/app/search'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
 import { CredentialsPanel } from '@/features/credentials/CredentialsPanel'
+import { AuditPanel } from '@/features/audit/AuditPanel'
 import { ChannelsPanel } from '@/features/notifications/ChannelsPanel'
 import { SecondFactorPanel } from '@/features/second-factor/SecondFactorPanel'
 import { AccountPanel } from '@/features/settings/AccountPanel'
@@ -15,7 +16,7 @@ import { PasswordForm } from '@/features/settings/PasswordForm'
 import { SessionsPanel } from '@/features/settings/SessionsPanel'
 import { UsersPanel } from '@/features/users/UsersPanel'
 import { useMay } from '@/lib/permission'
-import { useUrlState } from '@/lib/url-state'
+import { asText, useUrlState } from '@/lib/url-state'
 import styles from './settings.module.css'
 
 const page = getRouteApi('/frame/settings')
@@ -29,7 +30,8 @@ interface Section {
 }
 
 function useSections(): Section[] {
-  const { user } = page.useSearch()
+  const { user, act, actor, action, resource } = page.useSearch()
+  const filter = { actor, action, resource }
   const change = useUrlState()
   const isAdmin = useMay('admin')
   const all: Section[] = [
@@ -93,6 +95,22 @@ function useSections(): Section[] {
       content: (
         <Panel title="Where alerts are sent to">
           <ChannelsPanel />
+        </Panel>
+      ),
+    },
+    {
+      tab: 'audit',
+      title: 'Audit trail',
+      isForAdmins: true,
+      content: (
+        <Panel flush className={styles.table}>
+          <AuditPanel
+            filter={filter}
+            values={asText(filter)}
+            onFilter={change}
+            openSeq={act}
+            onOpen={(seq) => change({ act: seq })}
+          />
         </Panel>
       ),
     },

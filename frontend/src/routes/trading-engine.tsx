@@ -3,6 +3,8 @@ import { Button, Tabs } from '@mantine/core'
 import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
+import { EventBusPanel } from '@/features/event-bus/EventBusPanel'
+import { JobsTable } from '@/features/jobs/JobsTable'
 import { AlertRules } from '@/features/trading-engine/AlertRules'
 import { AlertsTable } from '@/features/trading-engine/AlertsTable'
 import { ConfigPanel } from '@/features/trading-engine/ConfigPanel'
@@ -17,7 +19,7 @@ import styles from './trading-engine.module.css'
 const page = getRouteApi('/frame/trading-engine')
 
 function TradingEnginePage() {
-  const { tab = 'status', event, alert, view, key, metric, error, ...search } = page.useSearch()
+  const { tab = 'status', event, alert, view, key, metric, error, job, letter, ...search } = page.useSearch()
   const change = useUrlState()
   const start = useSince(search.since)
   return (
@@ -37,6 +39,8 @@ function TradingEnginePage() {
           <Tabs.Tab value="alerts">Alerts</Tabs.Tab>
           <Tabs.Tab value="config">Configuration</Tabs.Tab>
           <Tabs.Tab value="events">Event history</Tabs.Tab>
+          <Tabs.Tab value="bus">Event bus</Tabs.Tab>
+          <Tabs.Tab value="jobs">Jobs</Tabs.Tab>
           <Tabs.Tab value="errors">Errors</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="status">
@@ -101,6 +105,18 @@ function TradingEnginePage() {
             onOpen={(key) => change({ event: key })}
             onShowChain={(correlation) => change({ event: undefined, since: undefined, correlation })}
           />
+        </Tabs.Panel>
+        <Tabs.Panel value="bus">
+          <EventBusPanel
+            letter={letter}
+            onLetter={(next) => change({ letter: next })}
+            onEvent={(next) => change({ tab: 'events', letter: undefined, event: next })}
+          />
+        </Tabs.Panel>
+        <Tabs.Panel value="jobs">
+          <Panel flush className="fill">
+            <JobsTable openName={job} onOpen={(name) => change({ job: name })} />
+          </Panel>
         </Tabs.Panel>
         <Tabs.Panel value="errors">
           <Panel flush className="fill">

@@ -54,6 +54,12 @@ const Rule = ({ rule }: { rule: AlertRule }) => (
   </Row>
 )
 
+/** `alerts.backup_hours` as the rules name it: `backup_hours`. */
+const nameOf = (key: string): string => key.slice(key.indexOf('.') + 1)
+
+const UNITS = ['seconds', 'minutes', 'hours', 'days']
+const unitOf = (key: string): string => UNITS.find((unit) => key.endsWith(`_${unit}`)) ?? ''
+
 const show = (value: number) => formatFigure(value, { decimals: Number.isInteger(value) ? 0 : 3 })
 
 function ThresholdRow({ threshold }: { threshold: Threshold }) {
@@ -76,7 +82,8 @@ function ThresholdRow({ threshold }: { threshold: Threshold }) {
     <Row
       note={
         <>
-          {show(threshold.minimum)} to {show(threshold.maximum)}, default {show(threshold.default)}
+          <span className="mono">{nameOf(threshold.key)}</span> · {show(threshold.minimum)} to{' '}
+          {show(threshold.maximum)} {unitOf(threshold.key)}, default {show(threshold.default)}
           {threshold.updated_by && `; set by ${threshold.updated_by}`}
         </>
       }

@@ -1,0 +1,30 @@
+/** What became of a run, in words; what it found, in one line. */
+import type { Tone } from '@/components/Badge'
+import type { Job, JobRun } from './api'
+
+export const STATUS_WORDS: Record<JobRun['status'], { label: string; tone: Tone }> = {
+  queued: { label: 'Waiting', tone: 'info' },
+  running: { label: 'Running', tone: 'info' },
+  succeeded: { label: 'Succeeded', tone: 'good' },
+  failed: { label: 'Failed', tone: 'error' },
+  skipped: { label: 'Skipped', tone: 'neutral' },
+}
+
+export const MISSED_WORDS: Record<Job['missed'], string> = {
+  run_once: 'the newest of them runs late',
+  skip: 'none of them runs',
+  run_all: 'each of them runs, the oldest first',
+}
+
+const plain = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : JSON.stringify(value)
+
+/** `rows 1200, tables 3`; why it failed when it did. */
+export function summaryOf(run: Pick<JobRun, 'result' | 'error'>): string {
+  if (run.error) return run.error
+  return Object.entries(run.result ?? {})
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${plain(value)}`)
+    .join(', ')
+}
