@@ -15,12 +15,18 @@ CLOSE_SECONDS: Final = 5.0
 log = get_logger()
 
 
-async def create_pool(url: str, *, min_size: int = 1, max_size: int | None = None) -> asyncpg.Pool:
-    """An asyncpg pool for prepared statements and COPY; json columns come as the stored text."""
+async def create_pool(
+    url: str, *, min_size: int = 1, max_size: int | None = None, idle_seconds: int = 300
+) -> asyncpg.Pool:
+    """An asyncpg pool for prepared statements and COPY; json columns come as the stored text.
+
+    A connection that nobody used for `idle_seconds` is closed: each is 2 to 8 MB of the server's.
+    """
     return await asyncpg.create_pool(
         bare_url(url),
         min_size=min_size,
         max_size=max_size or settings.database.pool_size,
+        max_inactive_connection_lifetime=idle_seconds,
         server_settings={"application_name": APPLICATION_NAME},
     )
 

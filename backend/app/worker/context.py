@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import asyncpg
 
@@ -18,6 +19,10 @@ from app.db.pool import APPLICATION_NAME, opened_pool
 from app.repositories import alerts
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal
+
+POOL_MAX: Final = 6
+IDLE_SECONDS: Final = 30
+"Parts work now and then, and each connection costs the server memory."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,7 @@ async def opened(settings: Settings | None = None) -> AsyncIterator[WorkerContex
     settings = settings or get_settings()
     url = database_url()
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
-    async with opened_pool(url, min_size=1) as pool:
+    async with opened_pool(url, min_size=1, max_size=POOL_MAX, idle_seconds=IDLE_SECONDS) as pool:
         yield WorkerContext(
             settings=settings,
             url=url,

@@ -14,7 +14,7 @@ from app.core.tasks import end
 from app.domain.events import Severity
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION
-from app.worker import alerts, bus, fan_out, heartbeat, monitor, traces
+from app.worker import alerts, bus, fan_out, heartbeat, jobs, monitor, traces
 from app.worker.context import WorkerContext, opened
 
 Part = Callable[[WorkerContext], Awaitable[None]]
@@ -31,6 +31,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "fan_out": fan_out.run,
     "alerts": alerts.dispatch,
     "conditions": alerts.watch,
+    "jobs": jobs.run,
 }
 """What a worker does. A new part is a line here; its imports count for the worker's memory."""
 

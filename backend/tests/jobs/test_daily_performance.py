@@ -94,7 +94,9 @@ async def test_sessions_can_be_worked_out_again(
     pool: asyncpg.Pool, job_context: JobContext, account: int
 ) -> None:
     await job.run(job_context, {})
-    await pool.execute("UPDATE executions SET busted_at = at, bust_reason = 'x' WHERE side = 'sell'")
+    await pool.execute(
+        "UPDATE executions SET busted_at = at, bust_reason = 'x' WHERE side = 'sell'"
+    )
     await job.run(job_context, {"since": "2024-03-01"})
     friday, monday = await stored(pool, "manual")
     assert (friday["ending_equity"], monday["ending_equity"]) == (100_999, 100_999)
