@@ -111,6 +111,19 @@ class Vendor(AlpacaLoopback):
         for symbol in SYMBOLS:
             self.know(symbol)
 
+    async def make_bars(self) -> None:
+        """The vendor's own minute bars, swinging so that averages cross."""
+        while True:
+            await asyncio.sleep(60 - time.time() % 60 + 1)
+            minute = int(time.time()) // 60 - 1
+            price = round(200 + 4 * np.sin(minute / 3), 2)
+            start = minute * 60 * 1_000_000_000
+            bar = {"t": start, "o": price, "h": price + 0.2, "l": price - 0.2, "c": price,
+                   "v": 60_000, "n": 600, "vw": price}  # fmt: skip
+            for symbol in SYMBOLS:
+                self.minutes[symbol].append(bar)
+                await self.shout("b", symbol, bar)
+
     async def talk_on(self, rate: float) -> None:
         began = time.monotonic()
         for number in count(1):
@@ -209,7 +222,9 @@ async def soak(home: Path, minutes: float, rate: float, log: Path) -> list[Sampl
             client = Client(address, made["key"])
             db = await asyncpg.connect(command(home, "db", "url").strip())
             process, began = psutil.Process(up.pid), time.monotonic()
-            async with running(vendor.talk_on(rate), client.listen(), client.ask()) as tasks:
+            async with running(
+                vendor.talk_on(rate), vendor.make_bars(), client.listen(), client.ask()
+            ) as tasks:
                 while time.monotonic() - began < minutes * 60:
                     done, _ = await asyncio.wait(
                         tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
