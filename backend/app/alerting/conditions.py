@@ -50,6 +50,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 _GRAVE: Final = frozenset({"database", "brokers", "market_data", "disk", "worker"})
 "Components without which nobody should trade: unhealthy is critical."
+_TOLD_BY_OTHERS: Final = frozenset({"backups"})
+"Components with a rule of their own that knows more."
 
 
 async def _unwell(look: Look) -> list[Finding]:
@@ -70,7 +72,7 @@ async def _unwell(look: Look) -> list[Finding]:
             severity=_severity(name, status),
         )
         for name, status in look.health.items()
-        if status != "healthy"
+        if status != "healthy" and name not in _TOLD_BY_OTHERS
     ]
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from app.alerting.rules import Finding, Rule, Source
 from app.domain import events as e
+from app.domain.denials import Denial
 from app.domain.deployments import TradingState
 from app.domain.events import EVENT_NAMES, Priority, Severity
 
@@ -98,8 +99,15 @@ def _order(title: str, name: str) -> Tell:
     return tell
 
 
-def _denied(event: e.OrderDenied, where: Where) -> Finding:
+_TOLD_BY_THE_HALT: Final = frozenset({Denial.TRADING_HALTED, Denial.REDUCE_ONLY})
+_EVERYDAY: Final = frozenset({Denial.SESSION_CLOSED, Denial.BELOW_LOT})
+
+
+def _denied(event: e.OrderDenied, where: Where) -> Finding | None:
+    if event.code in _TOLD_BY_THE_HALT:
+        return None
     return Finding(
+        severity=Severity.INFO if event.code in _EVERYDAY else None,
         key=f"order_denied:{where.stream}:{event.code}",
         title=f"Orders are denied by our limits: {event.code}",
         detail=f"{event.side} {event.quantity} {event.symbol} ({event.ledger}): {event.detail}",

@@ -221,6 +221,7 @@ async def test_memory_is_measured_against_its_threshold(desk: Desk) -> None:
 
 async def test_components_that_are_unwell_are_found_as_grave_as_they_are(desk: Desk) -> None:
     health = {"database": "unhealthy", "redis": "unhealthy", "disk": "degraded", "cache": "healthy"}
+    health["backups"] = "unhealthy"
     found = {one.key: one.severity for one in await conditions._unwell(look(desk, health=health))}
     assert found == {
         "component:database": Severity.CRITICAL,

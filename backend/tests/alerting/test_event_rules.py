@@ -132,6 +132,23 @@ def test_what_is_no_failure_of_its_kind_is_not_told() -> None:
         deployment_id=3, kind="k", severity=Severity.INFO, message="started", at=AT
     )
     assert TELLS["strategy_noted"][1](note, ACCOUNT) is None
+    action = e.CorporateActionDue(
+        action_id="a", symbol="SPY", kind="split", ex_date=AT.date(), session=AT.date(), at=AT
+    )
+    assert TELLS["corporate_action_due"][1](action, ACCOUNT) is None
+
+
+def test_a_denial_of_every_day_is_told_more_quietly_and_that_of_a_halt_not_again() -> None:
+    _, tell = TELLS["order_denied"]
+    said = {
+        code: tell(msgspec.structs.replace(denied(), code=code), ACCOUNT)
+        for code in ("trading_halted", "reduce_only", "session_closed", "position_limit")
+    }
+    assert said["trading_halted"] is said["reduce_only"] is None
+    quiet, loud = said["session_closed"], said["position_limit"]
+    assert quiet is not None
+    assert loud is not None
+    assert (quiet.severity, loud.severity) == (Severity.INFO, None)
 
 
 def committed(event: e.Event, stream: str = "account:1") -> CommittedEvent:
