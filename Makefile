@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UI_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.html frontend/*.json)
 NPM := npm --prefix frontend --no-audit --no-fund --loglevel=error
 
-.PHONY: help run install test lint format types contracts test-backend sim torture soak test-frontend e2e bench docs pages lock clean
+.PHONY: help run install test lint semgrep format types contracts test-backend sim torture soak test-frontend e2e bench docs pages lock clean
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -72,6 +72,16 @@ lint: $(VENV)/.installed-dev frontend/node_modules/.installed ## Lint, format ch
 	$(BIN)/bandit -q -c pyproject.toml -r backend/app backend/tradewright
 	cd frontend && npm run --silent lint && npm run --silent typecheck
 
+SEMGREP := .venv-semgrep
+SEMGREP_VERSION := 1.182.0
+$(SEMGREP)/bin/semgrep:
+	@test -n "$(PYTHON)" && $(PYTHON) -m venv $(SEMGREP)
+	@$(SEMGREP)/bin/python -m pip install -qq --disable-pip-version-check semgrep==$(SEMGREP_VERSION)
+
+semgrep: $(SEMGREP)/bin/semgrep ## Check our own rules (.semgrep/), in a virtual environment of their own
+	PATH="$(CURDIR)/$(SEMGREP)/bin:$$PATH" $(SEMGREP)/bin/semgrep scan --config .semgrep --metrics=off \
+		--disable-version-check --quiet --error backend/app frontend/src
+
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix backend
 	$(BIN)/ruff format backend
@@ -120,7 +130,7 @@ pages: $(VENV)/.installed-dev ## Write anew every file that is made from the cod
 	$(BIN)/python -m app.db.documentation
 
 clean: ## Remove what make built (not .tradewright, which holds your data)
-	rm -rf $(VENV) frontend/node_modules frontend/dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(SEMGREP) frontend/node_modules frontend/dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 lock: ## Compile the locks anew after a change of dependencies in pyproject.toml (uv and a network)

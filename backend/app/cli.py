@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "up": Entry("up", "Start everything and keep it running until Ctrl-C."),
     "status": Entry("status", "Show trading state, health, deployments, orders and positions."),
     "doctor": Entry("doctor", "Check this machine, the settings and the running parts."),
-    "config": Entry("config", "Settings and limits: check, example, get, set, history."),
+    "config": Entry("config", "Settings and limits: check, get, set, history, rollback."),
     "db": Entry("db", "The database: url, upgrade, downgrade, check, sample."),
     "data": Entry("data", "Market data: fetch, import, check, gaps, export."),
     "strategy": Entry("strategy", "Strategies: new, list, show, validate."),

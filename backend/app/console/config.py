@@ -10,11 +10,12 @@ from app.core.live import FEED_ORDER, LiveOptions
 from app.core.options import Options, env_file
 
 app = typer.Typer(
-    help="Settings and limits: check, example, get, set, history.", add_completion=False
+    help="Settings and limits: check, example, get, set, history, rollback.", add_completion=False
 )
 app.command()(limits.get)
 app.command("set")(limits.change)
 app.command()(limits.history)
+app.command()(limits.rollback)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`tradewright config get|set|history`: the limits in the database, and who changed them when."""
+"""`tradewright config get|set|history|rollback`: the limits in the database, and their past."""
 
 import asyncio
 from functools import partial
@@ -11,6 +11,7 @@ from app.console.output import Json, show, table
 
 if TYPE_CHECKING:
     from app.console.connection import Connected
+    from app.services.config import Config
 
 Key = Annotated[str | None, typer.Argument(help="A limit, such as max_position_size.")]
 
@@ -43,19 +44,36 @@ def history(
 ) -> None:
     """Show the changes of one limit, or of all, the newest first."""
     rows = asyncio.run(_changes(key, limit))
-    lines = table(rows, ("at", "key", "before", "after", "actor", "reason"))
+    lines = table(rows, ("id", "at", "key", "before", "after", "actor", "reason"))
     show(rows, lines, as_json=as_json)
 
 
+def rollback(
+    change_id: Annotated[int, typer.Argument(help="Its id in the history.")],
+    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Set what a change had changed back to what it was; running processes take it at once."""
+    from app.console.connection import run
+
+    async def work(at: "Connected") -> dict[str, Any]:
+        return await _config(at).rollback(at.caller, change_id, reason or None)
+
+    entry = run(work)
+    show(entry, [f"{entry['key']} is {entry['value']} now."], as_json=as_json)
+
+
 async def _change(at: "Connected", key: str, value: object, reason: str) -> dict[str, Any]:
+    return await _config(at).change(at.caller, key, value, reason or None)
+
+
+def _config(at: "Connected") -> "Config":
     from app.core.clock import system
     from app.repositories.journal import SharedJournal
     from app.services.config import Config
 
     journal = SharedJournal(at.pool, at.journal_key)
-    return await Config(at.pool, at.desk, journal, at.audit_key, system).change(
-        at.caller, key, value, reason or None
-    )
+    return Config(at.pool, at.desk, journal, at.audit_key, system)
 
 
 def plain(text: str) -> object:

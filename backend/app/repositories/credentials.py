@@ -9,6 +9,8 @@ _STORED: Final = "SELECT provider, name, key_id, updated_at FROM credentials"
 SEALED: Final = {
     "credentials": ("key_id", "ciphertext"),
     "users": ("totp_key_id", "totp_secret"),
+    "notification_channels": ("key_id", "ciphertext"),
+    "users": ("totp_key_id", "totp_secret"),
 }
 """Every table that holds a sealed value: its columns of key and token; a rotation walks all."""
 

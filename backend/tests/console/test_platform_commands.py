@@ -124,6 +124,8 @@ def test_config_set_changes_a_limit_with_its_history(
     assert json.loads(run("config", "get", "max_position_size", "--json")[1]) == {
         "max_position_size": "0.1"
     }
+    back = run("config", "rollback", str(changes[0]["id"]), "--reason", "fast line")
+    assert back[:2] == (0, "market_data_refresh_seconds is 1 now.\n")
     code, _, said = run("config", "set", "market_data_refresh_seconds", "0")
     assert code == 2
     assert "must lie between 1 and 3600" in said

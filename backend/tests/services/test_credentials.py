@@ -12,12 +12,17 @@ from app.core import env_example
 from app.core.clock import system
 from app.core.errors import ConfigurationError, InvalidInput, NotFound
 from app.core.options import variable_of
+from app.core.security import hash_password
 from app.core.vault import Vault
+from app.db.base import Base
 from app.repositories import audit
+from app.repositories import credentials as rows
 from app.services.credentials import Credentials, offer
 
 AUDIT = b"a" * 32
 OLD, NEW = b"o" * 32, b"n" * 32
+NAMED_ONLY = {("api_keys", "key_id"), ("backups", "key_id")}
+"Names of keys that seal nothing in the row: who calls, and what a file was sealed under."
 CANARY = "PKCANARY1234567890"
 
 
@@ -149,3 +154,31 @@ async def test_a_value_that_is_none_is_refused(pool: asyncpg.Pool, value: str) -
 async def test_a_wrong_name_is_answered_with_the_nearest(pool: asyncpg.Pool) -> None:
     with pytest.raises(NotFound, match="Did you mean ALPACA_API_KEY"):
         await desk(pool).entry("ALPACA_KEY")
+
+
+def test_a_rotation_walks_every_table_that_holds_a_sealed_value() -> None:
+    """A key may be thrown away only when nothing is sealed under it any more."""
+    found = {
+        (table.name, column.name)
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if column.name.endswith("key_id") and not column.foreign_keys
+    }
+    sealed = {(table, key) for table, (key, _) in rows.SEALED.items()}
+    assert found - NAMED_ONLY == sealed
+
+
+async def test_second_factors_and_channels_are_sealed_anew_too(pool: asyncpg.Pool) -> None:
+    key_id, token = Vault([OLD]).seal(b"totp", "totp:1")
+    await pool.execute(
+        "INSERT INTO users (email, name, role, password_hash, totp_key_id, totp_secret)"
+        " VALUES ('a@b', '', 'admin', $3, $1, $2)",
+        key_id,
+        token,
+        hash_password("seven blue herons"),
+    )
+    counts = await desk(pool, NEW, OLD).rotate("ada")
+    assert (counts["users"], counts["notification_channels"]) == (1, 0)
+    row = await pool.fetchrow("SELECT totp_key_id, totp_secret FROM users")
+    assert Vault([NEW]).open(row["totp_key_id"], row["totp_secret"], "totp:1") == b"totp"
+    assert await rows.key_ids(pool) == {Vault([NEW]).key_id: 1}
