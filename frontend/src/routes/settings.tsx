@@ -8,6 +8,7 @@ import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
 import { CredentialsPanel } from '@/features/credentials/CredentialsPanel'
 import { AuditPanel } from '@/features/audit/AuditPanel'
+import { BackupsPanel } from '@/features/backups/BackupsPanel'
 import { ChannelsPanel } from '@/features/notifications/ChannelsPanel'
 import { SecondFactorPanel } from '@/features/second-factor/SecondFactorPanel'
 import { AccountPanel } from '@/features/settings/AccountPanel'
@@ -95,6 +96,16 @@ function useSections(): Section[] {
       content: (
         <Panel title="Where alerts are sent to">
           <ChannelsPanel />
+        </Panel>
+      ),
+    },
+    {
+      tab: 'backups',
+      title: 'Backups',
+      isForAdmins: true,
+      content: (
+        <Panel title="Backups">
+          <BackupsPanel />
         </Panel>
       ),
     },

@@ -1,19 +1,16 @@
 /** One event with its payload, what caused it, and what it caused. */
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { PriorityBadge } from '@/components/Badge'
 import { Facts } from '@/components/Facts'
 import { SideDrawer } from '@/components/SideDrawer'
-import { Empty, Failed, Loading } from '@/components/States'
+import { Failed, Loading } from '@/components/States'
 import { Instant } from '@/components/Time'
-import { useRows } from '@/lib/api/pages'
 import { events } from '@/lib/api/records'
 import type { JournalEvent } from '@/lib/api/types'
 import { describeEvent } from '@/lib/events'
 import { formatName } from '@/lib/format'
 import styles from './EventDrawer.module.css'
-
-/** Consequences follow their cause closely in the stream. */
-const NEIGHBOURS = 40
+import { consequencesOf } from './causation'
 
 /** `account:1:120` → the stream and the place in it. */
 export function parseKey(key: string): { stream: string; seq: number } | null {
@@ -42,15 +39,10 @@ export function EventDrawer({ eventKey, onClose, ...shared }: EventDrawerProps) 
 type LoadedProps = { stream: string; seq: number } & Pick<EventDrawerProps, 'onOpen' | 'onShowChain'>
 
 function Loaded({ stream, seq, onOpen, onShowChain }: LoadedProps) {
-  const near = useRows(
-    useInfiniteQuery(events.list({ stream, after_seq: Math.max(0, seq - 1), order: 'asc' }, NEIGHBOURS)),
-  )
-  const event = near.rows.find((each) => each.seq === seq)
-  if (near.error) return <Failed error={near.error} onRetry={near.refetch} />
-  if (near.isPending) return <Loading rows={6} />
-  if (!event) return <Empty title="There is no such event">It may have been archived.</Empty>
-  const caused = near.rows.filter((each) => each.caused_by === seq)
-  const cause = event.caused_by ?? null
+  const { data, error, refetch } = useQuery(events.causation(stream, seq))
+  if (error && !data) return <Failed error={error} onRetry={() => void refetch()} />
+  if (!data) return <Loading rows={6} />
+  const { event, ancestors } = data
   return (
     <>
       <h3 className={styles.title}>{formatName(event.type)}</h3>
@@ -62,17 +54,6 @@ function Loaded({ stream, seq, onOpen, onShowChain }: LoadedProps) {
           ['Stream', event.stream],
           ['Priority', <PriorityBadge key="priority" priority={event.priority} />],
           ['Actor', event.actor ?? '–'],
-          cause !== null && [
-            'Caused by',
-            <button
-              key="cause"
-              type="button"
-              className="link-button"
-              onClick={() => onOpen(`${stream}:${String(cause)}`)}
-            >
-              event {cause}
-            </button>,
-          ],
           event.correlation_id
             ? [
                 'Set off by one input',
@@ -88,7 +69,17 @@ function Loaded({ stream, seq, onOpen, onShowChain }: LoadedProps) {
             : null,
         ]}
       />
-      {caused.length > 0 && <Consequences events={caused} onOpen={onOpen} />}
+      {ancestors.length > 0 && (
+        <>
+          <h4 className={styles.section}>What led to it</h4>
+          <ol className={styles.tree} aria-label="What led to it">
+            {ancestors.map((each) => (
+              <Step key={each.seq} event={each} depth={0} onOpen={onOpen} />
+            ))}
+          </ol>
+        </>
+      )}
+      <Consequences causation={data} onOpen={onOpen} />
       <h4 className={styles.section}>Payload</h4>
       <pre className={styles.payload} tabIndex={0} aria-label="Payload">
         {JSON.stringify(event.data, null, 2)}
@@ -97,24 +88,46 @@ function Loaded({ stream, seq, onOpen, onShowChain }: LoadedProps) {
   )
 }
 
-function Consequences({ events: caused, onOpen }: { events: JournalEvent[]; onOpen: (key: string) => void }) {
+interface ConsequencesProps {
+  causation: { event: JournalEvent; descendants: JournalEvent[]; is_complete: boolean }
+  onOpen: (key: string) => void
+}
+
+function Consequences({ causation, onOpen }: ConsequencesProps) {
+  const { event, descendants, is_complete } = causation
+  if (descendants.length === 0) return null
   return (
     <>
-      <h4 className={styles.section}>It caused</h4>
-      <ul className={styles.list}>
-        {caused.map((each) => (
-          <li key={each.seq}>
-            <button
-              type="button"
-              className="link-button"
-              onClick={() => onOpen(`${each.stream}:${String(each.seq)}`)}
-            >
-              {formatName(each.type)}
-            </button>{' '}
-            <span className="dim">{describeEvent(each)}</span>
-          </li>
+      <h4 className={styles.section}>What followed from it</h4>
+      <ol className={styles.tree} aria-label="What followed from it">
+        {consequencesOf(event.seq, descendants).map((each) => (
+          <Step key={each.event.seq} {...each} depth={each.depth - 1} onOpen={onOpen} />
         ))}
-      </ul>
+      </ol>
+      {!is_complete && <p className="dim">More followed than is shown here.</p>}
     </>
+  )
+}
+
+interface StepProps {
+  event: JournalEvent
+  depth: number
+  onOpen: (key: string) => void
+}
+
+const DEEPEST_INDENT = 6
+
+function Step({ event, depth, onOpen }: StepProps) {
+  return (
+    <li style={{ marginInlineStart: Math.min(depth, DEEPEST_INDENT) * 14 }}>
+      <button
+        type="button"
+        className="link-button"
+        onClick={() => onOpen(`${event.stream}:${String(event.seq)}`)}
+      >
+        {formatName(event.type)}
+      </button>{' '}
+      <span className="dim">{describeEvent(event)}</span>
+    </li>
   )
 }

@@ -65,4 +65,12 @@ export const events = {
     pagesOf([...events.all, 'list', filter, limit], (cursor) =>
       api.GET('/api/events', { params: { query: { ...filter, limit, cursor } } }).then(unwrap),
     ),
+  /** What led to an event, and what followed from it. */
+  causation: (stream: string, seq: number) =>
+    queryOptions({
+      // Not below the events' own key: the past does not change with every new event.
+      queryKey: ['causation', stream, seq],
+      queryFn: () =>
+        api.GET('/api/events/{stream}/{seq}/causation', { params: { path: { stream, seq } } }).then(unwrap),
+    }),
 }
