@@ -121,6 +121,8 @@ class RequestContext:
         app: ASGIApp = self._app
         if not self._network.knows_host(Headers(scope=scope).get("host", "")):
             app = _misdirected(name)
+        elif b"%00" in scope.get("query_string", b"") or "\0" in scope["path"]:
+            app = _unreadable(name)
         try:
             await app(scope, receive, dressed)
         except Exception as error:
@@ -162,6 +164,15 @@ def _misdirected(name: str) -> ProblemResponse:
         "This server does not answer under that host name.",
         code="unknown_host",
         remedy="Use 127.0.0.1 or localhost, or add the name to API_HOSTS.",
+        correlation_id=name,
+    )
+
+
+def _unreadable(name: str) -> ProblemResponse:
+    return ProblemResponse(
+        400,
+        "The address holds a NUL character, which no text here has.",
+        remedy="Leave it out.",
         correlation_id=name,
     )
 

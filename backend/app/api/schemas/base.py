@@ -1,10 +1,18 @@
 """What every schema shares: exact decimals as strings, pages, and problem documents."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 Item = TypeVar("Item")
 
@@ -55,6 +63,14 @@ SymbolIn = Annotated[
 ]
 
 
+def _has_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_has_nul(one) for pair in value.items() for one in pair)
+    return isinstance(value, list | tuple) and any(map(_has_nul, value))
+
+
 class Out(BaseModel):
     """Base of what we answer."""
 
@@ -65,6 +81,14 @@ class In(BaseModel):
     """Base of what we accept: an unknown field is an error, not a surprise."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """No database keeps a NUL in a text."""
+        if _has_nul(value):
+            raise ValueError("A text holds a NUL character; leave it out")
+        return value
 
 
 class SecretIn(In):
