@@ -24,12 +24,12 @@ ROWS = 200_000
 _PAST = (
     "INSERT INTO accounts (name, dataset, starting_cash, cash, active)"
     " VALUES ('Bench', 'import:bench', 1, 1, false)",
-    "INSERT INTO journal_streams (stream) VALUES ('account:' || (SELECT max(id) FROM accounts))",
     "INSERT INTO instruments (symbol) VALUES ('BENCHED')",
     """INSERT INTO orders (account_id, client_order_id, ledger, signal_id, instrument_id, leg,
-         side, quantity, filled_quantity, status, at, closed_at)
+         side, quantity, filled_quantity, average_price,
+         status, at, closed_at)
        SELECT (SELECT max(id) FROM accounts), 'bench-' || n, 'manual', 's' || n,
-         (SELECT min(id) FROM instruments), 'entry', 'buy', 1, 1, 'filled', now(), now()
+         (SELECT min(id) FROM instruments), 'entry', 'buy', 1, 1, 100, 'filled', now(), now()
        FROM generate_series(1, {rows}) n""",
     """INSERT INTO risk_violations (account_id, ledger, instrument_id, signal_id, side, quantity,
          code, at)
@@ -37,7 +37,7 @@ _PAST = (
          's' || n, 'buy', 1, (ARRAY['position_limit', 'order_value', 'halted'])[n % 3 + 1], now()
        FROM generate_series(1, {rows}) n""",
     """INSERT INTO trading_events (stream, seq, event_type, occurred_at, recorded_at, payload, hash)
-       SELECT 'account:' || (SELECT max(id) FROM accounts), n, 'order_filled', now(),
+       SELECT 'bench', n, 'order_filled', now(),
          now() - n * interval '1 ms', '{{"type": "order_filled"}}', decode(repeat('00', 32), 'hex')
        FROM generate_series(1, {rows}) n""",
     "ANALYZE",

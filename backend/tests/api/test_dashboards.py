@@ -82,6 +82,8 @@ async def busy(parts: Parts, database_url: str) -> None:
     await metrics.note(pool, "core", {FIGURE: 0.0}, at)
     await metrics.note(pool, "worker", {"clock_drift_ms": 3.0}, at)
     await metrics.note(pool, "worker", bus.figures({}), at)
+    fan_out = ("bus_fan_out_total", "bus_fan_out_lag", "bus_fan_out_connected")
+    await metrics.note(pool, "worker", dict.fromkeys(fan_out, 0.0), at)
     publisher = registry.load("publishers", "redis")("redis://127.0.0.1:1/0", parts.settings.cache)
     await metrics.note(pool, "core", publisher.figures(), at)
     await publisher.close()
@@ -126,6 +128,7 @@ async def test_every_name_and_label_in_use_is_exposed(exposed: Exposed) -> None:
     # And every figure that has a title is shown once there is something to show.
     missing = {name for name in (*TITLES, *LABELLED) if f"tradewright_{name}" not in exposed}
     assert missing == set()
+    assert set(bus.figures({})) <= set(TITLES)
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
