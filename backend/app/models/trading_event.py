@@ -10,6 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.domain.events import Priority
 from app.models.base import Base, Recorded, check, one_of
 
+DEPLOYMENT = (
+    """COALESCE("substring"(payload::text, '"ledger":"d([0-9]+)'::text), """
+    """"substring"(payload::text, '"deployment_id":([0-9]+)'::text))"""
+)
+"""The deployment that an event is about, found in its text: taking the JSON apart would cost more.
+Written as PostgreSQL tells it."""
+
 
 class TradingEvent(Base):
     """One event of one stream. `payload` is json, not jsonb: the text is kept as it was hashed."""
@@ -22,6 +29,21 @@ class TradingEvent(Base):
         Index(None, "recorded_at"),
         Index(None, "event_type", "recorded_at"),
         Index(None, "correlation_id", postgresql_where=text("correlation_id IS NOT NULL")),
+        Index(
+            "ix_trading_events_critical",
+            "recorded_at",
+            "stream",
+            "seq",
+            postgresql_where=text("priority = 'critical'"),
+        ),
+        Index(
+            "ix_trading_events_deployment",
+            text(DEPLOYMENT),
+            "recorded_at",
+            "stream",
+            "seq",
+            postgresql_where=text("priority <> 'low'"),
+        ),
         {"info": {"owner": "repositories/journal.py", "append_only": True}},
     )
 

@@ -54,7 +54,8 @@ def listing(db: Db, wanted: EventFilter) -> Fetch:
         where.add(_CAUSED_BY, f"{stream} {wanted.caused_by}")
     where.add("e.seq > {}", wanted.after_seq).add("e.seq < {}", wanted.before_seq)
     where.period("e.recorded_at", wanted.start, wanted.end)
-    shape = _BY_TIME if stream is None else _BY_SEQ
+    # A stream's order is that of time, too; the index of deployments has it so.
+    shape = _BY_TIME if stream is None or wanted.deployment_id is not None else _BY_SEQ
     return lister(db, replace(shape, descending=not wanted.ascending), where)
 
 
@@ -76,12 +77,10 @@ _CAUSED_BY: Final = """(e.correlation_id = (
   AND e.caused_by = split_part({}, ' ', 2)::bigint)"""
 """What an event causes shares its correlation id, which is indexed. The value: stream and seq."""
 
-_OF_DEPLOYMENT: Final = """coalesce(e.payload->>'deployment_id',
-  e.payload->'deployment'->>'deployment_id',
-  substr(coalesce(e.payload->>'ledger', e.payload->'order'->>'ledger',
-    e.payload->'execution'->>'ledger', e.payload->'signal'->>'ledger',
-    e.payload->'position'->>'ledger', e.payload->'trade'->>'ledger',
-    e.payload->'target'->>'ledger'), 2)) = {}::bigint::text"""
+_OF_DEPLOYMENT: Final = """(e.priority <> 'low' AND
+  coalesce(substring(e.payload::text FROM '"ledger":"d([0-9]+)'),
+           substring(e.payload::text FROM '"deployment_id":([0-9]+)')) = {}::bigint::text)"""
+"""As the index `ix_trading_events_deployment` has it; slices and ticks are nobody's."""
 
 
 async def after(db: Db, stream: str, seq: int, limit: int) -> list[Row]:
