@@ -7,16 +7,16 @@ from app.api.parts import Parts
 from tests.api.world import World, client_of, key_of
 
 
-async def test_what_people_did_is_listed_newest_first_and_holds(admin: httpx.AsyncClient) -> None:
-    await admin.put("/api/credentials/QUIVER_API_KEY", json={"value": "CANARYCANARY"})
-    await admin.delete("/api/credentials/QUIVER_API_KEY")
-    found = (await admin.get("/api/audit?resource=credential")).json()["items"]
+async def test_what_people_did_is_listed_newest_first_and_holds(browser: httpx.AsyncClient) -> None:
+    await browser.put("/api/credentials/QUIVER_API_KEY", json={"value": "CANARYCANARY"})
+    await browser.delete("/api/credentials/QUIVER_API_KEY")
+    found = (await browser.get("/api/audit?resource=credential")).json()["items"]
     assert [one["action"] for one in found] == ["removed", "stored"]
     assert found[0]["resource_id"] == "QUIVER_API_KEY"
     assert found[1]["after"]["key_id"]
-    everything = (await admin.get("/api/audit?limit=1")).json()
+    everything = (await browser.get("/api/audit?limit=1")).json()
     assert everything["next_cursor"]
-    verdict = (await admin.get("/api/audit/verify")).json()
+    verdict = (await browser.get("/api/audit/verify")).json()
     assert (verdict["ok"], verdict["first_bad"]) == (True, None)
     assert verdict["rows"] >= 3
 

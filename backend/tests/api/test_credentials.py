@@ -9,24 +9,26 @@ from tests.api.world import World, client_of, key_of
 SECRET = "PKCANARYCANARY99"
 
 
-async def test_a_key_is_set_listed_and_forgotten_and_never_shown(admin: httpx.AsyncClient) -> None:
-    done = await admin.put("/api/credentials/ALPACA_API_KEY", json={"value": SECRET})
+async def test_a_key_is_set_listed_and_forgotten_and_never_shown(
+    browser: httpx.AsyncClient,
+) -> None:
+    done = await browser.put("/api/credentials/ALPACA_API_KEY", json={"value": SECRET})
     assert done.status_code == 200, done.text
     assert done.json()["is_stored"] is True
-    listed = await admin.get("/api/credentials")
-    one = await admin.get("/api/credentials/ALPACA_API_KEY")
+    listed = await browser.get("/api/credentials")
+    one = await browser.get("/api/credentials/ALPACA_API_KEY")
     assert {item["name"] for item in listed.json()["items"]} >= {"ALPACA_API_KEY", "QUIVER_API_KEY"}
     assert SECRET not in done.text + listed.text + one.text
-    assert (await admin.delete("/api/credentials/ALPACA_API_KEY")).status_code == 204
-    assert (await admin.delete("/api/credentials/ALPACA_API_KEY")).status_code == 404
+    assert (await browser.delete("/api/credentials/ALPACA_API_KEY")).status_code == 204
+    assert (await browser.delete("/api/credentials/ALPACA_API_KEY")).status_code == 404
 
 
-async def test_a_refusal_does_not_repeat_the_value(admin: httpx.AsyncClient) -> None:
-    unknown = await admin.put("/api/credentials/ALPACA_KEY", json={"value": SECRET})
+async def test_a_refusal_does_not_repeat_the_value(browser: httpx.AsyncClient) -> None:
+    unknown = await browser.put("/api/credentials/ALPACA_KEY", json={"value": SECRET})
     assert (unknown.status_code, "ALPACA_API_KEY" in unknown.text) == (404, True)
-    extra = await admin.put("/api/credentials/ALPACA_API_KEY", json={"value": SECRET, "x": 1})
+    extra = await browser.put("/api/credentials/ALPACA_API_KEY", json={"value": SECRET, "x": 1})
     assert extra.status_code == 422
-    long = await admin.put("/api/credentials/ALPACA_API_KEY", json={"value": SECRET * 1000})
+    long = await browser.put("/api/credentials/ALPACA_API_KEY", json={"value": SECRET * 1000})
     assert long.status_code == 422
     assert SECRET not in unknown.text + extra.text + long.text
 

@@ -155,6 +155,8 @@ GUARDED = [
     ("POST", "/api/users", {"email": "b@example.com", "password": "nine red kites over water"}),
     ("PATCH", "/api/users/1", {}),
     ("POST", "/api/api-keys", {"name": "n", "scopes": ["read"]}),
+    ("PUT", "/api/credentials/QUIVER_API_KEY", {"value": "CANARYCANARY"}),
+    ("DELETE", "/api/credentials/QUIVER_API_KEY", None),
     ("POST", "/api/auth/totp", None),
     ("DELETE", "/api/auth/totp", None),
 ]

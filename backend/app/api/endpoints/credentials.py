@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from app.api.deps import ADMIN, Credentials, CurrentCaller
+from app.api.deps import ADMIN, FRESH_ADMIN, Credentials, CurrentCaller
 from app.api.schemas.credentials import CredentialIn, CredentialListOut, CredentialOut
 
 router = APIRouter(prefix="/api/credentials", tags=["credentials"], dependencies=[ADMIN])
@@ -23,7 +23,7 @@ async def get_credential(name: Name, credentials: Credentials) -> CredentialOut:
     return CredentialOut.model_validate(await credentials.entry(name))
 
 
-@router.put("/{name}")
+@router.put("/{name}", dependencies=[FRESH_ADMIN])
 async def set_credential(
     name: Name, body: CredentialIn, caller: CurrentCaller, credentials: Credentials
 ) -> CredentialOut:
@@ -32,7 +32,7 @@ async def set_credential(
     return CredentialOut.model_validate(found)
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, dependencies=[FRESH_ADMIN])
 async def delete_credential(name: Name, caller: CurrentCaller, credentials: Credentials) -> None:
     """Forget a stored key; one in the environment stays."""
     await credentials.remove(caller.actor, caller.user_id, name)
