@@ -17,13 +17,12 @@ FAILED: Final = [
     "step_up_failed",
     "password_change_failed",
 ]
-STOLEN: Final = dict(
-    (
-        ("refresh_token_reused", "A refresh token was used twice: one of its holders is a thief"),
-        ("ended_key_used", "An API key that was ended is used"),
-        ("key_from_other_address", "An API key is used from an address that is not on its list"),
-    )
+_MEANINGS: Final = (
+    ("refresh_token_reused", "A refresh token was used twice: one of its holders is a thief"),
+    ("ended_key_used", "An API key that was ended is used"),
+    ("key_from_other_address", "An API key is used from an address that is not on its list"),
 )
+STOLEN: Final = dict(_MEANINGS)
 """What the audit trail calls it, and what it means."""
 _WEEK: Final = timedelta(days=7)
 _TRADING_HOURS: Final = 32.5
