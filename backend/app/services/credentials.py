@@ -28,7 +28,7 @@ class Credentials:
 
     def __init__(self, pool: asyncpg.Pool, vault: Vault, audit_key: bytes, clock: Clock) -> None:
         self._pool = pool
-        self._vault = vault
+        self.vault = vault
         self._audit_key = audit_key
         self._clock = clock
 
@@ -46,8 +46,8 @@ class Credentials:
         """Store a key, sealed. Raises NotFound for an unknown name, InvalidInput for no value."""
         provider, field = _known(name)
         value = _checked(value)
-        self._vault.refresh()
-        key_id, token = self._vault.seal(value.encode(), about=name)
+        self.vault.refresh()
+        key_id, token = self.vault.seal(value.encode(), about=name)
         async with self._pool.acquire() as db, db.transaction():
             existed = await rows.put(db, provider, field, key_id, token)
             act = _act(actor, user_id, "replaced" if existed else "stored", name, key_id)
@@ -72,20 +72,20 @@ class Credentials:
         Works in small transactions and only on what is left, so one that was interrupted is simply
         run again. Raises ConfigurationError when a value's old key is gone: that one is untouched.
         """
-        self._vault.refresh()
+        self.vault.refresh()
         done: dict[str, int] = {}
         for table in rows.tables():
             done[table] = 0
             while count := await self._renew(table):
                 done[table] += count
-        act = _act(actor, user_id, "rotated", "vault", self._vault.key_id, done)
+        act = _act(actor, user_id, "rotated", "vault", self.vault.key_id, done)
         async with self._pool.acquire() as db, db.transaction():
             await audit.append(db, self._audit_key, act, self._clock.now())
         return done
 
     async def _renew(self, table: str) -> int:
         async with self._pool.acquire() as db, db.transaction():
-            return await rows.renew(db, table, self._vault.key_id, self._vault.renew, _BATCH)
+            return await rows.renew(db, table, self.vault.key_id, self.vault.renew, _BATCH)
 
 
 async def offer(db: Db, vault: Vault) -> tuple[str, ...]:
