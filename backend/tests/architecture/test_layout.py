@@ -16,6 +16,7 @@ OVER_OTHER_NOUNS = {
     "event_bus": "handler_deliveries and heartbeats: what is stored, and what workers say",
     "feeds": "feed_states",
     "imports": "data_imports",
+    "jobs": "job_runs: what is declared in code has only its runs and states there",
     "options": "option_contracts and options_data, together a chain",
     "risk": "explanations, and a process that reads the journal with other limits",
     "trading_engine": "trading_state, alerts, config and events under the names asked for",

@@ -78,7 +78,7 @@ def test_a_name_that_is_the_same_exists_under_that_name() -> None:
 def test_what_is_to_come_is_not_here_yet() -> None:
     """Whoever builds one of them is reminded to say so here."""
     first = {row.asked: next(paths(row.home), None) for row in rows() if "to come" in row.status}
-    known = {"`src/scheduler/`", "Fernet encryption", "`src/utils/notifications.py`"}
+    known = {"Fernet encryption", "`src/utils/notifications.py`"}
     known |= {"`app/trading_engine/event_bus.py`", "Quiver and Alpaca dependency checks"}
     known |= {"`monitoring/metrics/custom_metrics.py`"}
     present = [asked for asked, path in first.items() if path and path.exists()]
