@@ -10,7 +10,9 @@ from tests.alerting.loopback import mail_server, web_hook
 async def test_an_alert_outlives_an_outage_and_arrives_once_by_mail_and_once_at_the_web_hook(
     desk: Desk,
 ) -> None:
-    desk.dispatcher = desk.another(Adapter(NotificationOptions(allow_private=True)))
+    desk.dispatcher = desk.another(
+        Adapter(NotificationOptions(allow_private=True, timeout_seconds=60))
+    )
     async with mail_server() as mail, web_hook() as hook:
         await desk.channel("mail", mail.address)
         await desk.channel("hook", f"json://127.0.0.1:{hook.port}/hooks/s3cret-path")

@@ -24,6 +24,7 @@ CHANNELS = "/api/notification-channels"
 def private(environment: pytest.MonkeyPatch) -> None:
     """Channels may reach this machine."""
     environment.setenv("NOTIFICATIONS_ALLOW_PRIVATE", "true")
+    environment.setenv("NOTIFICATIONS_TIMEOUT_SECONDS", "60")
 
 
 async def raised(parts: Parts, account_id: int | None = None) -> int:

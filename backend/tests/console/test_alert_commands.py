@@ -27,6 +27,7 @@ def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) ->
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
     monkeypatch.setenv("NOTIFICATIONS_ALLOW_PRIVATE", "true")
+    monkeypatch.setenv("NOTIFICATIONS_TIMEOUT_SECONDS", "60")
     get_settings.cache_clear()
 
 

@@ -21,7 +21,7 @@ _PASSED_ON: Final = (
     *("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"),
 )
 _MODULE: Final = "app.adapters.clients.apprise"
-_DESCRIBE_SECONDS: Final = 30.0
+_DESCRIBE_SECONDS: Final = 60.0
 
 
 class Adapter:

@@ -18,7 +18,7 @@ from tests.alerting.loopback import web_hook
 HELLO = Message(title="Hello", body="It is me.", severity=Severity.ERROR)
 
 
-def adapter(*, private: bool = True, seconds: float = 30.0) -> Adapter:
+def adapter(*, private: bool = True, seconds: float = 60.0) -> Adapter:
     return Adapter(NotificationOptions(allow_private=private, timeout_seconds=seconds))
 
 
