@@ -288,6 +288,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return order.to(S.FILLED)
         return order
 
+    def with_rest(self, quantity: Decimal) -> "Order":
+        """This order, taken over when a part of it was filled, with so much less of that part."""
+        order = msgspec.structs.replace(self, quantity=self.quantity + quantity)
+        return order.to(S.PARTIALLY_FILLED) if order.status is S.FILLED else order
+
     def at_status(self, then: OrderStatus, **changes: object) -> "Order | None":
         """This order as a broker's report leaves it; None when no edges lead there."""
         order = self

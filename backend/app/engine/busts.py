@@ -80,8 +80,11 @@ def _rebook(
     record = book.records.get(before.client_order_id)
     if record is None:
         return
-    left = desk.fills.of_order(before.client_order_id)
-    order = record.order.corrected(before, instead, left)
+    if fill.leg is None and instead is None:
+        order = record.order.with_rest(before.quantity)
+    else:
+        left = desk.fills.of_order(before.client_order_id)
+        order = record.order.corrected(before, instead, left)
     book.put(order)
     what = "taken back" if instead is None else "corrected"
     message = f"A fill of {before.quantity} {symbol} at {before.price} was {what}: {reason}"

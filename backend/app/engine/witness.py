@@ -74,6 +74,8 @@ class Booked(msgspec.Struct, frozen=True):
 
     execution: Execution
     ledger: str
+    is_of_order: bool
+    "Not what was filled of somebody else's order before it was taken over."
 
 
 Key = tuple[str, str]
@@ -218,7 +220,7 @@ class Witness:
             return
         known = self.orders.get(execution.client_order_id)
         ledger = execution.ledger if known is None else known.order.ledger
-        self.executions[key] = Booked(execution, ledger)
+        self.executions[key] = Booked(execution, ledger, known is not None)
         self._count(execution, ledger, 1)
         if known is not None:
             known.filled += execution.quantity
@@ -234,7 +236,7 @@ class Witness:
         paid = signed * execution.price + execution.commission * sign
         self.cash[ledger] = self.cash.get(ledger, ZERO) - paid
 
-    def _undo(self, broker: str, execution_id: str) -> None:
+    def _undo(self, broker: str, execution_id: str, *, is_busted: bool = False) -> None:
         key = broker, execution_id
         booked = self.executions.pop(key, None)
         self.undone.add(key)
@@ -242,11 +244,13 @@ class Witness:
             return
         self._count(booked.execution, booked.ledger, -1)
         known = self.orders.get(booked.execution.client_order_id)
-        if known is not None:
+        if known is not None and is_busted and not booked.is_of_order:
+            known.quantity += booked.execution.quantity
+        elif known is not None:
             known.filled -= booked.execution.quantity
 
     def _on_busted(self, event: ev.ExecutionBusted) -> None:
-        self._undo(event.broker, event.execution_id)
+        self._undo(event.broker, event.execution_id, is_busted=True)
 
     def _on_corrected(self, event: ev.ExecutionCorrected) -> None:
         new = event.execution

@@ -65,7 +65,7 @@ SELECT client_order_id, broker, execution_id, quantity, price, busted_at, correc
 FROM executions WHERE order_id = ANY($1)
 """
 _EXECUTIONS: Final = """
-SELECT e.broker, e.execution_id, e.busted_at, e.bust_reason
+SELECT e.broker, e.execution_id, e.quantity, e.busted_at, e.bust_reason
 FROM executions e JOIN unnest($1::text[], $2::text[]) AS w(broker, execution_id)
   USING (broker, execution_id)
 """

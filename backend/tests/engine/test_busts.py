@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.domain.events import (
@@ -11,13 +12,14 @@ from app.domain.events import (
     OrderAccepted,
     OrderCanceled,
     OrderFilled,
+    OrderSeen,
     OrderSubmitted,
     PositionChanged,
     StrategyNoted,
     TradeClosed,
     TradeVoided,
 )
-from app.domain.orders import OrderStatus, PendingChange
+from app.domain.orders import BrokerOrder, OrderStatus, PendingChange, Side
 from app.engine.engine import AccountSetup, Engine
 from app.engine.history import Windows
 from tests.trading import MINUTE, OPEN, SilentBroker, World, make_execution, make_lean
@@ -25,6 +27,7 @@ from tests.trading import MINUTE, OPEN, SilentBroker, World, make_execution, mak
 D = Decimal
 S = OrderStatus
 ID = "1-d1-AAPL-20240301T143100-e1"
+HAND = "external-hand"
 
 
 @pytest.fixture
@@ -237,3 +240,27 @@ def test_a_finished_round_trip_is_told_again_as_it_was(world: World) -> None:
     assert [one.trade_id for one in world.of(TradeVoided)] == [before.trade.trade_id]
     assert after.trade.pnl - before.trade.pnl == 90
     assert world.journal.trades == [after.trade]
+
+
+@pytest.mark.parametrize("rest", [0, 5])
+def test_of_what_was_filled_before_an_order_was_taken_over_a_bust_leaves_more_to_fill(
+    world: World, rest: int
+) -> None:
+    def foreign(quantity: float, name: str) -> OrderFilled:
+        execution = fill(quantity, name, identity=HAND).execution
+        return OrderFilled(execution=msgspec.structs.replace(execution, ledger="external"))
+
+    world.step(foreign(5, "x1"))
+    world.step(foreign(3, "x2"))
+    theirs = BrokerOrder(
+        client_order_id=None, broker_order_id="hand", symbol="AAPL", side=Side.BUY,
+        quantity=D(13), filled_quantity=D(8), status=S.PARTIALLY_FILLED,
+    )  # fmt: skip
+    world.step(OrderSeen(order=theirs, ledger="external", at=OPEN))
+    if rest:
+        world.step(foreign(rest, "x3"))
+    world.step(bust("x2", HAND))
+    mine = order(world, HAND)
+    assert (mine.quantity, mine.filled_quantity) == (8, rest)
+    assert mine.status is (S.PARTIALLY_FILLED if rest else S.ACCEPTED)
+    assert world.engine.book.held("external", "AAPL") == 5 + rest

@@ -264,6 +264,13 @@ def test_an_adopted_order_is_one_of_ours_for_what_is_left_of_it() -> None:
     assert (known.quantity, known.status, known.is_open) == (D(6), "accepted", True)
 
 
+def test_a_bust_of_what_was_filled_before_an_adoption_leaves_more_to_fill() -> None:
+    adopted = seen(10, 4)
+    before = filled(4, client_order_id=adopted.client_order_id, ledger="external")
+    order = told(before, adopted, bust()).orders[adopted.client_order_id]
+    assert (order.quantity, order.filled) == (10, 0)
+
+
 def test_orders_change_their_quantity() -> None:
     replaced = ev.OrderReplaced(client_order_id=ID, broker_order_id="v1", quantity=D(30), at=OPEN)
     adjusted = ev.OrderAdjusted(

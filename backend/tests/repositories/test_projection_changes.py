@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from app.domain import events as ev
@@ -56,6 +57,7 @@ def world() -> World:
 
 
 ID = "1-d1-AAPL-20240301T143100-e1"
+HAND = "external-hand"
 
 
 def batches(world: World) -> list[list[Entry]]:
@@ -124,6 +126,12 @@ def fill(quantity: float, name: str, price: float = 110, identity: str = ID) -> 
     )
 
 
+def foreign(quantity: float, name: str) -> ev.OrderFilled:
+    """A fill of an order by hand."""
+    execution = fill(quantity, name, identity=HAND).execution
+    return ev.OrderFilled(execution=msgspec.structs.replace(execution, ledger="external"))
+
+
 def bust(name: str, identity: str = ID) -> ev.ExecutionBusted:
     return ev.ExecutionBusted(
         broker="paper", execution_id=name, client_order_id=identity, reason="wrong", at=OPEN
@@ -149,10 +157,22 @@ CANCELED = ev.OrderCanceled(client_order_id=ID, reason="us", at=OPEN)
 REJECTED = ev.OrderRejected(client_order_id=ID, reason="no", at=OPEN)
 UNKNOWN = ev.OrderUnknown(client_order_id=ID, reason="?", at=OPEN)
 
+SEEN = ev.OrderSeen(
+    order=BrokerOrder(
+        client_order_id=None, broker_order_id="hand", symbol="AAPL", side=Side.BUY,
+        quantity=D(13), filled_quantity=D(8), status=OrderStatus.PARTIALLY_FILLED, at=OPEN,
+    ),
+    ledger="external",
+    at=OPEN,
+)  # fmt: skip
+
 STORIES: dict[str, list[Any]] = {
     "a fill is busted": [ACCEPTED, fill(40, "x1", 109), fill(50, "x2"), bust("x1"), bust("x1")],
     "a busted fill is told again": [fill(40, "x1"), bust("x1"), fill(40, "x1"), fill(9, "x2")],
     "the only fill is busted": [fill(90, "x1"), bust("x1"), CANCELED],
+    "a fill from before an order was taken over is busted": [
+        foreign(5, "x1"), foreign(3, "x2"), SEEN, bust("x2", HAND), foreign(8, "x3"),
+    ],
     "a fill is corrected": [fill(90, "x1"), correct("x1", fill(90, "x1b", 109)), fill(90, "x1b")],
     "a correction comes first": [correct("x1", fill(40, "x1b")), fill(40, "x1")],
     "a correction after the end": [fill(40, "x1"), CANCELED, correct("x1", fill(30, "x1b"))],

@@ -236,7 +236,14 @@ def _fill(book: Book, execution: Execution, corrects: str | None, *, reopens: bo
 
 def busted(book: Book, record: Record, event: ExecutionBusted) -> None:
     """A fill that never was: its row stays, and says so; it counts no more."""
-    _bust(book, (event.broker, event.execution_id), event.client_order_id, event.reason, event.at)
+    identity, order = (event.broker, event.execution_id), event.client_order_id
+    is_known = identity in book.voided
+    was_heard = _bust(book, identity, order, event.reason, event.at)
+    fill, row = book.rows.find(EXECUTIONS, *identity), book.rows.find(ORDERS, order)
+    if not is_known and not was_heard and fill is not None and row is not None:
+        # It was filled before the order was taken over: what we took over is that much more.
+        book.rows.change(ORDERS, row, quantity=row["quantity"] + fill["quantity"])
+        _total(book, row, book.fills.get(order, {}), event.at, reopens=False)
 
 
 def corrected(book: Book, record: Record, event: ExecutionCorrected) -> None:
