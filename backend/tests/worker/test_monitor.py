@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app import bootstrap
 from app.core.config import get_settings
 from app.monitoring import external
 from app.repositories import heartbeats, metrics
@@ -151,3 +152,13 @@ async def test_the_process_notes_itself(context: WorkerContext) -> None:
         )
 
     await worked(context, monitor.process, noted)
+
+
+def test_every_vendor_with_a_key_has_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bootstrap.vendor_addresses() == {}
+    names = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY", "TWELVE_DATA_API_KEY", "QUIVER_API_KEY")
+    for name in (*names, "DATABENTO_API_KEY"):
+        monkeypatch.setenv(name, f"{name.lower()}-of-a-test")
+    found = bootstrap.vendor_addresses()
+    assert set(found) == {"alpaca", "alpaca_data", "twelve_data", "quiver", "databento"}
+    assert all(address.startswith("https://") for address in found.values())
