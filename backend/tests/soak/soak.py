@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -282,6 +283,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, default=Path(os.devnull), help="output of `up`")
     parser.add_argument("--samples", type=Path, help="write each look there, as lines of JSON")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what we started ends with us
     with tempfile.TemporaryDirectory(prefix="tradewright-soak-") as folder:
         Path(folder).chmod(0o711)
         samples = asyncio.run(soak(Path(folder) / "home", asked.minutes, asked.rate, asked.log))
