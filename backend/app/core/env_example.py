@@ -30,6 +30,7 @@ from app.core.pricing import PricingOptions
 from app.core.quality import QualityOptions
 from app.core.retention import RetentionOptions
 from app.core.strategies import StrategyOptions
+from app.core.worker import WorkerOptions
 
 HEADER: Final = """\
 # Every setting of Tradewright, with its default. Copy to .env and fill in what you use:
@@ -46,6 +47,7 @@ FIRST: Final[tuple[type[Options], ...]] = (
     RedisOptions,
     CacheOptions,
     GuardianOptions,
+    WorkerOptions,
     LiveOptions,
     QualityOptions,
     RetentionOptions,

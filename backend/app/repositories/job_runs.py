@@ -11,12 +11,13 @@ import orjson
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister, plain
 
 RESULT_BYTES: Final = 65_536
+_SOURCE: Final = "job_runs r"
 _LISTING: Final = Listing(
     select="""r.id, r.job, r.scheduled_for, r.trigger, r.status, r.requested_by, r.payload,
        r.attempt, r.missed, r.worker, r.started_at, r.finished_at, r.result, r.error, r.created_at,
        extract(epoch FROM coalesce(r.finished_at, clock_timestamp()) - r.started_at)::float8
          AS seconds""",
-    source="job_runs r",
+    source=_SOURCE,
     keys=(("r.scheduled_for", "timestamptz"), ("r.id", "bigint")),
     documents=("payload", "result"),
 )
@@ -96,7 +97,7 @@ def listing(db: Db, job: str | None = None, status: Sequence[str] = ()) -> Fetch
 
 async def by_ids(db: Db, ids: Sequence[int]) -> list[Row]:
     """These runs, in no order."""
-    sql = f"SELECT {_LISTING.select} FROM {_LISTING.source} WHERE r.id = ANY($1::bigint[])"
+    sql = f"SELECT {_LISTING.select} FROM {_SOURCE} WHERE r.id = ANY($1::bigint[])"
     return [plain(row, _LISTING.documents) for row in await db.fetch(sql, list(ids))]
 
 
