@@ -41,6 +41,12 @@ export default defineConfig({
     { name: 'pages', testMatch: 'pages.ts', dependencies: ['sign-up'], use: { storageState: STATE_FILE } },
     { name: 'orders', testMatch: 'orders.ts', dependencies: ['sign-up'], use: { storageState: STATE_FILE } },
     { name: 'risk', testMatch: 'risk.ts', dependencies: ['sign-up'], use: { storageState: STATE_FILE } },
+    {
+      name: 'operate',
+      testMatch: 'operate.ts',
+      dependencies: ['sign-up'],
+      use: { storageState: STATE_FILE },
+    },
     // Last, because it ends with everything halted.
     { name: 'path', testMatch: 'path.ts', dependencies: ['pages'], use: { storageState: STATE_FILE } },
   ],

@@ -93,7 +93,7 @@ function BackupRow({ backup }: { backup: Backup }) {
           <Button
             variant="default"
             loading={prove.isPending}
-            aria-label={`Prove the backup ${String(backup.id)}`}
+            aria-label={`Prove it again: backup ${String(backup.id)}`}
             onClick={() => prove.mutate(backup.id)}
           >
             Prove it again

@@ -57,7 +57,11 @@ function CredentialRow({ item, onSet }: { item: Credential; onSet: () => void })
       }
       actions={
         <>
-          <Button variant="default" onClick={onSet} aria-label={`Set ${item.name}`}>
+          <Button
+            variant="default"
+            onClick={onSet}
+            aria-label={`${item.is_stored ? 'Replace' : 'Set'} ${item.name}`}
+          >
             {item.is_stored ? 'Replace…' : 'Set…'}
           </Button>
           {item.is_stored && (

@@ -70,7 +70,9 @@ function Sums({ bus }: { bus: Bus }) {
             'Other processes',
             bus.fan_out
               ? bus.fan_out.is_connected
-                ? `Redis has all but ${count(bus.fan_out.lag)}`
+                ? bus.fan_out.lag === 0
+                  ? 'Redis has everything'
+                  : `Redis has all but ${count(bus.fan_out.lag)}`
                 : 'Redis is away; they read PostgreSQL'
               : 'nothing is copied to Redis',
           ],

@@ -2,6 +2,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from '@/lib/api/client'
 import type { components } from '@/lib/api/schema'
+import { isUnderWay } from './words'
 
 type Schemas = components['schemas']
 export type Job = Schemas['JobOut']
@@ -10,9 +11,6 @@ export type JobRun = Schemas['JobRunOut']
 const BUSY_MS = 1_000
 const QUIET_MS = 10_000
 const RUNS = 50
-
-export const isUnderWay = (run: Pick<JobRun, 'status'> | null | undefined): boolean =>
-  run?.status === 'queued' || run?.status === 'running'
 
 const named = (name: string) => ({ path: { name } })
 

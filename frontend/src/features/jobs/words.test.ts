@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
-import { isUnderWay } from './api'
-import { summaryOf } from './words'
+import { isUnderWay, summaryOf } from './words'
 
 test('a run says what it found, or why it failed', () => {
-  expect(summaryOf({ result: { rows_deleted: 1200, tables: ['bars'] }, error: null })).toBe(
+  expect(summaryOf({ result: { rows_deleted: 1200, tables: ['bars'], copied_to: null }, error: null })).toBe(
     'rows deleted 1200, tables ["bars"]',
   )
   expect(summaryOf({ result: {}, error: 'The disk is full.' })).toBe('The disk is full.')

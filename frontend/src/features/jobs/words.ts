@@ -16,6 +16,9 @@ export const MISSED_WORDS: Record<Job['missed'], string> = {
   run_all: 'each of them runs, the oldest first',
 }
 
+export const isUnderWay = (run: Pick<JobRun, 'status'> | null | undefined): boolean =>
+  run?.status === 'queued' || run?.status === 'running'
+
 const plain = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)
@@ -25,6 +28,7 @@ const plain = (value: unknown): string =>
 export function summaryOf(run: Pick<JobRun, 'result' | 'error'>): string {
   if (run.error) return run.error
   return Object.entries(run.result ?? {})
+    .filter(([, value]) => value !== null)
     .map(([name, value]) => `${name.replaceAll('_', ' ')} ${plain(value)}`)
     .join(', ')
 }
