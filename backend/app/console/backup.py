@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,6 @@ from app.core import tasks
 from app.core.backup import BackupOptions
 from app.core.config import get_settings, settings
 from app.core.errors import BackupError
-from app.core.logging import configure_logging
 from app.db import home as home_folder
 from app.db.embedded import EmbeddedPostgres, attach_or_start, started
 
@@ -49,8 +48,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Save the database, prove the backup by a restore, copy it, forget old ones."""
-    configure_logging("jobs")
-    with at_hand("tradewright backup create") as url:
+    with at_hand("tradewright backup create") as url, redirect_stdout(sys.stderr):
         row = _made(url, verify)
     lines = [
         f"{row['path']}: {row['size_bytes'] / 1e6:.1f} MB, {row['rows']} rows.",

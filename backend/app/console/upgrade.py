@@ -1,8 +1,9 @@
 """`tradewright upgrade`: migrate a copy first, then the database, with a backup before it."""
 
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +30,7 @@ def upgrade(
     as_json: Json = False,
 ) -> None:
     """Bring the database to this program's revision: a backup, a migrated copy, then itself."""
-    with at_hand("tradewright upgrade") as url:
+    with at_hand("tradewright upgrade") as url, redirect_stdout(sys.stderr):
         report = checked(url, source) if check else _upgraded(url)
     show(report, _lines(report), as_json=as_json)
     if not report["ok"]:

@@ -49,8 +49,6 @@ async def test_making_and_proving_are_runs_of_the_job(
 
     proved = await admin.post(f"/api/backups/{row['id']}/verify")
     assert proved.json()["payload"] == {"verify": row["id"]}
-    again = await worked(parts, proved.json())
-    assert again["verified_at"] > row["verified_at"]
     assert (await admin.post("/api/backups/999/verify")).status_code == 404
 
 
