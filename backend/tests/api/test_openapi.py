@@ -61,9 +61,11 @@ def test_the_stop_and_cancel_share_no_bucket_with_anything_else() -> None:
     controls = {
         path for path, _, guard in guards(APP.routes) if guard and guard.limit == "controls"
     }
-    assert "/api/trading-engine/emergency-stop" in controls
+    assert "/api/trading-engine/resume" in controls
     assert "/api/orders/{client_order_id}" in controls
     assert "/api/orders" not in controls
+    alone = {path for path, _, guard in guards(APP.routes) if guard and guard.limit == "emergency"}
+    assert alone == {"/api/trading-engine/emergency-stop"}
 
 
 def test_the_file_of_the_user_interface_is_current() -> None:

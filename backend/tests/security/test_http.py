@@ -81,11 +81,6 @@ async def test_every_class_of_limit_is_somebodys(calm_app: FastAPI) -> None:
     assert set(CLASSES) - used == {"failed_sign_in", "refused", "sockets"}
 
 
-async def test_only_the_stop_of_everything_uses_its_bucket(calm_app: FastAPI) -> None:
-    of_it = [p for p, _, guard in guards(calm_app.routes) if guard and guard.limit == "emergency"]
-    assert of_it == ["/api/trading-engine/emergency-stop"]
-
-
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil"])
 async def test_another_host_name_reaches_nothing(calm_admin: httpx.AsyncClient, host: str) -> None:
     for path in ("/api/auth/me", "/health", "/", "/docs"):
