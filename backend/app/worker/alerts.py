@@ -56,10 +56,10 @@ def health_of(client: httpx.AsyncClient, url: str) -> AskHealth:
     async def ask() -> Mapping[str, str] | None:
         try:
             answer = await client.get(f"{url}/health")
-            components = answer.json()["components"]
+            components = dict(answer.json()["components"])
+            return {name: str(one["status"]) for name, one in components.items()}
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return None
-        return {name: str(one["status"]) for name, one in components.items()}
 
     return ask
 

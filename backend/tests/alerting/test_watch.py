@@ -79,6 +79,25 @@ async def test_what_is_found_is_one_alert_while_it_lasts_and_clears_when_it_is_o
     assert by == "system"
 
 
+async def test_what_merely_lasts_is_written_down_again_only_when_it_says_something_else(
+    desk: Desk,
+) -> None:
+    sight = Sight()
+    watch = watching(desk, sight)
+    sight.says("leak:1", detail="drip")
+    await watch.look()
+    first = await desk.pool.fetchval("SELECT last_seen_at FROM alerts")
+    desk.wait(seconds=15)
+    await watch.look()
+    assert await desk.pool.fetchval("SELECT last_seen_at FROM alerts") == first
+    sight.says("leak:1", detail="pour")
+    await watch.look()
+    assert await rows(desk) == [("leak:1", 1, "error", "pour")]
+    sight.says("leak:1", detail="pour", severity=Severity.CRITICAL)
+    await watch.look()
+    assert await rows(desk) == [("leak:1", 1, "critical", "pour")]
+
+
 async def test_a_look_that_fails_neither_raises_nor_clears(desk: Desk) -> None:
     sight = Sight()
     watch = watching(desk, sight)
