@@ -14,6 +14,7 @@ BUILDERS = {
     "db/readers.py",  # names of our tables and views
     "db/rollups.py",  # names of its own views, and buckets that it makes itself
     "db/timescale.py",  # its own table of hypertables
+    "repositories/credentials.py",  # its own list of tables with sealed values
     "repositories/retention.py",  # its own rules, and chunks as the catalogue quotes them
     "repositories/paging.py",  # declared listings and numbered parameters
 }
