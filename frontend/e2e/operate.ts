@@ -108,13 +108,11 @@ test('an event shows what led to it, and a job runs when asked', async ({ page }
   expect(await seriousFindings(page)).toEqual([])
 })
 
-test('every section of engine and settings is sound, wide and narrow', async ({ page }) => {
+test('the lists of engine and settings are sound, wide and narrow', async ({ page }) => {
   const sections = [
     ['/trading-engine?tab=alerts&view=rules', 'list', 'Rules'],
     ['/trading-engine?tab=bus', 'region', 'Handlers'],
-    ['/trading-engine?tab=errors', 'grid', 'Errors'],
     ['/settings?tab=keys', 'list', 'API keys'],
-    ['/settings?tab=users', 'grid', 'Users'],
     ['/settings?tab=credentials', 'list', 'Keys of vendors'],
     ['/settings?tab=notifications', 'button', 'New channel'],
     ['/settings?tab=backups', 'button', 'Make one now'],
