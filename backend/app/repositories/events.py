@@ -51,7 +51,7 @@ def listing(db: Db, wanted: EventFilter) -> Fetch:
     where.add("e.correlation_id = {}", wanted.correlation_id)
     where.add(_OF_DEPLOYMENT, wanted.deployment_id)
     if wanted.caused_by is not None:
-        where.add(_CAUSED_BY, f"{stream} {wanted.caused_by}")
+        where.add(_CAUSED_BY, f"{wanted.caused_by} {stream}")
     where.add("e.seq > {}", wanted.after_seq).add("e.seq < {}", wanted.before_seq)
     where.period("e.recorded_at", wanted.start, wanted.end)
     # A stream's order is that of time, too; the index of deployments has it so.
@@ -73,9 +73,9 @@ def _stream_of(wanted: EventFilter) -> str | None:
 
 _CAUSED_BY: Final = """(e.correlation_id = (
     SELECT c.correlation_id FROM trading_events c
-    WHERE c.stream = split_part({}, ' ', 1) AND c.seq = split_part({}, ' ', 2)::bigint)
-  AND e.caused_by = split_part({}, ' ', 2)::bigint)"""
-"""What an event causes shares its correlation id, which is indexed. The value: stream and seq."""
+    WHERE c.seq = split_part({}, ' ', 1)::bigint AND c.stream = substr({}, strpos({}, ' ') + 1))
+  AND e.caused_by = split_part({}, ' ', 1)::bigint)"""
+"""What an event causes shares its correlation id, which is indexed. The value: seq and stream."""
 
 _OF_DEPLOYMENT: Final = """(e.priority <> 'low' AND
   coalesce(substring(e.payload::text FROM '"ledger":"d([0-9]+)'),

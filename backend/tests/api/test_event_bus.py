@@ -135,5 +135,7 @@ async def test_causes_and_effects_of_an_event_are_found(
         children = (await admin.get(f"{path}?stream=system&caused_by=3")).json()["items"]
         assert [one["seq"] for one in children] == [5, 4]
     assert (await admin.get("/api/events/system/99/causation")).status_code == 404
+    strange = await admin.get("/api/events?stream=no stream&caused_by=3")
+    assert (strange.status_code, strange.json()["items"]) == (200, [])
     answer = await admin.get("/api/events?caused_by=3")
     assert (answer.status_code, answer.json()["field"]) == (422, "stream")

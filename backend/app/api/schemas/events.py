@@ -45,10 +45,14 @@ class EventQuery(PeriodQuery):
     deployment_id: int | None = Field(default=None, examples=[3])
     correlation_id: str | None = Field(default=None, max_length=200)
     caused_by: int | None = Field(
-        default=None, ge=1, description="seq of the cause; needs `stream`.", examples=[118]
+        default=None,
+        ge=1,
+        le=2**53,
+        description="seq of the cause; needs `stream`.",
+        examples=[118],
     )
-    after_seq: int | None = Field(default=None, ge=0, description="Needs `stream`.")
-    before_seq: int | None = Field(default=None, ge=0, description="Needs `stream`.")
+    after_seq: int | None = Field(default=None, ge=0, le=2**53, description="Needs `stream`.")
+    before_seq: int | None = Field(default=None, ge=0, le=2**53, description="Needs `stream`.")
     order: Literal["asc", "desc"] = "desc"
 
     def narrowed(self) -> dict[str, Any]:
