@@ -1,7 +1,7 @@
 """Alerts reach the channels that want them, once a round, whatever fails on the way."""
 
 import asyncio
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from app.alerting.channels import Channel, chosen
 from app.core.vault import Vault
 from app.domain.events import Severity
 from app.domain.notifications import Message
+from app.repositories import alert_deliveries
 from tests.alerting.conftest import Desk
 
 
@@ -78,6 +79,16 @@ async def test_nobody_is_told_twice_by_two_dispatchers(desk: Desk) -> None:
     other = desk.another(desk.box)
     await asyncio.gather(desk.work(), desk.work(other))
     assert sorted(desk.box.titles("mail")) == [f"[critical] disk {n}" for n in range(8)]
+
+
+async def test_a_delivery_is_claimed_by_one_of_many_at_the_same_time(desk: Desk) -> None:
+    alert, now = await desk.alert(), desk.clock.now()
+    names = [f"channel {number}" for number in range(64)]
+    await alert_deliveries.add(desk.pool, alert, names, "raised", 1, now)
+    until = now + timedelta(minutes=1)
+    claims = [alert_deliveries.claim(desk.pool, now, until, 4) for _ in range(24)]
+    claimed = [row["id"] for rows in await asyncio.gather(*claims) for row in rows]
+    assert len(set(claimed)) == len(claimed)
 
 
 async def test_a_delivery_whose_sender_died_is_taken_up_again(desk: Desk) -> None:
