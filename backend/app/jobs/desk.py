@@ -13,6 +13,7 @@ from app.core.errors import InvalidInput
 from app.domain.users import Caller
 from app.jobs import queue
 from app.jobs.registry import Job, get, jobs
+from app.jobs.scheduler import next_time
 from app.repositories import audit, job_runs
 from app.repositories.audit import Act
 from app.repositories.job_runs import NewRun
@@ -119,14 +120,13 @@ class JobDesk:
 
 def _row(job: Job, state: Mapping[str, Any], last: Row | None, now: datetime) -> Row:
     is_paused = bool(state.get("is_paused"))
-    is_due = job.schedule is not None and not is_paused
     return {
         "name": job.name,
         "title": job.title,
         "schedule": None if job.schedule is None else job.schedule.words,
         "missed": job.missed.value,
         "attempts": job.attempts,
-        "next_at": job.schedule.after(now) if is_due and job.schedule is not None else None,
+        "next_at": None if is_paused else next_time(job, now),
         "is_paused": is_paused,
         "paused_at": state.get("paused_at"),
         "paused_by": state.get("paused_by"),

@@ -39,19 +39,21 @@ def _own(exchange: str, year: int) -> list[tuple[int, int]]:
 
 
 def _asked(exchange: str, year: int) -> list[tuple[int, int]]:
-    said = subprocess.run(
-        [sys.executable, "-m", "app.jobs.hours", exchange, str(year)],
-        env=variables(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_PATIENCE_SECONDS,
-        check=False,
-    )
-    if said.returncode:
+    try:
+        said = subprocess.run(
+            [sys.executable, "-m", "app.jobs.hours", exchange, str(year)],
+            env=variables(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE_SECONDS,
+            check=True,
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        complaint = (getattr(error, "stderr", None) or b"").decode(errors="replace")
         raise Unavailable(
             f"The hours of {exchange} in {year} cannot be had.",
-            remedy=said.stderr.decode(errors="replace").strip()[-500:],
-        )
+            remedy=complaint.strip()[-500:] or str(error),
+        ) from None
     return [(opens, closes) for opens, closes in json.loads(said.stdout)]
 
 

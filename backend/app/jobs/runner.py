@@ -28,6 +28,7 @@ BUSY_SECONDS: Final = 5.0
 FIRST_WAIT_SECONDS: Final = 10.0
 LONGEST_WAIT_SECONDS: Final = 600.0
 _ALIVE_SECONDS: Final = 5.0
+_JITTER: Final = random.SystemRandom()
 log = get_logger("jobs")
 
 
@@ -219,7 +220,7 @@ async def _answers(connection: asyncpg.Connection) -> bool:
 
 def _wait(attempt: int) -> float:
     longest = min(FIRST_WAIT_SECONDS * 2.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
-    return longest * random.uniform(0.8, 1.2)
+    return longest * _JITTER.uniform(0.8, 1.2)
 
 
 def _later(seconds: float, reason: Any) -> RetryRequested:  # noqa: ANN401 - an error or words

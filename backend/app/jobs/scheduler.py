@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
 
 from app.core.clock import Clock
+from app.core.errors import TradewrightError
 from app.core.logging import get_logger
 from app.jobs import queue
 from app.jobs.registry import Job, Missed
@@ -61,7 +63,11 @@ class Scheduler:
         seen = await job_runs.look(db, job.name)
         if seen is None:
             return []
-        due = times_between(schedule, max(seen, now - REACH), now)
+        try:
+            due = times_between(schedule, max(seen, now - REACH), now)
+        except TradewrightError as error:  # one market's hours must not hold up the other jobs
+            log.error("schedule_not_read", job=job.name, error=str(error))
+            return []
         if not due:
             return []
         chosen = choose(job.missed, due, now)
@@ -96,12 +102,18 @@ class Scheduler:
 
     def _pause(self) -> float:
         now = self._clock.now()
-        waits = [
-            (job.schedule.after(now) - now).total_seconds()
-            for job in self._jobs.values()
-            if job.schedule is not None
-        ]
+        coming = [next_time(job, now) for job in self._jobs.values()]
+        waits = [(at - now).total_seconds() for at in coming if at is not None]
         return min([LOOK_SECONDS, *waits]) + 0.01
+
+
+def next_time(job: Job, now: datetime) -> datetime | None:
+    """When it is due next; None without a schedule, or where nobody can say."""
+    if job.schedule is None:
+        return None
+    with suppress(TradewrightError):
+        return job.schedule.after(now)
+    return None
 
 
 def times_between(schedule: Schedule, after: datetime, until: datetime) -> list[datetime]:

@@ -20,7 +20,6 @@ print(len(found), found[0][0].isoformat(), found[0][1].isoformat())
 def test_a_child_says_what_the_calendar_says() -> None:
     said = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["251", "2026-01-02T14:30:00+00:00", "2026-01-02T21:00:00+00:00"]
-    assert hours._asked("XNYS", 2026) == hours._own("XNYS", 2026)
 
 
 def test_an_exchange_that_nobody_knows_is_told_of() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 
 from app.core.errors import Unavailable
@@ -11,6 +12,7 @@ from app.jobs import gap_repair, reconciliation_report
 from app.jobs.in_process import command
 from app.jobs.registry import JobContext
 from tests.api.world import Engine, World
+from tests.waiting import until
 
 ALERTS = "SELECT title, detail FROM alerts WHERE resolved_at IS NULL"
 
@@ -102,8 +104,14 @@ async def test_a_command_that_says_no_json_answers_with_its_complaint(
 
 
 async def test_a_command_ends_with_who_asked(job_context: JobContext) -> None:
+    others = set(psutil.Process().children())
+
+    async def begun() -> set[psutil.Process]:
+        return set(psutil.Process().children()) - others
+
     asking = asyncio.create_task(command(job_context.url, "core"))
-    await asyncio.sleep(0)
+    (process,) = await until(begun)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+    assert not process.is_running()

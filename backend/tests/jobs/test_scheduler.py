@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.core.errors import Unavailable
 from app.jobs import registry
 from app.jobs.registry import JobContext, Missed
 from app.jobs.scheduler import Scheduler
@@ -153,4 +154,23 @@ async def test_what_was_missed_long_ago_is_forgotten(
     declare(nothing, schedule=Cron("0 3 1 * *"), missed=Missed.RUN_ALL)
     scheduler = await began(pool, clock)
     clock.at += timedelta(days=100)
+    assert len(await scheduler.tick()) == 1
+
+
+class Unreadable:
+    """A schedule whose market nobody knows."""
+
+    words = "never"
+
+    def after(self, instant: datetime) -> datetime:
+        raise Unavailable(f"No hours after {instant}.", remedy="Wait.")
+
+
+async def test_a_schedule_that_cannot_be_read_holds_up_no_other(
+    pool: asyncpg.Pool, clock: Hands, declare: Declare
+) -> None:
+    declare(nothing, "broken", schedule=Unreadable())
+    declare(nothing, "whole", schedule=HOURLY)
+    scheduler = await began(pool, clock)
+    clock.at += timedelta(hours=1)
     assert len(await scheduler.tick()) == 1
