@@ -113,7 +113,8 @@ def restore(
         typer.Option("--replace", help="Though the database is not empty; the old one is kept."),
     ] = False,
     halt: Annotated[
-        bool, typer.Option(help="Nothing may be sent to a broker until you resume.")
+        bool,
+        typer.Option(help="Nothing may be sent to a broker until you resume; no: as it was saved."),
     ] = True,
     key_file: KeyFile = None,
     as_json: Json = False,
@@ -288,13 +289,17 @@ def _known() -> dict[str, dict[str, Any]]:
 
 
 def _halt(url: str, reason: str) -> None:
-    """Latch the restored database: its orders and positions are those of another day."""
+    """Latch the restored database: its orders and positions are those of another day.
+
+    It also still says that the backup which it is made of is being made.
+    """
 
     async def work() -> None:
         from app.db.session import opened_pool
-        from app.repositories import trading_state
+        from app.repositories import backups, trading_state
 
         async with opened_pool(url, min_size=0, max_size=1) as pool:
+            await backups.restored(pool)
             await trading_state.latch(pool, "all", "halted", reason, "backup restore")
 
     tasks.run(work())

@@ -122,6 +122,14 @@ async def deleted(db: Db, paths: list[str]) -> None:
     )
 
 
+async def restored(db: Db) -> None:
+    """This database was a backup until now: the row that waits for its end is of that one."""
+    await db.execute(
+        "UPDATE backups SET status = 'deleted', error = 'This database was restored from it.'"
+        " WHERE status = 'running'"
+    )
+
+
 async def by_path(db: Db, path: str) -> int | None:
     """The id of the backup in this file, if it is known here."""
     found = await db.fetchval(

@@ -117,6 +117,8 @@ def test_a_fresh_home_gets_the_same_state(
         cursor.execute("SELECT state, reason FROM trading_state WHERE scope = 'all'")
         state, reason = cursor.fetchone() or ("", "")
         assert (state, reason[:24]) == ("halted", "Restored from the backup")
+        cursor.execute("SELECT count(*) FROM backups WHERE status = 'running'")
+        assert cursor.fetchone() == (0,)
 
 
 def test_what_cannot_be_restored_is_said_with_exit_code_1(

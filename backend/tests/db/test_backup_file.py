@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 from pydantic import SecretStr
 
 from app.core.errors import BackupError
@@ -184,3 +185,24 @@ def test_a_body_that_is_not_compressed_archive_is_damage() -> None:
     frame = bytes([0]) + bytes(8) + len(body).to_bytes(4, "big") + body
     with pytest.raises(BackupError, match="damaged"):
         whole(preamble + frame, None)
+
+
+@pytest.mark.parametrize(("order", "is_whole"), [((0, 1), True), ((1, 0), False), ((1,), False)])
+def test_the_place_of_a_frame_is_sealed_with_it(order: tuple[int, ...], is_whole: bool) -> None:
+    """Though the archive would be read all the same: one frame holds all of it, the other none."""
+    header = b'{"version":1,"id":"a","made_at":"b"}'
+    data = backup_file.MAGIC + len(header).to_bytes(4, "big") + header
+    sealer = backup_file.Sealer(data, None)
+    kinds = ((0, b""), (0, zstandard.compress(b"all of it")), (1, b"{}"))
+    sealed = [
+        bytes([kind]) + number.to_bytes(8, "big") + len(body).to_bytes(4, "big") + body
+        for number, (kind, plain) in enumerate(kinds)
+        for body in [sealer.seal(kind, number, plain)]
+    ]
+    data += b"".join(sealed[number] for number in order)
+    data += sealed[2] + len(data).to_bytes(8, "big") + backup_file.END
+    if is_whole:
+        assert whole(data, None) == b"all of it"
+        return
+    with pytest.raises(BackupError, match="damaged"):
+        whole(data, None)

@@ -10,13 +10,13 @@ from app.db import backup_state
 
 COLUMNS = """(id bigint PRIMARY KEY, money numeric(20,8), price float8, name text, at timestamptz,
   body bytea, doc json, tags text[], flag boolean)"""
-ROW = """(1, 10.5, 0.1, 'a', '2026-01-02 03:04:05.000006+00', '\\x00ff', '{"a": 1}',
+ROW = """(1, 10.5, 0.30000000000000004, 'a', '2026-01-02 03:04:05.000006+00', '\\x00ff', '{"a": 1}',
   '{x,y}', true)"""
 
 
 CELLS = (
     "money = 10.50000001",
-    "price = 0.1::float8 + 1e-17 + 1.4e-17",
+    "price = 0.3",
     "name = 'A'",
     "name = NULL",
     "name = ''",
