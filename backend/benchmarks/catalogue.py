@@ -23,6 +23,7 @@ BENCHMARKS = {
     "engine-stops": Benchmark("engine", "with_stops", "a protective stop on every position"),
     "engine-visit": Benchmark("engine", "visiting_all", "every bar through the driver"),
     "journal": Benchmark("journal", "journal", "journal events against bare COPY"),
+    "audit": Benchmark("audit", "chains", "rows of journal and audit trail checked"),
     "event-bus": Benchmark("event_bus", "event_bus", "events published, queued, handled"),
     "order-path": Benchmark("order_path", "order_path", "a bar until its order is durable"),
     "emergency-stop": Benchmark("emergency_stop", "emergency_stop", "the stop, on a busy platform"),

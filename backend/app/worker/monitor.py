@@ -10,6 +10,7 @@ import msgspec
 from app import bootstrap
 from app.core.logging import get_logger
 from app.core.monitoring import MonitoringOptions
+from app.core.vault import open_vault
 from app.monitoring import clocks, external
 from app.monitoring.availability import LOOK_SECONDS, START_SECONDS, Look, Watch
 from app.monitoring.figures import NOTED_PREFIXES, SharedFigures
@@ -17,6 +18,7 @@ from app.monitoring.process import AWAY, ProcessRecorder
 from app.repositories import availability, heartbeats, metrics
 from app.repositories.availability import DOWN, STOPPED
 from app.repositories.metrics import Labelled
+from app.services.credentials import offer
 from app.worker.context import WorkerContext
 
 log = get_logger("jobs")
@@ -70,6 +72,7 @@ async def presence(context: WorkerContext) -> None:
 async def vendors(context: WorkerContext) -> None:
     """Vendors whose key is set, and how far the clock is off."""
     options = MonitoringOptions()
+    await offer(context.pool, open_vault(context.settings.home, context.settings.app))
     addresses = await asyncio.to_thread(bootstrap.vendor_addresses)
     async with httpx.AsyncClient(timeout=external.ANSWER_SECONDS) as client:
 
