@@ -48,8 +48,8 @@ from app.services.audit import Chains
 from app.services.auth import Auth
 from app.services.commands import CommandDesk
 from app.services.config import Config
-from app.services.dead_letters import DeadLetters
 from app.services.credentials import Credentials
+from app.services.dead_letters import DeadLetters
 from app.services.deployments import Deployments
 from app.services.explanations import Explanations
 from app.services.import_jobs import ImportJobs

@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from app.core.clock import Clock
+from app.core.logging import get_logger
 from app.core.redaction import redact_text
 from app.domain.events import Severity
 from app.events.handlers import LANES, CommittedEvent, EventHandler
@@ -18,6 +19,7 @@ from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION, SharedJournal
 from app.repositories.paging import Db, Fetch, Listing, Row, Where, lister
 
+log = get_logger("jobs")
 CHANNEL: Final = "handler_deliveries"
 _LOCKS: Final = 7_236_601
 "Class of the advisory locks that say which process runs a handler."
@@ -175,7 +177,7 @@ class HandlerDeliveries:
             return []
         made = [CommittedEvent.from_row(row) for row in rows]
         found = [
-            Waiting(one.stream, one.seq, handler.key(one), LANES[one.priority], one.event_type)
+            Waiting(one.stream, one.seq, _key(handler, one), LANES[one.priority], one.event_type)
             for one in made
         ]
         seqs, keys = [one.seq for one in found], [one.key for one in found]
@@ -299,6 +301,15 @@ async def redrive(
 async def overview(db: Db) -> list[Row]:
     """By handler: events behind its cursor, waiting, dead; since when the oldest waits."""
     return [dict(row) for row in await db.fetch(_OVERVIEW)]
+
+
+def _key(handler: EventHandler, event: CommittedEvent) -> str:
+    """Its stream where the handler itself cannot tell: handling it will fail, and say why."""
+    try:
+        return handler.key(event)
+    except Exception as error:  # noqa: BLE001 - one event must not hold up all the others
+        log.warning("event_without_key", handler=handler.name, id=event.id, error=str(error))
+        return event.stream
 
 
 def _waiting(row: Mapping[str, Any]) -> Waiting:

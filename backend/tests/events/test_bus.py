@@ -13,6 +13,7 @@ from app.db.session import create_pool
 from app.domain.ports import Entry
 from app.events.bus import CommittedEvent, EventHandler
 from app.repositories import handler_deliveries
+from app.repositories.handler_deliveries import HandlerDeliveries
 from app.repositories.journal import SharedJournal
 from tests.events.bus_world import KEY, BusWorld, Noting, is_current, lost
 from tests.waiting import until
@@ -208,6 +209,41 @@ async def test_a_transaction_that_a_handler_spoilt_is_its_failure(bus_world: Bus
     async with bus_world.running(Careless(attempts=2)):
         await bus_world.append("a")
         await bus_world.is_dead(1)
+
+
+async def test_an_event_without_a_key_fails_alone(bus_world: BusWorld) -> None:
+    class Strict(Noting):
+        def key(self, event: CommittedEvent) -> str:
+            return str({"good": "good"}[event.payload["feed"]])
+
+    async with bus_world.running(Strict(attempts=1)):
+        await bus_world.append("bad", "good")
+        await bus_world.is_dead(1)
+        await bus_world.has_noted(1)
+    assert await bus_world.noted() == [2]
+
+
+async def test_a_handler_that_broke_is_begun_again(
+    bus_world: BusWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = asyncio.Event()
+    save = HandlerDeliveries.save
+
+    async def breaks_once(self: HandlerDeliveries, handler: str, at: dict[str, int]) -> None:
+        if not broken.is_set():
+            broken.set()
+            raise RuntimeError("a bug of ours")
+        await save(self, handler, at)
+
+    monkeypatch.setattr("app.events.runner.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(HandlerDeliveries, "save", breaks_once)
+    handler = Noting(types=frozenset({"broker_disconnected"}))
+    async with bus_world.running(handler):
+        await bus_world.append("a")  # of no concern: only the cursor is stored
+        await broken.wait()
+        await bus_world.journal.append([Entry(lost("paper"))])
+        await bus_world.has_noted(1)
+    assert await bus_world.noted() == [2]
 
 
 async def test_two_buses_share_the_handlers_and_one_takes_over(bus_world: BusWorld) -> None:
