@@ -10,7 +10,7 @@ const STEP_SECONDS = 30
 
 /** The code that an authenticator app shows (RFC 6238, SHA-1, six digits). */
 function codeOf(secret: string, at: number): string {
-  const bits = [...secret.replaceAll(' ', '')]
+  const bits = Array.from(secret.replaceAll(' ', ''))
     .map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, '0'))
     .join('')
   const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))

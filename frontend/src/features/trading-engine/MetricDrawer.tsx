@@ -26,6 +26,12 @@ export function MetricDrawer({ name, title, onClose }: MetricDrawerProps) {
   )
 }
 
+/** Below every point: a metric has no gain and loss, so all of its curve is drawn in one colour. */
+function floorOf(points: readonly { value: number }[]): number {
+  const values = points.map(({ value }) => value)
+  return Math.min(...values) - 0.02 * Math.max(1e-9, Math.max(...values) - Math.min(...values))
+}
+
 function History({ name }: { name: string }) {
   const [span, setSpan] = useState<Span>('1h')
   const { data, error, refetch } = useQuery(tradingEngine.metricHistory(name, span))
@@ -65,7 +71,7 @@ function History({ name }: { name: string }) {
             <LineChart
               label={`${data.title} over time`}
               points={series.points}
-              baseline={Math.min(...series.points.map(({ value }) => value))}
+              baseline={floorOf(series.points)}
             />
           </div>
           <Facts
