@@ -141,3 +141,27 @@ async def test_without_a_port_nothing_listens(app: FastAPI) -> None:
     port = HealthPort(app, MonitoringOptions())
     await port.start()
     await port.stop()
+
+
+async def test_what_is_wrong_beside_the_trading_degrades(
+    admin: httpx.AsyncClient, parts: Parts
+) -> None:
+    for name, state in (
+        ("worker:a:1", '{"is_stopped": false}'),
+        ("external:quiver", '{"is_up": false, "ms": 5000, "detail": "ConnectTimeout."}'),
+    ):
+        await parts.pool.execute(
+            "INSERT INTO heartbeats (name, at, state)"
+            " VALUES ($1, now() - interval '40 seconds', $2::jsonb)",
+            name,
+            state,
+        )
+    await parts.pool.execute("INSERT INTO backups (path, status) VALUES ('b', 'failed')")
+    await metrics.note(parts.pool, "worker", {"clock_drift_ms": -9_000.0}, parts.clock.now())
+    found = (await admin.get("/health")).json()["components"]
+    told = {name: found[name]["detail"] for name in ("worker", "vendors", "backups", "clock")}
+    assert told["worker"].startswith("The worker has been silent for")
+    assert told["vendors"] == "quiver cannot be reached: ConnectTimeout."
+    assert told["backups"].startswith("The newest backup failed.")
+    assert told["clock"] == "Off by -9000 ms."
+    assert found["clock"]["status"] == "unhealthy"
