@@ -27,7 +27,8 @@ class Alert(TimestampMixin, Base):
         Index(
             "ix_alerts_unannounced",
             "id",
-            postgresql_where="announced < round OR resolved_at IS NOT NULL AND NOT is_end_announced",
+            postgresql_where="announced < round"
+            " OR resolved_at IS NOT NULL AND NOT is_end_announced",
         ),
         {"info": {"owner": "repositories/alerts.py"}},
     )

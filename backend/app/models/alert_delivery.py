@@ -9,7 +9,7 @@ from app.models.base import Base, Id, TimestampMixin, check, one_of
 
 
 class AlertDelivery(TimestampMixin, Base):
-    """One alert to one channel, retried until delivered or dead; skipped when it no longer matters."""
+    """One alert to one channel, retried until delivered or dead; skipped when it is over."""
 
     __tablename__ = "alert_deliveries"
     __table_args__ = (

@@ -10,7 +10,6 @@ SEALED: Final = {
     "credentials": ("key_id", "ciphertext"),
     "users": ("totp_key_id", "totp_secret"),
     "notification_channels": ("key_id", "ciphertext"),
-    "users": ("totp_key_id", "totp_secret"),
 }
 """Every table that holds a sealed value: its columns of key and token; a rotation walks all."""
 
