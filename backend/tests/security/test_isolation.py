@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.api.limits import CLASSES, RateLimits
 from app.api.openapi import guards
 from app.core.security import subkey
 from app.db.base import Base
@@ -75,6 +76,8 @@ async def owned_app(
             await sample.fill(pool, subkey(b"k" * 32, "journal"))
             await _mark(pool)
         async with started(url, test_servers, tmp_path_factory.mktemp("owned")) as app:
+            # A walk over everything is quicker than any person: no limit may hide an answer.
+            app.state.parts.gate.limits = RateLimits(None, dict.fromkeys(CLASSES, "9999999/second"))
             await _people(app)
             yield app
 
@@ -186,7 +189,7 @@ async def test_nobody_reads_what_is_anothers(as_: Any, owned_app: FastAPI, who: 
         told = {one for one in secrets if one in answer.text}
         if answer.status_code < 400 and (told or is_ours):
             seen.append((method, path, answer.status_code, told))
-        assert answer.status_code < 500, (path, answer.text)
+        assert answer.status_code in (*range(200, 500), 503), (path, answer.text)
     assert seen == []
 
 
