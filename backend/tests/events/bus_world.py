@@ -16,6 +16,8 @@ from app.repositories.journal import SharedJournal
 from tests.waiting import until
 
 KEY = b"k" * 32
+PATIENCE = 30.0
+"Seconds: a busy machine is no failure."
 
 
 class Noting(EventHandler):
@@ -78,7 +80,7 @@ class BusWorld:
         bus = self.bus(*handlers)
         task = asyncio.create_task(bus.run())
         try:
-            await until(lambda: is_current(bus, len(handlers)))
+            await until(lambda: is_current(bus, len(handlers)), PATIENCE)
             yield bus
         finally:
             await end([task])
@@ -97,7 +99,7 @@ class BusWorld:
         async def enough() -> bool:
             return len(await self.noted(handler)) >= count
 
-        await until(enough)
+        await until(enough, PATIENCE)
 
     async def status(self, seq: int, handler: str = "noting") -> str | None:
         found: str | None = await self.pool.fetchval(
@@ -109,7 +111,7 @@ class BusWorld:
         async def dead() -> bool:
             return await self.status(seq, handler) == "dead"
 
-        await until(dead)
+        await until(dead, PATIENCE)
 
     async def alert(self, handler: str = "noting") -> asyncpg.Record | None:
         return await self.pool.fetchrow(

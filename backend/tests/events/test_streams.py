@@ -90,7 +90,7 @@ async def came(seqs: list[int], count: int) -> None:
     async def enough() -> bool:
         return len(seqs) >= count
 
-    await until(enough, 20)
+    await until(enough, 30)
 
 
 Act = Callable[[EmbeddedRedis], None]
@@ -151,7 +151,7 @@ async def test_whatever_becomes_of_redis_nothing_is_lost_and_order_is_kept(
         async def is_back() -> bool:
             return reader.is_connected and publisher.is_connected and publisher.told()["lag"] == 0
 
-        await until(is_back)
+        await until(is_back, 30)
         last = await bus_world.append("a")
         await came(seqs, last)
     assert seqs == list(range(1, last + 1))
@@ -170,7 +170,7 @@ async def test_two_publishers_add_every_event_once(
                 and await redis.xlen(key_of("system")) == last
             )
 
-        await until(are_done)
+        await until(are_done, 30)
         entries = await redis.xrange(key_of("system"))
     assert [name for name, _ in entries or ()] == [
         f"{seq}-0".encode() for seq in range(1, last + 1)
@@ -200,7 +200,7 @@ async def test_a_publisher_that_begins_again_goes_on_where_redis_is(
             async def is_there(seq: int = last) -> bool:
                 return bool(await redis.xlen(key_of("system")) == seq)
 
-            await until(is_there)
+            await until(is_there, 30)
             assert publisher.published == 2
 
 

@@ -56,7 +56,7 @@ async def test_the_bus_handles_says_so_and_takes_its_leave(context: WorkerContex
 
     async with working(bus.run_handlers(context, [Noting(from_beginning=True)]), context):
         await world.append("a", "b")
-        figures = await until(said)
+        figures = await until(said, 30)
         (row,) = await heartbeats.listed(context.pool, "bus:%")
     assert (figures["bus_published_total"], figures["bus_lag"]) == (2, 0)
     assert row["name"] == f"bus:{context.name}"
@@ -77,7 +77,7 @@ async def test_committed_events_are_copied_to_redis(
 
     async with Redis.from_url(redis_url) as redis, working(fan_out.run(context), context):
         await world.append("a", "b")
-        await until(said)
+        await until(said, 30)
         assert await redis.xlen(key_of("system")) == 2
 
 
