@@ -28,7 +28,7 @@ from app.core.security import master_key, subkey
 from app.core.strategies import StrategyOptions
 from app.core.vendors import QuiverOptions
 from app.db.address import database_url, redis_url
-from app.db.session import APPLICATION_NAME, opened_pool
+from app.db.pool import APPLICATION_NAME, opened_pool
 from app.domain.deployments import LIVE_DATASET, AccountMode
 from app.domain.events import Severity
 from app.domain.instruments import Instrument
