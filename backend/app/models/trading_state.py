@@ -11,7 +11,8 @@ from app.models.base import Base, TimestampMixin, check, one_of
 
 class TradingState(TimestampMixin, Base):
     """State of one scope, `all` or `account:<id>`. Every change moves `epoch`; the account's wire
-    gate answers with `confirmed_epoch`."""
+    gate answers with `heard_epoch` when it obeys, and with `confirmed_epoch` when nothing that
+    passed it before can still be on its way."""
 
     __tablename__ = "trading_state"
     __table_args__ = (
@@ -25,6 +26,7 @@ class TradingState(TimestampMixin, Base):
     state: Mapped[str] = mapped_column(server_default="active")
     epoch: Mapped[int] = mapped_column(server_default=text("0"))
     confirmed_epoch: Mapped[int] = mapped_column(server_default=text("0"))
+    heard_epoch: Mapped[int] = mapped_column(server_default=text("0"))
     reason: Mapped[str] = mapped_column(server_default="")
     actor: Mapped[str] = mapped_column(server_default="system")
     latched_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -130,6 +130,8 @@ class WireGate:
         self._is_awaited = self._sending > 0
         if not self._is_awaited:
             await trading_state.confirm(db, self._account_id, own["epoch"])
+        elif own["heard_epoch"] < own["epoch"]:
+            await trading_state.hear(db, self._account_id, own["epoch"])
 
 
 def _latch(row: Mapping[str, Any]) -> Latch:

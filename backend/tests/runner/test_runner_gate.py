@@ -67,6 +67,9 @@ async def test_reading_the_latch_confirms_its_epoch(pool: asyncpg.Pool) -> None:
     assert await pool.fetchval(confirmed) == epoch
 
 
+HEARD = "SELECT heard_epoch = epoch FROM trading_state WHERE scope = 'account:1'"
+
+
 async def test_a_stop_is_not_confirmed_while_something_may_be_on_its_way(
     pool: asyncpg.Pool,
 ) -> None:
@@ -82,6 +85,7 @@ async def test_a_stop_is_not_confirmed_while_something_may_be_on_its_way(
             await gate.refresh(pool)
         assert "halted" in (gate(make_order(Leg.EXIT)) or "")  # obeyed at once
         assert await trading_state.unconfirmed(pool, [1]) == [1]
+        assert await pool.fetchval(HEARD)  # so that no guardian takes the gate for deaf
         assert calls == []
     assert calls == ["quiet"]
     await gate.refresh(pool)

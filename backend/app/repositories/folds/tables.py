@@ -144,13 +144,15 @@ TRADING_STATE: Final = Table(
     # A person's resume or reduce loosens only what was latched before it was asked for: an
     # emergency stop that was latched in the meantime stays.
     sql=f"""
-INSERT INTO trading_state AS t (scope, state, epoch, confirmed_epoch, reason, actor, latched_at)
-SELECT n.scope, n.state, 1, 1, n.reason, n.actor,
+INSERT INTO trading_state AS t
+  (scope, state, epoch, heard_epoch, confirmed_epoch, reason, actor, latched_at)
+SELECT n.scope, n.state, 1, 1, 1, n.reason, n.actor,
        coalesce((SELECT c.created_at FROM commands c WHERE c.id = n.command_id), '-infinity')
 FROM json_to_recordset({{rows}})
      AS n(scope text, state text, reason text, actor text, command_id bigint)
 ON CONFLICT (scope) DO UPDATE
-SET state = excluded.state, epoch = t.epoch + 1, confirmed_epoch = t.epoch + 1,
+SET state = excluded.state, epoch = t.epoch + 1, heard_epoch = t.epoch + 1,
+    confirmed_epoch = t.epoch + 1,
     reason = excluded.reason, actor = excluded.actor, latched_at = now()
 WHERE t.state <> excluded.state
   AND ({_STRICTNESS.format("excluded.state")} > {_STRICTNESS.format("t.state")}
