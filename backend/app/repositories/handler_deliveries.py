@@ -82,7 +82,7 @@ _DELIVERED: Final = """
   UPDATE handler_deliveries d
   SET status = 'delivered', attempts = attempts + 1, delivered_at = clock_timestamp(), error = NULL
   FROM unnest($2::text[], $3::bigint[]) AS n (stream, seq)
-  WHERE d.handler = $1 AND d.stream = n.stream AND d.seq = n.seq"""
+  WHERE d.handler = $1 AND d.stream = n.stream AND d.seq = n.seq AND d.status = 'pending'"""
 
 _FAILED: Final = """
   UPDATE handler_deliveries SET attempts = $4, error = $5, next_attempt_at = $6, status = $7
@@ -213,7 +213,9 @@ class HandlerDeliveries:
             try:
                 rows = await db.fetch(_TAKE, handler, streams, seqs)
                 yield Attempt(db, [CommittedEvent.from_row(row) for row in rows])
-                await db.execute(_DELIVERED, handler, streams, seqs)
+                # Only what was handed over: the others may be dead, or sent again meanwhile.
+                done = [row["stream"] for row in rows], [row["seq"] for row in rows]
+                await db.execute(_DELIVERED, handler, *done)
                 await transaction.commit()
             except BaseException:
                 with suppress(asyncpg.PostgresError, *LOST_CONNECTION):  # it may have been cut

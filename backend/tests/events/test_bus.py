@@ -12,6 +12,7 @@ from app.core.tasks import end
 from app.db.session import create_pool
 from app.domain.ports import Entry
 from app.events.bus import CommittedEvent, EventHandler
+from app.events.lanes import Waiting
 from app.repositories import handler_deliveries
 from app.repositories.handler_deliveries import HandlerDeliveries
 from app.repositories.journal import SharedJournal
@@ -137,6 +138,26 @@ async def test_a_poisonous_event_holds_its_key_only_and_becomes_a_dead_letter(
     assert alert is not None
     assert (alert["category"], alert["occurrences"]) == ("system", 2)
     assert "swordfish" not in alert["detail"]
+
+
+async def test_a_dead_letter_is_not_delivered_by_an_attempt_that_took_nothing(
+    bus_world: BusWorld,
+) -> None:
+    handler = Poisoned(attempts=1)
+    async with bus_world.running(handler):
+        await bus_world.append("bad")
+        await bus_world.is_dead(1)
+    late = [Waiting("system", 1, "bad", 0, "feed_connected")]
+    async with bus_world.deliveries.attempt("noting", late) as attempt:
+        assert attempt.events == []
+    assert await bus_world.status(1) == "dead"
+    async with (
+        bus_world.deliveries.attempt("noting", late),
+        bus_world.pool.acquire() as db,
+        db.transaction(),
+    ):
+        await handler_deliveries.redrive(db, bus_world.journal, None, None, None, system.now())
+    assert await bus_world.status(1) == "pending", "sent again after the attempt had looked"
 
 
 async def test_a_failed_event_is_handled_before_those_behind_it(bus_world: BusWorld) -> None:
