@@ -17,7 +17,7 @@ import psycopg2
 from pydantic import SecretStr
 
 from app.core import clock
-from app.core.errors import BackupError
+from app.core.errors import BackupError, Unavailable
 from app.core.security import subkey
 from app.db import backup_database as databases
 from app.db import backup_tools, home
@@ -87,9 +87,13 @@ def secret_id(master: bytes) -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """PostgreSQL's refusals as ours."""
+    """PostgreSQL's refusals as ours; that it went away, or has no room, says nothing of a file."""
     try:
         yield
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise Unavailable(
+            f"The database went away: {' '.join(str(error).split()) or type(error).__name__}."
+        ) from error
     except psycopg2.Error as error:
         raise BackupError(
             f"PostgreSQL refused: {' '.join(str(error).split()) or type(error).__name__}."

@@ -28,6 +28,10 @@ _FORGOTTEN: Final = """
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)"""
 
 
+class NotTried(BackupError):
+    """Something else stood in the way: it says nothing about any backup."""
+
+
 class Server(NamedTuple):
     """What a backup remembers of the server."""
 
@@ -58,7 +62,7 @@ def alone(url: str) -> Iterator[Connection]:
     """A connection, while no other backup, proof or restore works on this database."""
     with connected(url) as connection:
         if not _value(connection, "SELECT pg_try_advisory_lock(%s)", LOCK):
-            raise BackupError(
+            raise NotTried(
                 "Another backup, proof or restore is at work on this database.",
                 remedy="Wait until it is done; `tradewright backup list` shows it.",
             )

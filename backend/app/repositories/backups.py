@@ -98,6 +98,16 @@ async def fail(db: Db, backup_id: int, error: str, at: datetime) -> None:
     )
 
 
+async def interrupted(db: Db, backup_id: int, at: datetime) -> None:
+    """Its making was cancelled: there is no file, and nothing went wrong."""
+    await db.execute(
+        "UPDATE backups SET status = 'deleted', error = 'It was interrupted.', finished_at = $2"
+        " WHERE id = $1 AND status = 'running'",
+        backup_id,
+        at,
+    )
+
+
 async def proved(db: Db, backup_id: int, restore_seconds: float, at: datetime) -> None:
     """A restore of it had the state hash that was saved."""
     await db.execute(_PROVED, backup_id, at, restore_seconds)

@@ -8,8 +8,8 @@ from app.repositories.paging import Db, Row
 _BACKUP: Final = """
   SELECT max(finished_at) FILTER (WHERE status = 'finished') AS finished_at,
     max(verified_at) AS verified_at, min(started_at) AS first_at,
-    coalesce((array_agg(status ORDER BY id DESC) FILTER (WHERE status <> 'running'))[1] = 'failed',
-      false) AS has_failed,
+    coalesce((array_agg(status ORDER BY id DESC)
+      FILTER (WHERE status IN ('finished', 'failed')))[1] = 'failed', false) AS has_failed,
     (SELECT min(created_at) FROM users) AS signed_up_at
   FROM backups"""
 

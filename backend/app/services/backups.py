@@ -10,18 +10,21 @@ import msgspec
 from app.core.backup import BackupOptions
 from app.core.clock import Clock
 from app.core.config import Settings
-from app.core.errors import BackupError, TradewrightError
+from app.core.errors import BackupError, TradewrightError, Unavailable
 from app.core.logging import get_logger
 from app.core.redaction import redact_text
 from app.core.security import master_key
 from app.db import backup, backup_restore
 from app.db.backup import Made, Manifest
 from app.db.backup_bucket import SCHEME, Bucket
+from app.db.backup_database import NotTried
 from app.db.backup_retention import outdated
 from app.repositories import backups
 from app.repositories.paging import Row
 
 _MIB: Final = 1024**2
+_NOT_TRIED: Final = (NotTried, Unavailable)
+"What keeps a proof from being tried, or from its end."
 log = get_logger("jobs")
 
 
@@ -45,7 +48,8 @@ class Backups:
     async def make(self, requested_by: str | None, *, verify: bool = True) -> Row:
         """Save, copy, prove, forget old ones; the row. Raises what went wrong, which is noted too.
 
-        A backup that cannot be proved or copied is kept, and counts as failed.
+        A backup that does not hold or cannot be copied is kept, and counts as failed. One that was
+        cancelled was interrupted: that is nobody's fault and no reason to wake anybody.
         """
         folder = self._place.folder
         backup_id = await backups.begin(self._pool, folder, requested_by, self._clock.now())
@@ -53,13 +57,26 @@ class Backups:
             made = await asyncio.to_thread(self._create)
             at = self._clock.now()
             await backups.finish(self._pool, backup_id, figures(made), details(made.manifest), at)
+        except asyncio.CancelledError:
+            await backups.interrupted(self._pool, backup_id, self._clock.now())
+            log.warning("backup_interrupted", id=backup_id)
+            raise
         except BaseException as error:
             await self._fail(backup_id, error)
             raise
         log.info("backup_made", id=backup_id, path=str(made.path), bytes=made.size)
-        await self._copy_and_prove(backup_id, made.path, verify=verify)
-        await self.prune()
+        try:
+            await self._copy_and_prove(backup_id, made.path, verify=verify)
+        finally:
+            await self._tidy()  # else files pile up for as long as proofs or copies fail
         return await backups.get(self._pool, backup_id)
+
+    async def _tidy(self) -> None:
+        """Forget old ones. What keeps us from it must not hide what became of the new one."""
+        try:
+            await self.prune()
+        except TradewrightError as error:
+            log.error("backups_not_forgotten", error=redact_text(str(error)))
 
     async def _copy_and_prove(self, backup_id: int, path: Path, *, verify: bool) -> None:
         """Both, though one fails. Raises what went wrong first."""
@@ -74,12 +91,16 @@ class Backups:
                 await self._copy(backup_id, path)
             except TradewrightError as error:
                 wrong.append(error)
-                await self._fail(backup_id, wrong[0])
+                about = [one for one in wrong if not isinstance(one, _NOT_TRIED)]
+                await self._fail(backup_id, (about or wrong)[0])
         if wrong:
             raise wrong[0]
 
     async def verify(self, backup_id: int) -> Row:
-        """Prove one by a restore. Raises NotFound and BackupError."""
+        """Prove one by a restore. Raises NotFound, BackupError and Unavailable.
+
+        A proof that could not be tried says nothing about the backup, which stays what it was.
+        """
         row = await backups.get(self._pool, backup_id)
         if row["status"] not in ("finished", "failed") or row["sha256"] is None:
             raise BackupError(
@@ -90,6 +111,9 @@ class Backups:
             proof = await asyncio.to_thread(
                 backup_restore.verify, self._place.url, Path(row["path"]), self._place.options.key
             )
+        except _NOT_TRIED as error:
+            log.warning("backup_proof_not_tried", id=backup_id, error=redact_text(str(error)))
+            raise
         except TradewrightError as error:
             said = redact_text(str(error))
             await backups.not_proved(self._pool, backup_id, said, self._clock.now())
@@ -106,8 +130,10 @@ class Backups:
         """
         proof = await backups.last_proof(self._pool)
         safe = {Path(proof["path"]).name} if proof else set()
-        gone, paths = await asyncio.to_thread(self._prune, safe)
-        await backups.deleted(self._pool, paths)
+        gone = await asyncio.to_thread(self._prune, safe)
+        await backups.deleted(self._pool, [str(self._place.folder / name) for name in gone])
+        if self._place.options.s3_bucket:
+            gone += await asyncio.to_thread(self._prune_copies, safe)
         return gone
 
     def _create(self) -> Made:
@@ -129,19 +155,19 @@ class Backups:
     def _put(self, path: Path) -> str:
         return Bucket(self._place.options).put(path)
 
-    def _prune(self, safe: set[str]) -> tuple[list[str], list[str]]:
-        options, folder = self._place.options, self._place.folder
-        names = [path.name for path in folder.glob(f"*{backup.SUFFIX}")]
-        old = self._old(names, safe)
+    def _prune(self, safe: set[str]) -> list[str]:
+        folder = self._place.folder
+        old = self._old([path.name for path in folder.glob(f"*{backup.SUFFIX}")], safe)
         for name in old:
             (folder / name).unlink(missing_ok=True)
-        gone = list(old)
-        if options.s3_bucket:
-            bucket = Bucket(options)
-            for name in self._old(bucket.names(), safe):
-                bucket.delete(name)
-                gone.append(f"{SCHEME}{bucket.name}/{bucket.prefix}{name}")
-        return gone, [str(folder / name) for name in old]
+        return old
+
+    def _prune_copies(self, safe: set[str]) -> list[str]:
+        bucket = Bucket(self._place.options)
+        old = self._old(bucket.names(), safe)
+        for name in old:
+            bucket.delete(name)
+        return [f"{SCHEME}{bucket.name}/{bucket.prefix}{name}" for name in old]
 
     def _old(self, names: list[str], safe: set[str]) -> list[str]:
         options = self._place.options

@@ -1,10 +1,12 @@
 """Backups as a whole: made, proved, copied, forgotten, and what went wrong noted."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+import psycopg2
 import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
@@ -12,8 +14,9 @@ from pydantic import SecretStr
 from app.core.backup import BackupOptions
 from app.core.clock import ManualClock
 from app.core.config import get_settings
-from app.core.errors import BackupError, NotFound
-from app.db import backup
+from app.core.errors import BackupError, NotFound, Unavailable
+from app.db import backup, backup_restore
+from app.db import backup_database as databases
 from app.db.backup_bucket import Bucket
 from app.db.session import opened_pool
 from app.repositories import backups
@@ -155,6 +158,66 @@ async def test_old_ones_go_but_never_the_last_that_was_proved(
         Path(proved["path"]).name,
         Path(newest["path"]).name,
     }
+
+
+async def test_a_proof_that_could_not_be_tried_says_nothing_about_the_backup(
+    pool: asyncpg.Pool,
+    database_url: str,
+    tmp_path: Path,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = service(pool, database_url, tmp_path, clock)
+    row = await made.make("ann", verify=False)
+    with databases.alone(database_url), pytest.raises(databases.NotTried, match="at work"):
+        await made.verify(row["id"])
+
+    @backup.explained()
+    def cut_off(*_: object) -> None:
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(backup_restore, "verify", cut_off)
+    with pytest.raises(Unavailable, match="went away"):
+        await made.verify(row["id"])
+    row = await backups.get(pool, row["id"])
+    assert (row["status"], row["error"], row["check_error"]) == ("finished", None, None)
+
+
+async def test_old_ones_go_though_no_new_one_is_proved(
+    pool: asyncpg.Pool,
+    database_url: str,
+    tmp_path: Path,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unproved(*_: object) -> None:
+        raise BackupError("It does not hold.")
+
+    monkeypatch.setattr(backup_restore, "verify", unproved)
+    made = service(pool, database_url, tmp_path, clock, keep_daily=1, keep_weekly=0)
+    for days in (0, 2, 4):
+        clock.move_to(AT + timedelta(days=days))
+        with pytest.raises(BackupError, match="does not hold"):
+            await made.make("ann")
+    assert len(backup.listed(tmp_path, None)) == 1
+
+
+async def test_a_backup_that_was_cancelled_did_not_fail(
+    pool: asyncpg.Pool,
+    database_url: str,
+    tmp_path: Path,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(_: Backups) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Backups, "_create", stopped)
+    with pytest.raises(asyncio.CancelledError):
+        await service(pool, database_url, tmp_path, clock).make("schedule")
+    row = (await backups.listing(pool)(1, None)).items[0]
+    assert (row["status"], row["error"]) == ("deleted", "It was interrupted.")
+    assert await backups.last(pool) is None
 
 
 def test_the_place_is_made_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
