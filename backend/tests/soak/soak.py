@@ -43,7 +43,11 @@ MEGABYTE = 1 << 20
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look at everything. Megabytes are of memory shared out among those who share it."""
+    """One look at everything.
+
+    Memory is what a process has for itself (USS): its part of shared pages would grow when another
+    product on the machine ends.
+    """
 
     seconds: float
     megabytes: float
@@ -194,7 +198,7 @@ def measured(up: psutil.Process) -> tuple[float, float, int]:
     files = 0
     for process in [up, *up.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            megabytes = process.memory_full_info().pss / MEGABYTE
+            megabytes = process.memory_full_info().uss / MEGABYTE
             if re.search(r"postgres|valkey|redis", process.name()):
                 servers += megabytes
             else:
