@@ -13,6 +13,8 @@ from app.alerting.dispatch import Dispatcher
 from app.alerting.handler import AlertHandler
 from app.alerting.watch import AskHealth, Watch
 from app.core import registry
+from app.core.config import Settings
+from app.core.monitoring import MonitoringOptions
 from app.core.vault import open_vault
 from app.jobs.hours import hours
 from app.worker.context import WorkerContext
@@ -22,10 +24,9 @@ _HEALTH_SECONDS: Final = 10.0
 
 async def watch(context: WorkerContext) -> None:
     """Until the stop."""
-    api = context.settings.api
-    verify = trusting(api.tls_certificate)
+    url, verify = where_health_is(context.settings)
     async with httpx.AsyncClient(verify=verify, timeout=_HEALTH_SECONDS, trust_env=False) as client:
-        ask = health_of(client, api.url)
+        ask = health_of(client, url)
         await Watch(context.pool, context.system, ask, opened, context.clock).run(context.stopping)
 
 
@@ -39,6 +40,13 @@ def open_since(exchange: str, now: datetime) -> datetime | None:
     years = {now.year - 1, now.year} if (now.month, now.day) == (1, 1) else {now.year}
     sessions = (one for year in years for one in hours(exchange, year))
     return next((opens for opens, closes in sessions if opens <= now < closes), None)
+
+
+def where_health_is(settings: Settings) -> tuple[str, ssl.SSLContext | bool]:
+    """The address that is asked, and whose certificate is trusted there."""
+    if url := MonitoringOptions().api_url:  # it runs elsewhere, under a name of its own
+        return url.rstrip("/"), True
+    return settings.api.url, trusting(settings.api.tls_certificate)
 
 
 def trusting(certificate: Path | None) -> ssl.SSLContext:

@@ -131,6 +131,15 @@ async def test_health_is_asked_of_the_api_itself() -> None:
     assert await health(url, alerts.trusting(None)) is None
 
 
+def test_health_is_asked_where_the_settings_say_that_the_api_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = get_settings()
+    assert alerts.where_health_is(settings)[0] == settings.api.url
+    monkeypatch.setenv("MONITORING_API_URL", "https://desk.example.org/")
+    assert alerts.where_health_is(settings) == ("https://desk.example.org", True)
+
+
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """One for another name than the address that we ask, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
