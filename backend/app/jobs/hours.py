@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
-from app.core.clock import from_ns, to_ns
+from app.core.clock import from_ns, system, to_ns
 from app.core.environment import variables
 from app.core.errors import Unavailable
 
@@ -19,6 +19,9 @@ Hours = tuple[datetime, datetime]
 "Open and close of a session."
 _LIBRARY: Final = "exchange_calendars"
 _PATIENCE_SECONDS: Final = 60.0
+_AGAIN_SECONDS: Final = 300.0
+"After a failure: whoever looks every few seconds must not start a child each time."
+_FAILURES: Final[dict[tuple[str, int], tuple[float, Unavailable]]] = {}
 
 
 @cache
@@ -27,7 +30,7 @@ def hours(exchange: str, year: int) -> list[Hours]:
 
     Takes a second or two the first time: call it in a thread.
     """
-    pairs = _own(exchange, year) if _LIBRARY in sys.modules else _asked(exchange, year)
+    pairs = _own(exchange, year) if _LIBRARY in sys.modules else _known(exchange, year)
     return [(from_ns(opens), from_ns(closes)) for opens, closes in pairs]
 
 
@@ -36,6 +39,18 @@ def _own(exchange: str, year: int) -> list[tuple[int, int]]:
 
     first, last = (to_ns(datetime(one, 1, 1, tzinfo=UTC)) for one in (year, year + 1))
     return [(one.open, one.close) for one in trading_calendar(exchange).sessions(first, last)]
+
+
+def _known(exchange: str, year: int) -> list[tuple[int, int]]:
+    """What a child says; its failure is told again for some minutes, without another child."""
+    again_at, failure = _FAILURES.get((exchange, year), (0.0, None))
+    if failure is not None and system.monotonic() < again_at:
+        raise Unavailable(failure.message, remedy=failure.remedy)
+    try:
+        return _asked(exchange, year)
+    except Unavailable as error:
+        _FAILURES[exchange, year] = system.monotonic() + _AGAIN_SECONDS, error
+        raise
 
 
 def _asked(exchange: str, year: int) -> list[tuple[int, int]]:

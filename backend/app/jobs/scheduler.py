@@ -41,33 +41,42 @@ class Scheduler:
         await self.begin()
         while True:
             await self.tick()
-            await asyncio.sleep(self._pause())
+            await asyncio.sleep(await asyncio.to_thread(self._pause))
 
     async def begin(self) -> None:
         """Jobs that are new are due from now on."""
         await job_runs.know(self._pool, list(self._jobs), self._clock.now())
-        await asyncio.to_thread(self._pause)  # the first look at a market's hours takes a second
 
     async def tick(self) -> list[int]:
         """Queue what is due, and what stands in no queue any more; the runs' ids."""
         now, found = self._clock.now(), await self._lost()
+        looked = await job_runs.looked(self._pool)
+        # A market's hours may take a child and a minute: in a thread, and before any row is held.
+        for name, due in (await asyncio.to_thread(self._due, looked, now)).items():
+            async with self._pool.acquire() as db, db.transaction():
+                found += await self._look(db, self._jobs[name], due, now)
+        return found
+
+    def _due(self, looked: Mapping[str, datetime], now: datetime) -> dict[str, list[datetime]]:
+        """Times since each job was looked at, where there are any."""
+        found = {}
         for job in self._jobs.values():
-            if job.schedule is not None:
-                async with self._pool.acquire() as db, db.transaction():
-                    found += await self._look(db, job, job.schedule, now)
+            if job.schedule is None or job.name not in looked:
+                continue
+            try:
+                due = times_between(job.schedule, max(looked[job.name], now - REACH), now)
+            except TradewrightError as error:  # one market's hours must not hold up the other jobs
+                log.error("schedule_not_read", job=job.name, error=str(error))
+                continue
+            if due:
+                found[job.name] = due
         return found
 
     async def _look(
-        self, db: asyncpg.Connection, job: Job, schedule: Schedule, now: datetime
+        self, db: asyncpg.Connection, job: Job, due: list[datetime], now: datetime
     ) -> list[int]:
         seen = await job_runs.look(db, job.name)
-        if seen is None:
-            return []
-        try:
-            due = times_between(schedule, max(seen, now - REACH), now)
-        except TradewrightError as error:  # one market's hours must not hold up the other jobs
-            log.error("schedule_not_read", job=job.name, error=str(error))
-            return []
+        due = [at for at in due if seen is not None and at > seen]  # another worker may have been
         if not due:
             return []
         chosen = choose(job.missed, due, now)

@@ -55,6 +55,7 @@ _KNOW: Final = """
   ON CONFLICT (job) DO NOTHING"""
 _LOOK: Final = """
   SELECT job, seen_until FROM job_states WHERE job = $1 AND NOT is_paused FOR UPDATE SKIP LOCKED"""
+_LOOKED: Final = "SELECT job, seen_until FROM job_states WHERE NOT is_paused"
 _SEEN: Final = "UPDATE job_states SET seen_until = $2 WHERE job = $1 AND seen_until < $2"
 _PAUSE: Final = """
   UPDATE job_states SET is_paused = true, paused_at = clock_timestamp(), paused_by = $2
@@ -196,6 +197,11 @@ async def look(db: Db, job: str) -> datetime | None:
     """
     row = await db.fetchrow(_LOOK, job)
     return None if row is None else row["seen_until"]
+
+
+async def looked(db: Db) -> dict[str, datetime]:
+    """Until when due times were looked at, by job that is not paused; held against nobody."""
+    return {row["job"]: row["seen_until"] for row in await db.fetch(_LOOKED)}
 
 
 async def seen(db: Db, job: str, until: datetime) -> None:

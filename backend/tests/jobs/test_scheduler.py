@@ -1,6 +1,7 @@
 """What is due is queued once: on time, late by the job's policy, by any number of workers."""
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -155,6 +156,32 @@ async def test_what_was_missed_long_ago_is_forgotten(
     scheduler = await began(pool, clock)
     clock.at += timedelta(days=100)
     assert len(await scheduler.tick()) == 1
+
+
+class Watched:
+    """Every hour; notes where it was asked, and how many connections were in use then."""
+
+    words = "hourly"
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self.asked: set[tuple[bool, int]] = set()
+
+    def after(self, instant: datetime) -> datetime:
+        is_loop = threading.current_thread() is threading.main_thread()
+        self.asked.add((is_loop, self.pool.get_size() - self.pool.get_idle_size()))
+        return HOURLY.after(instant)
+
+
+async def test_times_are_found_beside_the_loop_and_outside_of_a_transaction(
+    pool: asyncpg.Pool, clock: Hands, declare: Declare
+) -> None:
+    schedule = Watched(pool)
+    declare(nothing, schedule=schedule)
+    scheduler = await began(pool, clock)
+    clock.at += timedelta(hours=1)
+    assert len(await scheduler.tick()) == 1
+    assert schedule.asked == {(False, 0)}
 
 
 class Unreadable:
