@@ -75,14 +75,15 @@ async def get(db: Db, alert_id: int, accounts: list[int] | None = None) -> Row:
 
 
 _RAISE: Final = """
-  WITH known AS (SELECT severity FROM alerts WHERE key = $1 AND resolved_at IS NULL)
   INSERT INTO alerts (key, category, severity, title, detail, account_id, deployment_id,
                       metadata, rule, raised_at, last_seen_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $10)
   ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
     SET occurrences = alerts.occurrences + $11, last_seen_at = excluded.last_seen_at,
         detail = excluded.detail
-  RETURNING id, (SELECT severity FROM known) AS before"""
+  RETURNING id, CASE WHEN xmax <> 0 THEN severity END AS before"""
+"""What was there has an xmax, since the conflict locked it; its severity is that of the locked row,
+so of two who raise at once the second sees what the first has committed."""
 _GROW: Final = """
   UPDATE alerts SET severity = $2, title = $3, round = round + 1, acknowledged_at = NULL,
     acknowledged_by = NULL WHERE id = $1"""
