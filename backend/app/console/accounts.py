@@ -141,14 +141,20 @@ def arm(
         return msgspec.structs.asdict(await interlock.arm(email, user_id, account.id, typed))
 
     row = run(work)
-    show(row, f"Account {name!r} may trade real money from now on.", as_json=as_json)
+    line = f"Account {name!r} may trade real money from now on."
+    if row["trading_state"] != "active":
+        line += f" Its trading is {row['trading_state']} until you resume it: tradewright resume"
+    show(row, line, as_json=as_json)
 
 
 @app.command()
 def disarm(
     name: Annotated[str, typer.Argument(help="The account.")], as_json: Json = False
 ) -> None:
-    """Let an account's engine not connect again until it is armed. Halt or flatten it first."""
+    """Halt an account of real money at once; its engine does not connect again until it is armed.
+
+    Protective legs and positions stay at the broker: flatten it first to leave nothing there.
+    """
 
     async def work(at: Connected) -> dict[str, Any]:
         from app.services.interlock import Interlock
@@ -158,7 +164,8 @@ def disarm(
         return msgspec.structs.asdict(await interlock.disarm("console", None, account.id))
 
     row = run(work)
-    show(row, f"Account {name!r} is not armed; an engine at work goes on.", as_json=as_json)
+    line = f"Account {name!r} is not armed; its trading is {row['trading_state']}."
+    show(row, line, as_json=as_json)
 
 
 async def _named(at: Connected, name: str) -> "Account":

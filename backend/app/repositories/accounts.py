@@ -1,6 +1,6 @@
 """Accounts as the processes see them: which there are, and what each needs to run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -134,6 +134,24 @@ async def add(
         )
     await db.execute("SELECT pg_notify('accounts', $1::text)", str(account_id))
     return account_id
+
+
+async def count_held(db: Db, account_id: int) -> int:
+    """How many instruments it holds, by our books."""
+    sql = (
+        "SELECT count(DISTINCT instrument_id) FROM positions WHERE account_id = $1"
+        " AND quantity <> 0"
+    )
+    return int(await db.fetchval(sql, account_id))
+
+
+async def disarmed(db: Db, account_ids: Sequence[int]) -> set[int]:
+    """Those of these that trade real money and are not armed."""
+    sql = (
+        "SELECT id FROM accounts WHERE id = ANY($1) AND mode = $2"
+        " AND settings ->> 'armed_at' IS NULL"
+    )
+    return {row["id"] for row in await db.fetch(sql, list(account_ids), AccountMode.LIVE)}
 
 
 async def is_new(db: Db, account_id: int) -> bool:

@@ -12,7 +12,7 @@ from app.core.logging import get_logger, timing
 from app.core.tasks import end
 from app.core.timing import timing_seconds
 from app.domain.commands import CommandKind
-from app.domain.deployments import LIVE_DATASET
+from app.domain.deployments import LIVE_DATASET, AccountMode
 from app.domain.events import (
     CommandReceived,
     Input,
@@ -50,6 +50,8 @@ CHECKPOINT_EVENTS: Final = 1_000
 POLL_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.1
 "How long a command waits at most while strategies of other processes are asked."
+NOT_ARMED: Final = "not_armed"
+"The alert about real money that we may not reach; over once the account may connect."
 log = get_logger("trading")
 
 
@@ -164,6 +166,8 @@ class AccountRunner:
         await self._read_latch()
         known = await instruments.load(self._parts.pool)
         broker, book = self._parts.broker(self.account, known)
+        if self.account.mode is AccountMode.LIVE:
+            await self._parts.all_clear(NOT_ARMED, self.account.id)
         if book is None:
             self._brokerage = Brokerage(self._parts, self.account, broker, self._inbox)
             self._begin(self._brokerage.listen(), self._brokerage.report())

@@ -21,13 +21,14 @@ from app.monitoring.process import ProcessRecorder
 from app.repositories import accounts
 from app.repositories.accounts import Account
 from app.repositories.journal import LOST_CONNECTION, stream_of
-from app.runner.account import AccountRunner
+from app.runner.account import NOT_ARMED, AccountRunner
 from app.runner.gate import HaltedOutside, WireGate
 from app.runner.invariants import InvariantKeeper
 from app.runner.quality import QualityKeeper
 from app.runner.tenure import Tenure
 from app.services.credentials import offer
 from app.services.first_run import FirstRun
+from app.services.interlock import NotArmed, check, left_alone
 
 POLL_SECONDS: Final = 5.0
 TELL_SECONDS: Final = 0.2
@@ -99,6 +100,8 @@ class Desk:
         try:
             epoch = await tenure.take()
             self.account = await accounts.get(self._parts.pool, self.account.id)
+            # Before anything else may fail: what is not armed is told as that.
+            check(self.account, is_on=self._parts.settings.app.live_trading)
             self._runner = AccountRunner(self._parts, self.account, epoch, self.gate)
             if self._is_stopping:
                 return
@@ -125,7 +128,19 @@ class Desk:
         log.error("account_failed", account_id=self.account.id, error=sentence, exc_info=error)
         title = f"Account {self.account.name} stopped and begins anew"
         with suppress(*LOST_CONNECTION):
+            if isinstance(error, NotArmed) and await self._tell_left_alone(error):
+                return
             await self._parts.alarm("account_failed", title, sentence, self.account.id)
+
+    async def _tell_left_alone(self, error: NotArmed) -> bool:
+        """Real money lies at a broker that we may not reach: a person has to look after it."""
+        left = await left_alone(self._parts.pool, self.account.id)
+        if left is None:
+            return False
+        title = f"Real money without a watch: {self.account.name} cannot connect ({left})"
+        detail = f"{error}. Until then look after it at the broker itself."
+        await self._parts.alarm(NOT_ARMED, title, detail, self.account.id)
+        return True
 
     async def _pause(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.1)):

@@ -8,13 +8,19 @@ import msgspec
 
 from app.core.clock import Clock
 from app.core.errors import ConfigurationError, Conflict, InvalidInput, NotFound
-from app.domain.deployments import AccountMode
-from app.repositories import accounts, audit
+from app.domain.commands import CommandKind
+from app.domain.deployments import AccountMode, TradingState
+from app.repositories import accounts, audit, commands, orders, trading_state
 from app.repositories.accounts import Account
 from app.repositories.audit import Act
 from app.repositories.paging import Db
 
 VARIABLE: Final = "TRADEWRIGHT_LIVE_TRADING"
+REASON: Final = "disarmed"
+
+
+class NotArmed(ConfigurationError):
+    """An account of real money may not trade: nobody armed it, or the setting is off."""
 
 
 class Armed(msgspec.Struct, frozen=True):
@@ -24,6 +30,8 @@ class Armed(msgspec.Struct, frozen=True):
     name: str
     armed_at: datetime | None
     armed_by: str | None
+    trading_state: TradingState
+    "What the account's own latch lets through now."
 
 
 class Interlock:
@@ -37,6 +45,8 @@ class Interlock:
 
     async def arm(self, actor: str, user_id: int | None, account_id: int, typed: str) -> Armed:
         """Let an account trade real money; its engine takes it up within seconds.
+
+        A halt, that of `disarm` too, stays until somebody resumes.
 
         The caller has made sure that the person has just proved who they are. `typed` is the
         account's number at the broker, or ours where it names none. Raises NotFound, Conflict when
@@ -61,17 +71,27 @@ class Interlock:
                 )
             now = self._clock.now()
             await self._change(db, account, "armed", actor, user_id, now)
-        return Armed(account.id, account.name, now, actor)
+            state = await _latched(db, account.id)
+        return Armed(account.id, account.name, now, actor, state)
 
     async def disarm(self, actor: str, user_id: int | None, account_id: int) -> Armed:
-        """Let its engine never connect again until it is armed. Raises NotFound.
+        """Halt it at once, and let its engine not connect again until it is armed. Raises NotFound.
 
-        An engine at work goes on: halt it first, or restart.
+        An engine at work sends no more orders but cancels its open entries; protective legs stay.
         """
+        account = await _get(self._pool, account_id)
+        is_real = account.mode is AccountMode.LIVE
+        if is_real:
+            # By itself and first: from here on the wire gate refuses, whatever comes after.
+            halted = TradingState.HALTED
+            await trading_state.latch(self._pool, f"account:{account.id}", halted, REASON, actor)
         async with self._pool.acquire() as db, db.transaction():
-            account = await _get(db, account_id)
             await self._change(db, account, "disarmed", actor, user_id, None)
-        return Armed(account.id, account.name, None, None)
+            if is_real:
+                payload = {"reason": REASON, "flatten": False}
+                await commands.submit(db, account.id, CommandKind.TRADING_HALT, payload, actor)
+            state = await _latched(db, account.id)
+        return Armed(account.id, account.name, None, None, state)
 
     async def _change(
         self,
@@ -99,24 +119,38 @@ class Interlock:
 
 
 def check(account: Account, *, is_on: bool) -> None:
-    """Raises ConfigurationError for an account of real money that may not trade."""
+    """Raises NotArmed for an account of real money that may not trade."""
     if account.mode is not AccountMode.LIVE:
         return
     if not is_on:
-        raise ConfigurationError(
+        raise NotArmed(
             f"Account {account.name!r} trades real money, which is switched off.",
             remedy=f"Set {VARIABLE}=true; restart.",
         )
     if account.settings.armed_at is None:
-        raise ConfigurationError(
+        raise NotArmed(
             f"Account {account.name!r} trades real money and is not armed.",
             remedy=f"tradewright accounts arm {account.name!r}",
         )
 
 
+async def left_alone(db: Db, account_id: int) -> str | None:
+    """What of an account that may not connect nobody watches over here; None for nothing."""
+    working = await orders.count_open(db, account_id)
+    held = await accounts.count_held(db, account_id)
+    return f"{working} open orders, {held} positions" if working or held else None
+
+
 def number_of(account: Account) -> str:
     """What has to be typed: the account's number at the broker, else ours."""
     return str(account.settings.broker.get("account") or account.id)
+
+
+async def _latched(db: Db, account_id: int) -> TradingState:
+    scope = f"account:{account_id}"
+    rows = await trading_state.states(db)
+    found = (TradingState(row["state"]) for row in rows if row["scope"] == scope)
+    return next(found, TradingState.ACTIVE)
 
 
 async def _get(db: Db, account_id: int) -> Account:

@@ -25,6 +25,7 @@ from app.repositories import (
     orders,
     trading_state,
 )
+from app.repositories import accounts as account_rows
 from app.repositories.alerts import NewAlert
 from app.repositories.audit import Act
 from app.repositories.journal import SharedJournal
@@ -147,8 +148,15 @@ class Trading:
         )
 
     async def resume(self, caller: Caller, reason: str, account_id: int | None) -> Control:
-        """Lift the latch of all (unless one account is named), then each account's own."""
+        """Lift the latch of all (unless one account is named), then each account's own.
+
+        Accounts that were disarmed stay halted. Raises Conflict where one of them is named.
+        """
         accounts = await self._accounts(caller, account_id)
+        disarmed = await account_rows.disarmed(self._pool, accounts)
+        if account_id in disarmed:
+            raise _not_armed(account_id)
+        accounts = [account for account in accounts if account not in disarmed]
         if account_id is None and caller.accounts is None:
             async with self._pool.acquire() as db, db.transaction():
                 await trading_state.latch(db, ALL, TradingState.ACTIVE, reason, caller.actor)
@@ -160,8 +168,14 @@ class Trading:
     async def change(
         self, caller: Caller, account_id: int, kind: CommandKind, payload: Mapping[str, Any]
     ) -> Row:
-        """One account's halt, reduce or resume as a command; its row with the outcome."""
+        """One account's halt, reduce or resume as a command; its row with the outcome.
+
+        Raises Conflict for resuming an account of real money that is not armed.
+        """
         await self._accounts(caller, account_id)
+        is_resume = kind is CommandKind.TRADING_RESUME
+        if is_resume and await account_rows.disarmed(self._pool, [account_id]):
+            raise _not_armed(account_id)
         row = await self._desk.ask(account_id, kind, payload, caller.actor)
         await self._note(caller, kind.removeprefix("trading_"), account_id, str(payload["reason"]))
         return row
@@ -275,6 +289,14 @@ class Trading:
         )
         async with self._pool.acquire() as db, db.transaction():
             await audit.append(db, self._audit_key, act, self._clock.now())
+
+
+def _not_armed(account_id: int | None) -> Conflict:
+    """An engine may still be connected: resumed, it would send real orders unarmed."""
+    return Conflict(
+        f"Account {account_id} trades real money and is not armed.",
+        remedy="Arm it first: tradewright accounts arm. A halt with flatten closes what it holds.",
+    )
 
 
 def _scope(account_id: int) -> str:

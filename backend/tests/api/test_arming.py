@@ -29,6 +29,23 @@ async def test_a_key_cannot_arm_but_may_disarm(
     assert refused.status_code == 403
     done = await admin.post(f"/api/accounts/{number}/disarm")
     assert (done.status_code, done.json()["armed_at"]) == (200, None)
+    assert done.json()["trading_state"] == "halted"
+
+
+async def test_an_account_that_is_not_armed_is_not_resumed(
+    admin: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    number = await real_account(parts, world)
+    await admin.post(f"/api/accounts/{number}/disarm")
+    body = {"reason": "over"}
+    alone = await admin.post(f"/api/accounts/{number}/resume", json=body)
+    assert (alone.status_code, "not armed" in alone.json()["detail"]) == (409, True)
+    named = await admin.post("/api/trading-engine/resume", json=body | {"account_id": number})
+    assert named.status_code == 409
+    everybody = await admin.post("/api/trading-engine/resume", json=body)
+    assert number not in everybody.json()["confirmed"] + everybody.json()["unconfirmed"]
+    kinds = await parts.pool.fetch("SELECT kind FROM commands")
+    assert {row["kind"] for row in kinds} == {"trading_halt"}
 
 
 async def test_a_person_who_has_just_signed_in_arms_by_typing_the_number(

@@ -7,6 +7,7 @@ from typing import Any
 from app import bootstrap
 from app.bootstrap import Parts
 from app.domain.commands import CommandKind
+from app.domain.deployments import AccountMode
 from app.domain.market import Timeframe
 from app.repositories import (
     accounts,
@@ -161,6 +162,28 @@ async def test_an_account_that_cannot_run_does_not_stop_the_others(parts: Parts)
         await until(parts, "SELECT EXISTS (SELECT FROM alerts)")
     assert "Broken" in await parts.pool.fetchval("SELECT title FROM alerts")
     assert await count(parts, "trades") > 1
+
+
+async def test_real_money_that_may_not_connect_is_told_with_what_lies_there(parts: Parts) -> None:
+    async with trading(parts):
+        await until(parts, REPLAY_OVER)
+        async with parts.pool.acquire() as db, db.transaction():
+            number = await accounts.add(
+                db, name="Real", dataset="live", cash=CASH,
+                settings=AccountSettings(feeds=("alpaca",)), broker="alpaca",
+                mode=AccountMode.LIVE,
+            )  # fmt: skip
+            await db.execute(
+                "INSERT INTO positions (account_id, ledger, instrument_id, stock_id, quantity,"
+                " average_price, commission, opened_at)"
+                " SELECT $1, 'manual', id, id, 5, 100, 0, now() FROM instruments LIMIT 1",
+                number,
+            )
+        await until(parts, "SELECT EXISTS (SELECT FROM alerts)")
+    alert = await parts.pool.fetchrow("SELECT title, detail, severity FROM alerts")
+    assert alert["severity"] == "critical"
+    assert "Real cannot connect (0 open orders, 1 positions)" in alert["title"]
+    assert "TRADEWRIGHT_LIVE_TRADING=true" in alert["detail"]
 
 
 BROKEN_STRATEGY = """

@@ -11,12 +11,15 @@ from app import bootstrap
 from app.core.clock import system
 from app.core.config import get_settings
 from app.core.errors import ConfigurationError, Conflict, InvalidInput, NotFound
-from app.domain.deployments import AccountMode
+from app.domain.deployments import AccountMode, TradingState
+from app.domain.orders import Leg
 from app.repositories import accounts
 from app.repositories.accounts import AccountSettings
 from app.repositories.journal import SharedJournal
+from app.runner.gate import WireGate
 from app.services.interlock import Interlock, check
 from app.strategies.catalog import Catalogue
+from tests.runner.test_runner_gate import make_order
 
 KEY = b"a key of a test, 32 bytes long.."
 
@@ -55,6 +58,31 @@ async def test_an_account_of_real_money_waits_until_it_is_armed(pool: asyncpg.Po
     acts = await pool.fetch("SELECT action, actor, payload FROM audit_trail ORDER BY seq")
     assert [act["action"] for act in acts] == ["account.armed", "account.disarmed"]
     assert orjson.loads(acts[1]["payload"])["before"]["armed_by"] == "ada"
+
+
+async def test_disarming_halts_real_money_at_once_and_arming_does_not_resume(
+    pool: asyncpg.Pool,
+) -> None:
+    number = await opened(pool)
+    armed = await interlock(pool).arm("ada", None, number, str(number))
+    assert armed.trading_state is TradingState.ACTIVE
+    disarmed = await interlock(pool).disarm("ada", None, number)
+    assert disarmed.trading_state is TradingState.HALTED
+    gate = WireGate(number)
+    await gate.refresh(pool)
+    assert gate(make_order(Leg.ENTRY)) == f"trading is halted (account:{number})"
+    asked = await pool.fetchrow("SELECT kind, payload::text AS payload FROM commands")
+    assert asked["kind"] == "trading_halt"
+    assert orjson.loads(asked["payload"]) == {"reason": "disarmed", "flatten": False}
+    again = await interlock(pool).arm("ada", None, number, str(number))
+    assert again.trading_state is TradingState.HALTED
+
+
+async def test_paper_is_not_halted_by_disarming(pool: asyncpg.Pool) -> None:
+    number = await opened(pool, AccountMode.PAPER)
+    disarmed = await interlock(pool).disarm("ada", None, number)
+    assert disarmed.trading_state is TradingState.ACTIVE
+    assert await pool.fetchval("SELECT count(*) FROM commands") == 0
 
 
 async def test_the_setting_goes_before_everything(pool: asyncpg.Pool) -> None:

@@ -131,6 +131,9 @@ async def arm_account(
 async def disarm_account(
     account_id: AccountId, caller: CurrentCaller, interlock: Interlock
 ) -> ArmedOut:
-    """Let its engine not connect again until it is armed. One at work goes on: halt it first."""
+    """Halt it at once, and let its engine not connect again until it is armed.
+
+    Protective legs stay at the broker. Once it is armed again somebody has to resume it.
+    """
     found = await interlock.disarm(caller.actor, caller.user_id, account_id)
     return ArmedOut.model_validate(found)

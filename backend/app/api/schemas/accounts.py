@@ -122,3 +122,6 @@ class ArmedOut(Out):
     name: str = Field(examples=["Real"])
     armed_at: Instant | None = Field(description="null: it may not.")
     armed_by: str | None = Field(examples=["ada@example.com"])
+    trading_state: TradingState = Field(
+        description="Its own latch: disarming halts; arming does not resume."
+    )

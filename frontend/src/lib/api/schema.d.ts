@@ -524,7 +524,9 @@ export interface paths {
         put?: never;
         /**
          * Disarm Account
-         * @description Let its engine not connect again until it is armed. One at work goes on: halt it first.
+         * @description Halt it at once, and let its engine not connect again until it is armed.
+         *
+         *     Protective legs stay at the broker. Once it is armed again somebody has to resume it.
          */
         post: operations["disarmAccount"];
         delete?: never;
@@ -3158,6 +3160,8 @@ export interface components {
              * @example ada@example.com
              */
             armed_by: string | null;
+            /** @description Its own latch: disarming halts; arming does not resume. */
+            trading_state: components["schemas"]["TradingState"];
         };
         /**
          * AuditEntryOut
