@@ -128,9 +128,8 @@ def restore(
         backup.checked(reader)  # before a home is made for it
     into = home.expanduser().absolute() if home else settings.home
     with _target(into, is_named=home is not None) as url:
-        done = backup_restore.restore(url, path, key, replace=replace)
-        if halt and done.manifest.revision:
-            _halt(url, f"Restored from the backup of {done.manifest.made_at:%Y-%m-%d %H:%M} UTC")
+        settle = _halt if halt else backup_restore.as_it_is
+        done = backup_restore.restore(url, path, key, replace=replace, settle=settle)
     result = {
         "path": path,
         "home": into,
@@ -288,11 +287,17 @@ def _known() -> dict[str, dict[str, Any]]:
     return _or_nothing(work)
 
 
-def _halt(url: str, reason: str) -> None:
+def _halt(url: str, manifest: "Manifest") -> None:
     """Latch the restored database: its orders and positions are those of another day.
 
-    It also still says that the backup which it is made of is being made.
+    It also still says that the backup which it is made of is being made. Raises BackupError when
+    it has no latch that we know.
     """
+    import asyncpg
+
+    if manifest.revision is None:
+        return
+    reason = f"Restored from the backup of {manifest.made_at:%Y-%m-%d %H:%M} UTC"
 
     async def work() -> None:
         from app.db.session import opened_pool
@@ -302,7 +307,13 @@ def _halt(url: str, reason: str) -> None:
             await backups.restored(pool)
             await trading_state.latch(pool, "all", "halted", reason, "backup restore")
 
-    tasks.run(work())
+    try:
+        tasks.run(work())
+    except asyncpg.PostgresError as error:
+        raise BackupError(
+            f"What was restored could not be halted, so it was taken back: {error}",
+            remedy="Restore it with the version that made it, or say --no-halt.",
+        ) from error
 
 
 def _note_proof(url: str, path: Path, seconds: float) -> None:

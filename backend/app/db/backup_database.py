@@ -3,9 +3,9 @@
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg2
 from psycopg2 import sql
@@ -26,6 +26,13 @@ _MAY_CREATE: Final = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname
 _FORGOTTEN: Final = """
   SELECT d.datname FROM pg_database d WHERE starts_with(d.datname, %s)
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)"""
+
+
+_READ_ONLY: Final = sql.SQL("default_transaction_read_only")
+_SCHEMAS: Final = """
+  SELECT n.nspname FROM pg_namespace n
+  WHERE n.nspname !~ '^(pg_|information_schema$)' AND NOT EXISTS (SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')"""
 
 
 class NotTried(BackupError):
@@ -66,7 +73,11 @@ def alone(url: str) -> Iterator[Connection]:
                 "Another backup, proof or restore is at work on this database.",
                 remedy="Wait until it is done; `tradewright backup list` shows it.",
             )
-        yield connection
+        try:
+            yield connection
+        finally:
+            with suppress(psycopg2.Error):  # the server may take a while to see that we left
+                _value(connection, "SELECT pg_advisory_unlock(%s)", LOCK)
 
 
 @contextmanager
@@ -108,6 +119,44 @@ def is_empty(connection: Connection) -> bool:
     """Whether nobody's table is there."""
     with connection.cursor() as cursor:
         return not backup_state.tables(cursor)
+
+
+@contextmanager
+def shut(connection: Connection) -> Iterator[None]:
+    """Whoever connects to this database can only read, until the block ended well.
+
+    A crash leaves it so, and nothing that trades can start on it. Who does not own the database
+    cannot shut it, and goes without.
+    """
+    name = sql.Identifier(str(_value(connection, "SELECT current_database()")))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("ALTER DATABASE {} SET {} = on").format(name, _READ_ONLY))
+    except psycopg2.errors.InsufficientPrivilege:
+        yield
+        return
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ALTER DATABASE {} RESET {}").format(name, _READ_ONLY))
+
+
+def past_shut(url: str, settings: str = "") -> str:
+    """The address by which one may write nevertheless; `settings` as PGOPTIONS has them."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    given = query.pop("options", [])
+    options = " ".join([*given, settings, "-c default_transaction_read_only=off"]).strip()
+    wanted = urlencode({**query, "options": [options]}, doseq=True, quote_via=quote)
+    return urlunsplit(parts._replace(query=wanted))
+
+
+def clear(connection: Connection) -> None:
+    """Remove all schemas and what is in them: `public` is there again, empty."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEMAS)
+        for (name,) in cursor.fetchall():
+            cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS public")
 
 
 def others(connection: Connection) -> list[str]:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from app.db import backup_database as databases
 from app.db import backup_tools, readers, revisions
 from app.db.backup import Manifest, checked, explained, manifest_of, opened
 from app.db.backup_file import Reader
+
+Settle = Callable[[str, Manifest], None]
+"Called with the address of what was restored."
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,13 +141,25 @@ def _timescale(url: str, wanted: str | None) -> Iterator[None]:
             cursor.execute("SELECT timescaledb_post_restore()")
 
 
+def as_it_is(_: str, __: Manifest) -> None:
+    """Leave what was restored as it was saved."""
+
+
 @explained()
-def restore(url: str, path: Path, key: SecretStr | None, *, replace: bool = False) -> Restored:
+def restore(
+    url: str,
+    path: Path,
+    key: SecretStr | None,
+    *,
+    replace: bool = False,
+    settle: Settle = as_it_is,
+) -> Restored:
     """Put a backup in the place of `url`'s database.
 
     The file is read to its end first. An empty database is filled in one transaction. Another one
     is refused unless `replace`: then a new database is filled and proved beside it, and the two
-    change names, so that the old one is still there. Raises BackupError; then nothing has changed.
+    change names, so that the old one is still there. `settle` may change what was restored (halt
+    it, say) before anybody can trade on it. Raises BackupError; then nothing has changed.
     """
     began = time.perf_counter()
     with opened(path, key) as reader:
@@ -154,19 +169,55 @@ def restore(url: str, path: Path, key: SecretStr | None, *, replace: bool = Fals
             _refuse_in_use(connection)
             is_empty = databases.is_empty(connection)
             if is_empty:
-                fill(url, reader, manifest, at_once=True)
+                _into_empty(connection, url, reader, manifest, settle)
             elif not replace:
                 raise BackupError(
                     "The database is not empty, so nothing was restored.",
                     remedy="Restore into a fresh home (--home), or say --replace: the database that"
                     " is there is then kept under another name.",
                 )
-        kept = None if is_empty else _beside(url, reader, manifest)
+        kept = None if is_empty else _beside(url, reader, manifest, settle)
     _settle_in(url, manifest)
     return Restored(manifest=manifest, seconds=round(time.perf_counter() - began, 3), kept=kept)
 
 
-def _beside(url: str, reader: Reader, manifest: Manifest) -> str:
+def _into_empty(
+    connection: psycopg2.extensions.connection,
+    url: str,
+    reader: Reader,
+    manifest: Manifest,
+    settle: Settle,
+) -> None:
+    """Fill, prove and settle a database that stays shut until all is done, or is empty again."""
+    writable = databases.past_shut(url, backup_tools.FASTER)
+    failed: BaseException | None = None
+    with databases.shut(connection):
+        try:
+            fill(writable, reader, manifest, at_once=True)
+            settle(writable, manifest)
+        except BaseException as error:  # noqa: BLE001 - raised again once it is open
+            _clear(writable)
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def _clear(url: str) -> None:
+    """Remove what should not have been restored."""
+    with databases.connected(url) as connection:
+        if databases.is_empty(connection):
+            return
+        try:
+            databases.clear(connection)
+        except psycopg2.Error as error:
+            raise BackupError(
+                "What was restored is not what was saved, or could not be halted, and cannot be"
+                f" removed either: {str(error).strip()}",
+                remedy="The database can only be read now. Drop it and make another one.",
+            ) from None
+
+
+def _beside(url: str, reader: Reader, manifest: Manifest, settle: Settle) -> str:
     """Fill a new database, prove it, and change names; the name of the old one now."""
     with databases.alone(url) as connection:
         name = databases.database_of(url)
@@ -174,7 +225,9 @@ def _beside(url: str, reader: Reader, manifest: Manifest) -> str:
         fresh = f"{name}_restored_{secrets.token_hex(4)}"
         databases.make(connection, fresh)
         try:
-            fill(databases.named(url, fresh), reader, manifest)
+            address = databases.named(url, fresh)
+            fill(address, reader, manifest)
+            settle(address, manifest)  # before it gets the name by which it is found
         except BaseException:
             databases.drop(connection, fresh)
             raise

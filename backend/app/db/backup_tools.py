@@ -17,7 +17,7 @@ from app.core.errors import BackupError, ConfigurationError
 
 PIECE: Final = 1024**2
 _DEBIAN: Final = Path("/usr/lib/postgresql")
-_FASTER: Final = "-c maintenance_work_mem=256MB -c client_min_messages=warning"
+FASTER: Final = "-c maintenance_work_mem=256MB -c client_min_messages=warning"
 _ENOUGH_SEEN: Final = 600
 
 
@@ -114,7 +114,7 @@ def restore(tools: Tools, url: str, archive: Iterable[bytes], *, at_once: bool) 
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            env={**_environment(url), "PGOPTIONS": _FASTER},
+            env={**_environment(url), "PGOPTIONS": FASTER},
         )
         try:
             _feed(child, archive)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from app.core.errors import BackupError, ConfigurationError, Unavailable
 from app.db import backup, backup_restore, migrations, revisions
 from app.db import backup_database as databases
-from app.db.backup import Made
+from app.db.backup import Made, Manifest
 from app.db.backup_file import Reader
 from app.db.backup_state import State
 from tests import servers
@@ -242,6 +242,42 @@ def test_a_restore_that_fails_in_the_middle_leaves_an_empty_database(
     with backup.opened(made.path, KEY) as reader, pytest.raises(BackupError, match="pg_restore"):
         backup_restore.fill(target, reader, made.manifest, at_once=True)
     assert tables_of(target) == 0
+
+
+def test_what_comes_out_otherwise_leaves_an_empty_database(
+    made: Made, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(made.manifest, state_hash="00" * 32)
+    monkeypatch.setattr(backup_restore, "checked", lambda _: other)
+    with pytest.raises(BackupError, match="is not what was saved"):
+        backup_restore.restore(target, made.path, KEY)
+    assert tables_of(target) == 0
+    monkeypatch.undo()
+    backup_restore.restore(target, made.path, KEY)  # it is as empty as it was, and may be written
+    assert state_of(target) == made.manifest.state_hash
+
+
+def test_an_empty_database_can_only_be_read_until_it_is_settled(made: Made, target: str) -> None:
+    def settle(url: str, _: Manifest) -> None:
+        assert value(target, "SHOW default_transaction_read_only") == "on"
+        execute(url, "CREATE TABLE settled (id int)")
+
+    backup_restore.restore(target, made.path, KEY, settle=settle)
+    assert value(target, "SHOW default_transaction_read_only") == "off"
+    assert value(target, "SELECT to_regclass('settled')") == "settled"
+
+
+def test_what_cannot_be_settled_does_not_take_the_old_ones_place(made: Made, target: str) -> None:
+    def settle(_: str, __: Manifest) -> None:
+        raise BackupError("It could not be halted.")
+
+    with pytest.raises(BackupError, match="could not be halted"):
+        backup_restore.restore(target, made.path, KEY, settle=settle)
+    assert tables_of(target) == 0
+    execute(target, "CREATE TABLE precious (id int)")
+    with pytest.raises(BackupError, match="could not be halted"):
+        backup_restore.restore(target, made.path, KEY, replace=True, settle=settle)
+    assert tables_of(target) == 1
 
 
 def test_a_newer_schema_than_ours_is_refused(
