@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from app.api.parts import Parts
 from app.api.tables import Table
+from app.core.errors import Forbidden
 from app.core.logging import current_correlation_id
 from app.domain.users import Caller, Scope
 from app.jobs.desk import JobDesk
@@ -96,6 +97,20 @@ def visit_of(request: Request) -> Visit:
     return Visit(known, request.headers.get("user-agent", ""), current_correlation_id())
 
 
+def refuse_lesser_key(caller: Annotated[Caller, Depends(caller_of)]) -> None:
+    """Refuse a program that may only read or trade: whoever stole its key must lock nobody out.
+
+    People revoke what is theirs; so does a key with the scope admin. Raises Forbidden.
+    """
+    if caller.via == "api_key" and Scope.ADMIN not in caller.scopes:
+        raise Forbidden(
+            "A key without the scope admin cannot revoke keys or sessions.",
+            remedy="Sign in for that, or use a key with this scope.",
+            scope=str(Scope.ADMIN),
+        )
+
+
+NO_LESSER_KEY = Depends(refuse_lesser_key)
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 CurrentVisit = Annotated[Visit, Depends(visit_of)]
 Answer = Annotated[Table, Depends(Table)]

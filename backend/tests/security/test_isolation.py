@@ -17,7 +17,8 @@ from app.db.session import opened_pool
 from app.main import create_app
 from app.services import sample
 from tests import servers
-from tests.api.world import World, client_of, key_of, started
+from tests.api import world
+from tests.api.world import PASSWORD, World, client_of, key_of, started
 from tests.servers import TestServers
 
 CANARY = "canary-of-ada"
@@ -298,9 +299,13 @@ async def test_nobody_ends_anothers_session_or_key(as_: Any, owned_app: FastAPI)
         " VALUES (1, decode(repeat('ab', 32), 'hex'), now() + interval '1 hour') RETURNING id"
     )
     key = getattr(owned_app.state, "member-trader").split("_")[1]
-    client = as_("stranger-trader")
-    assert (await client.delete(f"/api/sessions/{session}")).status_code == 404
-    assert (await client.delete(f"/api/api-keys/{key}")).status_code == 404
-    assert session not in [one["id"] for one in (await client.get("/api/sessions")).json()["items"]]
-    assert key not in (await client.get("/api/api-keys")).text
+    body = {"email": "stranger-trader@example.com", "password": PASSWORD}
+    async with client_of(owned_app) as client:
+        client.headers.update(world.OURS)
+        assert (await client.post("/api/auth/sign-in", json=body)).status_code == 200
+        assert (await client.delete(f"/api/sessions/{session}")).status_code == 404
+        assert (await client.delete(f"/api/api-keys/{key}")).status_code == 404
+        theirs = (await client.get("/api/sessions")).json()["items"]
+        assert session not in [one["id"] for one in theirs]
+        assert key not in (await client.get("/api/api-keys")).text
     assert (await as_("member-trader").get("/api/auth/me")).status_code == 200

@@ -51,6 +51,24 @@ async def test_what_is_no_bound_is_refused(
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
+async def test_a_key_that_may_only_read_or_trade_revokes_nothing(
+    browser: httpx.AsyncClient, app: FastAPI, parts: Parts
+) -> None:
+    me = (await browser.get("/api/auth/me")).json()["user_id"]
+    session = (await browser.get("/api/sessions")).json()["items"][0]["id"]
+    lesser = await key_of(parts, me, "admin", "read", "trade", "data")
+    places = [f"/api/api-keys/{lesser.split('_')[1]}", f"/api/sessions/{session}", "/api/sessions"]
+    async with client_of(app, lesser) as thief:
+        for place in places:
+            refused = await thief.delete(place)
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), place
+    assert (await browser.get("/api/auth/me")).status_code == 200
+    async with client_of(app, await key_of(parts, me, "admin", "read", "admin")) as program:
+        for place in places:
+            found = await program.delete(place)
+            assert found.status_code == 204, (place, found.text)
+
+
 @pytest.fixture
 async def capped(app: FastAPI, parts: Parts, world: World) -> AsyncIterator[httpx.AsyncClient]:
     """A trader's program whose key may order 1,000 at a time."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import FRESH_READ, READ, Answer, CurrentCaller, Db, Keys
+from app.api.deps import FRESH_READ, NO_LESSER_KEY, READ, Answer, CurrentCaller, Db, Keys
 from app.api.idempotency import Once
 from app.api.schemas.api_keys import ApiKeyCreatedOut, ApiKeyIn, ApiKeyOut
 from app.api.schemas.base import Page, PageQuery
@@ -41,11 +41,11 @@ async def create_api_key(
     return found
 
 
-@router.delete("/{key_id}", status_code=204)
+@router.delete("/{key_id}", status_code=204, dependencies=[NO_LESSER_KEY])
 async def revoke_api_key(
     key_id: Annotated[str, Path(max_length=64, examples=["k7f3a9c2"])],
     caller: CurrentCaller,
     keys: Keys,
 ) -> None:
-    """Revoke a key, at once."""
+    """Revoke a key, at once. Needs a person, or a key with the scope admin."""
     await keys.revoke(caller.actor, caller.user_id, key_id)

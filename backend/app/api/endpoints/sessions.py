@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import READ, Answer, Auth, CurrentCaller, Db
+from app.api.deps import NO_LESSER_KEY, READ, Answer, Auth, CurrentCaller, Db
 from app.api.schemas.base import Page, PageQuery
 from app.api.schemas.sessions import SessionOut
 from app.core.clock import now
@@ -32,17 +32,17 @@ async def list_sessions(
     return await answer(SessionOut, query, marked)
 
 
-@router.delete("/{session_id}", status_code=204)
+@router.delete("/{session_id}", status_code=204, dependencies=[NO_LESSER_KEY])
 async def revoke_session(
     session_id: Annotated[int, Path(ge=1, le=2**53, examples=[12])],
     caller: CurrentCaller,
     auth: Auth,
 ) -> None:
-    """Sign out one browser, at once."""
+    """Sign out one browser, at once. Needs a person, or a key with the scope admin."""
     await auth.revoke_session(caller, session_id)
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, dependencies=[NO_LESSER_KEY])
 async def revoke_other_sessions(caller: CurrentCaller, auth: Auth) -> None:
-    """Sign out everywhere else."""
+    """Sign out everywhere else. Needs a person, or a key with the scope admin."""
     await auth.revoke_other_sessions(caller)
