@@ -27,6 +27,8 @@ from app.repositories.session_cache import SessionCache
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 REFRESH_LIFETIME: Final = timedelta(days=30)
+NEW_PASSWORD: Final = "new_password"
+"The field of a refused new password: whoever gets so far knows the present one."
 _HASHERS: Final = anyio.CapacityLimiter(2)
 "Password hashing takes 19 MiB and 45 ms of a core: a flood of sign-ins must not take them all."
 
@@ -242,7 +244,7 @@ class Auth:
         if not good:
             await self._note_failure(visit, caller.email, "password_change_failed")
             raise InvalidInput("The current password is wrong.", field="current_password")
-        refuse_weak(new, caller.email, "new_password")
+        refuse_weak(new, caller.email, NEW_PASSWORD)
         secret, now = await hashed(new), self._clock.now()
         async with self._pool.acquire() as db, db.transaction():
             await users.set_password(db, caller.user_id, secret)

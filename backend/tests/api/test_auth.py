@@ -215,6 +215,21 @@ async def test_a_new_password_needs_the_old_one_and_strength(
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
+async def test_wrong_current_passwords_are_failed_sign_ins_and_weak_new_ones_are_not(
+    browser: httpx.AsyncClient, parts: Parts
+) -> None:
+    body = {"current_password": PASSWORD, "new_password": "x"}
+    me = (await browser.get("/api/auth/me")).json()["user_id"]
+    limits, bucket = parts.gate.limits, f"user:{me}"
+    for _ in range(9):
+        await limits.admit("failed_sign_in", bucket)
+    assert (await browser.post("/api/auth/password", json=body)).status_code == 422
+    wrong = body | {"current_password": "wrong"}
+    assert (await browser.post("/api/auth/password", json=wrong)).status_code == 422
+    good = body | {"new_password": "nine red kites over water"}
+    assert (await browser.post("/api/auth/password", json=good)).status_code == 429
+
+
 async def test_signing_in_and_failing_to_is_audited(
     visitor: httpx.AsyncClient, world: World, parts: Parts
 ) -> None:

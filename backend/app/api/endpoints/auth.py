@@ -39,7 +39,7 @@ from app.api.schemas.auth import (
 )
 from app.core.errors import Forbidden, InvalidInput, SecondFactorNeeded, Unauthenticated
 from app.domain.users import FRESH, Caller, Scope
-from app.services.auth import Opened, Tokens
+from app.services.auth import NEW_PASSWORD, Opened, Tokens
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 SIGN_IN = guard(None, "sign_in")
@@ -167,15 +167,20 @@ async def get_me(request: Request, caller: CurrentCaller) -> MeOut:
 
 @router.post("/password", status_code=204, dependencies=[guard(Scope.READ, "sign_in")])
 async def change_password(
-    body: PasswordChangeIn, caller: CurrentCaller, auth: Auth, visit: CurrentVisit
+    body: PasswordChangeIn,
+    request: Request,
+    caller: CurrentCaller,
+    auth: Auth,
+    visit: CurrentVisit,
 ) -> None:
     """Change one's own password; every other session and token ends."""
-    await auth.change_password(
-        caller,
-        body.current_password.get_secret_value(),
-        body.new_password.get_secret_value(),
-        visit,
-    )
+    async with _counted(parts_of(request).gate.limits, f"user:{caller.user_id}"):
+        await auth.change_password(
+            caller,
+            body.current_password.get_secret_value(),
+            body.new_password.get_secret_value(),
+            visit,
+        )
 
 
 @router.post("/ws-ticket", status_code=201, dependencies=[READ])
@@ -199,14 +204,19 @@ async def _opened(request: Request, response: Response, opened: Opened) -> Signe
 
 @asynccontextmanager
 async def _counted(limits: RateLimits, bucket: str) -> AsyncIterator[None]:
-    """Ten failures an hour of one person, then nobody may try; a missing code is no failure."""
+    """Ten failures an hour of one person, then nobody may try.
+
+    A missing code is no failure, and neither is a weak new password: the old one was right.
+    """
     await limits.check("failed_sign_in", bucket)
     try:
         yield
     except SecondFactorNeeded:
         raise
-    except (Unauthenticated, InvalidInput):
-        await limits.admit("failed_sign_in", bucket)
+    except (Unauthenticated, InvalidInput) as error:
+        is_guess = not (isinstance(error, InvalidInput) and error.field == NEW_PASSWORD)
+        if is_guess:
+            await limits.admit("failed_sign_in", bucket)
         raise
 
 
