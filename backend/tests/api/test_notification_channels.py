@@ -45,28 +45,28 @@ async def added(client: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
 
 
 async def test_a_channel_is_made_changed_and_removed_and_its_address_is_never_shown(
-    admin: httpx.AsyncClient, parts: Parts
+    browser: httpx.AsyncClient, parts: Parts
 ) -> None:
-    made = await added(admin, quiet_from="22:00", quiet_to="07:00", time_zone="Europe/Berlin")
+    made = await added(browser, quiet_from="22:00", quiet_to="07:00", time_zone="Europe/Berlin")
     assert (made["hint"], made["min_severity"]) == ("json://127.0.0.1:1", "warning")
     place = f"{CHANNELS}/{made['id']}"
     body = {"min_severity": "error", "categories": ["trading"], "is_enabled": False}
-    changed = (await admin.put(place, json=body)).json()
+    changed = (await browser.put(place, json=body)).json()
     assert (changed["categories"], changed["quiet_from"]) == (["trading"], None)
     url = "jsons://hooks.example.org/T0/s3cret-path"
-    moved = (await admin.put(place, json={"url": url})).json()
+    moved = (await browser.put(place, json={"url": url})).json()
     assert moved["hint"] == "jsons://hooks.example.org"
-    listed = await admin.get(CHANNELS)
+    listed = await browser.get(CHANNELS)
     assert [one["name"] for one in listed.json()["items"]] == ["mail"]
     assert "s3cret" not in listed.text
     sealed = await parts.pool.fetchval("SELECT ciphertext FROM notification_channels")
     audited = await parts.pool.fetch("SELECT payload::text AS said FROM audit_trail")
     assert b"s3cret" not in sealed
     assert "s3cret" not in str(audited)
-    assert (await admin.delete(place)).status_code == 204
-    assert (await admin.delete(place)).status_code == 404
-    assert (await admin.put(place, json={})).status_code == 404
-    assert (await admin.post(f"{place}/test")).status_code == 404
+    assert (await browser.delete(place)).status_code == 204
+    assert (await browser.delete(place)).status_code == 404
+    assert (await browser.put(place, json={})).status_code == 404
+    assert (await browser.post(f"{place}/test")).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -85,28 +85,28 @@ async def test_a_channel_is_made_changed_and_removed_and_its_address_is_never_sh
     ids=str,
 )
 async def test_what_cannot_be_is_refused_with_the_field(
-    calm_admin: httpx.AsyncClient, body: dict[str, Any], field: str
+    calm_browser: httpx.AsyncClient, body: dict[str, Any], field: str
 ) -> None:
     whole = {"name": "mail", "url": "json://127.0.0.1:1/x", **body}
-    answer = await calm_admin.post(CHANNELS, json=whole)
+    answer = await calm_browser.post(CHANNELS, json=whole)
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
-async def test_a_name_is_taken_once(admin: httpx.AsyncClient) -> None:
-    await added(admin)
+async def test_a_name_is_taken_once(browser: httpx.AsyncClient) -> None:
+    await added(browser)
     body = {"name": "mail", "url": "json://127.0.0.1:1/x"}
-    assert (await admin.post(CHANNELS, json=body)).status_code == 409
+    assert (await browser.post(CHANNELS, json=body)).status_code == 409
 
 
 async def test_the_test_button_says_whether_the_message_arrived(
-    private: None, admin: httpx.AsyncClient
+    private: None, browser: httpx.AsyncClient
 ) -> None:
     async with web_hook() as hook:
-        made = await added(admin, url=f"json://127.0.0.1:{hook.port}/x")
+        made = await added(browser, url=f"json://127.0.0.1:{hook.port}/x")
         place = f"{CHANNELS}/{made['id']}/test"
-        good = (await admin.post(place)).json()
+        good = (await browser.post(place)).json()
         hook.status = 500
-        bad = (await admin.post(place)).json()
+        bad = (await browser.post(place)).json()
         assert len(hook.taken) == 1
     assert (good["is_delivered"], bad["is_delivered"]) == (True, False)
     assert bad["detail"]

@@ -157,6 +157,9 @@ GUARDED: list[tuple[str, str, object]] = [
     ("POST", "/api/api-keys", {"name": "n", "scopes": ["read"]}),
     ("PUT", "/api/credentials/QUIVER_API_KEY", {"value": "CANARYCANARY"}),
     ("DELETE", "/api/credentials/QUIVER_API_KEY", None),
+    ("POST", "/api/notification-channels", {"name": "hook", "url": "json://127.0.0.1:1/x"}),
+    ("PUT", "/api/notification-channels/1", {}),
+    ("DELETE", "/api/notification-channels/1", None),
     ("POST", "/api/auth/totp", None),
     ("DELETE", "/api/auth/totp", None),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import ADMIN, Answer, CurrentCaller, Db, Notifications
+from app.api.deps import ADMIN, FRESH_ADMIN, Answer, CurrentCaller, Db, Notifications
 from app.api.schemas.base import Page, PageQuery
 from app.api.schemas.notification_channels import (
     NotificationChannelChangeIn,
@@ -28,18 +28,18 @@ async def list_notification_channels(
     return await answer(NotificationChannelOut, query, rows.listing(db))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[FRESH_ADMIN])
 async def create_notification_channel(
     body: NotificationChannelIn, caller: CurrentCaller, notifications: Notifications
 ) -> NotificationChannelOut:
-    """Add a way to reach people; try it out afterwards."""
+    """Add a way to reach people; try it out afterwards. Needs a person after a fresh check."""
     found = await notifications.add(
         caller.actor, body.name, body.url, body.model_dump(exclude={"name", "url"})
     )
     return NotificationChannelOut.model_validate(found)
 
 
-@router.put("/{channel_id}")
+@router.put("/{channel_id}", dependencies=[FRESH_ADMIN])
 async def change_notification_channel(
     channel_id: ChannelId,
     body: NotificationChannelChangeIn,
@@ -53,7 +53,7 @@ async def change_notification_channel(
     return NotificationChannelOut.model_validate(found)
 
 
-@router.delete("/{channel_id}", status_code=204)
+@router.delete("/{channel_id}", status_code=204, dependencies=[FRESH_ADMIN])
 async def delete_notification_channel(
     channel_id: ChannelId, caller: CurrentCaller, notifications: Notifications
 ) -> None:

@@ -1863,7 +1863,7 @@ export interface paths {
         put?: never;
         /**
          * Create Notification Channel
-         * @description Add a way to reach people; try it out afterwards.
+         * @description Add a way to reach people; try it out afterwards. Needs a person after a fresh check.
          */
         post: operations["createNotificationChannel"];
         delete?: never;
@@ -2484,7 +2484,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Other Sessions
-         * @description Sign out everywhere else.
+         * @description Sign out everywhere else. Needs a person, or a key with the scope admin.
          */
         delete: operations["revokeOtherSessions"];
         options?: never;
@@ -2504,7 +2504,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Session
-         * @description Sign out one browser, at once.
+         * @description Sign out one browser, at once. Needs a person, or a key with the scope admin.
          */
         delete: operations["revokeSession"];
         options?: never;
@@ -2548,7 +2548,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke Api Key
-         * @description Revoke a key, at once.
+         * @description Revoke a key, at once. Needs a person, or a key with the scope admin.
          */
         delete: operations["revokeApiKey"];
         options?: never;
