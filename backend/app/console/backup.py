@@ -27,6 +27,12 @@ Which = Annotated[str, typer.Argument(help="A file, its name, s3://…, or newes
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with the key that it was made with, if not BACKUP_KEY.")
 ]
+Unsealed = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unsealed", help="Though it is not encrypted and there is a key: it is your own."
+    ),
+]
 _COLUMNS = (
     "name",
     "made_at",
@@ -79,14 +85,25 @@ def list_backups(key_file: KeyFile = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def verify(which: Which = "newest", key_file: KeyFile = None, as_json: Json = False) -> None:
+def verify(
+    which: Which = "newest",
+    key_file: KeyFile = None,
+    accept_unsealed: Unsealed = False,
+    as_json: Json = False,
+) -> None:
     """Restore a backup into a scratch database and compare the state hash."""
     from app.db import backup_restore
 
     options = BackupOptions()
     path = located(which, options)
     with _any_server() as url:
-        proof = backup_restore.verify(url, path, key_of(key_file, options))
+        proof = backup_restore.verify(
+            url,
+            path,
+            key_of(key_file, options),
+            spare_bytes=options.spare_mb * 1024**2,
+            accept_unsealed=accept_unsealed,
+        )
         _note_proof(url, path, proof.restore_seconds)
     found = {
         "path": path,
@@ -117,6 +134,7 @@ def restore(
         typer.Option(help="Nothing may be sent to a broker until you resume; no: as it was saved."),
     ] = True,
     key_file: KeyFile = None,
+    accept_unsealed: Unsealed = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup in the place of the database; refused while anything uses it."""
@@ -124,12 +142,14 @@ def restore(
 
     options = BackupOptions()
     path, key = located(which, options), key_of(key_file, options)
-    with backup.opened(path, key) as reader:
+    with backup.opened(path, key, accept_unsealed=accept_unsealed) as reader:
         backup.checked(reader)  # before a home is made for it
     into = home.expanduser().absolute() if home else settings.home
     with _target(into, is_named=home is not None) as url:
         settle = _halt if halt else backup_restore.as_it_is
-        done = backup_restore.restore(url, path, key, replace=replace, settle=settle)
+        done = backup_restore.restore(
+            url, path, key, replace=replace, accept_unsealed=accept_unsealed, settle=settle
+        )
     result = {
         "path": path,
         "home": into,
@@ -232,7 +252,8 @@ def _made_apart(url: str, verify: bool) -> dict[str, Any]:
     )
     row = figures(made)
     if verify:
-        proof = backup_restore.verify(url, made.path, place.options.key)
+        spare = place.options.spare_mb * 1024**2
+        proof = backup_restore.verify(url, made.path, place.options.key, spare_bytes=spare)
         row |= {"verified_at": clock.now(), "restore_seconds": proof.restore_seconds}
     return row
 

@@ -262,7 +262,7 @@ def forget_unfinished(folder: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path, key: SecretStr | None) -> Iterator[Reader]:
+def opened(path: Path, key: SecretStr | None, *, accept_unsealed: bool = False) -> Iterator[Reader]:
     """A backup's file, unlocked. Raises BackupError with a sentence for whatever is wrong."""
     try:
         file = path.open("rb")
@@ -277,7 +277,7 @@ def opened(path: Path, key: SecretStr | None) -> Iterator[Reader]:
     with file:
         try:
             reader = Reader(file, path)
-            reader.unlock(key)
+            reader.unlock(key, accept_unsealed=accept_unsealed)
             yield reader
         except OSError as error:
             raise BackupError(f"{path} cannot be read: {error.strerror}.") from error
@@ -317,7 +317,7 @@ def _looked_at(path: Path, key: SecretStr | None) -> Found:
     try:
         with path.open("rb") as file:
             is_encrypted = Reader(file, path).is_encrypted
-        with opened(path, key) as reader:
+        with opened(path, key, accept_unsealed=True) as reader:  # only shown
             return Found(
                 path=path, size=size, is_encrypted=is_encrypted, manifest=manifest_of(reader)
             )

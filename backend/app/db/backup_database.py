@@ -1,6 +1,7 @@
 """Databases around a backup: is one empty, is it in use; scratch ones, and a change of names."""
 
 import hashlib
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from app.db import backup_state
 
 LOCK: Final = 7_236_511
 "Advisory lock in the database: one backup, proof or restore at a time."
+_MIB: Final = 1024**2
 PREFIX: Final = "tw_scratch_"
 _TIMESCALE: Final = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
 _OTHERS: Final = """
@@ -167,23 +169,47 @@ def others(connection: Connection) -> list[str]:
 
 
 @contextmanager
-def scratch(connection: Connection, url: str) -> Iterator[str]:
+def scratch(connection: Connection, url: str, *, spare_bytes: int = 0) -> Iterator[str]:
     """Address of an empty database beside this one, dropped at the end.
 
     The caller is `alone`: what a killed one left behind is removed first. Raises BackupError when
-    our role may not make databases.
+    our role may not make databases, and NotTried when a copy would fill the disk.
     """
     own = scratch_prefix(connection)
     with connection.cursor() as cursor:
         cursor.execute(_FORGOTTEN, (own,))
         for (name,) in cursor.fetchall():
             drop(connection, name)
+    _refuse_to_fill(connection, spare_bytes)
     name = f"{own}{secrets.token_hex(4)}"
     make(connection, name)
     try:
         yield named(url, name)
     finally:
         drop(connection, name)
+
+
+def _refuse_to_fill(connection: Connection, spare_bytes: int) -> None:
+    """A second database of this size must fit beside the first, and leave the journal its room."""
+    free = _room(connection)
+    size = int(str(_value(connection, "SELECT pg_database_size(current_database())")))
+    if free is not None and free < size + spare_bytes:
+        raise NotTried(
+            f"There is no room to prove a backup: that takes {size // _MIB} MiB beside the"
+            f" database and leaves {spare_bytes // _MIB} MiB free, and the disk has"
+            f" {free // _MIB} MiB left.",
+            remedy="Free some space where the database is (BACKUP_SPARE_MB is what stays free), or"
+            " prove it on another machine: `tradewright backup verify FILE`.",
+        )
+
+
+def _room(connection: Connection) -> int | None:
+    """Free bytes where the server keeps its data; None where that is not for us to see."""
+    try:
+        disk = os.statvfs(str(_value(connection, "SHOW data_directory")))
+    except (psycopg2.errors.InsufficientPrivilege, OSError):
+        return None  # another machine, or a server that is not ours
+    return disk.f_bavail * disk.f_frsize
 
 
 def scratch_prefix(connection: Connection) -> str:

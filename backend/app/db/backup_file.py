@@ -169,9 +169,19 @@ class Reader:
     def is_encrypted(self) -> bool:
         return self.header.cipher is not None
 
-    def unlock(self, key: SecretStr | None) -> None:
-        """Take the key, before anything but the header is read."""
+    def unlock(self, key: SecretStr | None, *, accept_unsealed: bool = False) -> None:
+        """Take the key, before anything but the header is read.
+
+        Who has a key expects its seal: without one anybody may have written the file.
+        """
         if not self.is_encrypted:
+            if key is not None and not accept_unsealed:
+                raise BackupError(
+                    f"{self.path} is not encrypted, and there is a key: nothing proves who made"
+                    " it.",
+                    remedy="If it is your own, from before the key: say --accept-unsealed"
+                    " (`tradewright backup verify` and `restore`).",
+                )
             self._sealer = Sealer(self._preamble, None)
             return
         if key is None:

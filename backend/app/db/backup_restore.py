@@ -42,16 +42,23 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @explained()
-def verify(url: str, path: Path, key: SecretStr | None) -> Proof:
+def verify(
+    url: str,
+    path: Path,
+    key: SecretStr | None,
+    *,
+    spare_bytes: int = 0,
+    accept_unsealed: bool = False,
+) -> Proof:
     """Restore a backup into a scratch database beside `url`'s and compare the state hash.
 
     Raises BackupError when it does not hold; the scratch database is gone in any case.
     """
     began = time.perf_counter()
     with (
-        opened(path, key) as reader,
+        opened(path, key, accept_unsealed=accept_unsealed) as reader,
         databases.alone(url) as connection,
-        databases.scratch(connection, url) as address,
+        databases.scratch(connection, url, spare_bytes=spare_bytes) as address,
     ):
         manifest = manifest_of(reader)
         seconds = fill(address, reader, manifest)
@@ -152,6 +159,7 @@ def restore(
     key: SecretStr | None,
     *,
     replace: bool = False,
+    accept_unsealed: bool = False,
     settle: Settle = as_it_is,
 ) -> Restored:
     """Put a backup in the place of `url`'s database.
@@ -162,7 +170,7 @@ def restore(
     it, say) before anybody can trade on it. Raises BackupError; then nothing has changed.
     """
     began = time.perf_counter()
-    with opened(path, key) as reader:
+    with opened(path, key, accept_unsealed=accept_unsealed) as reader:
         manifest = checked(reader)
         _refuse_unknown(manifest)
         with databases.alone(url) as connection:

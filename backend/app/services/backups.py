@@ -109,7 +109,12 @@ class Backups:
             )
         try:
             proof = await asyncio.to_thread(
-                backup_restore.verify, self._place.url, Path(row["path"]), self._place.options.key
+                backup_restore.verify,
+                self._place.url,
+                Path(row["path"]),
+                self._place.options.key,
+                spare_bytes=self._place.options.spare_mb * _MIB,
+                accept_unsealed=not row["is_encrypted"],  # we know that it was made so
             )
         except _NOT_TRIED as error:
             log.warning("backup_proof_not_tried", id=backup_id, error=redact_text(str(error)))

@@ -329,6 +329,16 @@ def test_a_backup_leaves_room_for_the_journal(filled: str, tmp_path: Path) -> No
     assert list((tmp_path / "kept").iterdir()) == []
 
 
+def test_a_proof_is_not_tried_where_it_would_fill_the_disk(
+    made: Made, filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = value(filled, "SELECT pg_database_size(current_database())")
+    monkeypatch.setattr(databases, "_room", lambda _: 2 * size)
+    with pytest.raises(databases.NotTried, match="no room to prove"):
+        backup_restore.verify(filled, made.path, KEY, spare_bytes=2 * size)
+    assert scratches(filled) == []
+
+
 def test_a_server_that_is_away_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         backup.create("postgresql://nobody@127.0.0.1:9/none", tmp_path, None)

@@ -154,8 +154,13 @@ def test_nothing_of_the_archive_can_be_read_without_the_key() -> None:
     assert written(KEY, text) != written(KEY, text)
 
 
-def test_an_unencrypted_backup_is_read_whatever_key_is_set() -> None:
-    assert whole(written(None, b"open"), KEY) == b"open"
+def test_an_unencrypted_backup_is_refused_where_there_is_a_key_unless_told() -> None:
+    found = Reader(io.BytesIO(written(None, b"open")), Path("x.backup"))
+    with pytest.raises(BackupError, match="nothing proves who made it") as refused:
+        found.unlock(KEY)
+    assert "--accept-unsealed" in (refused.value.remedy or "")
+    found.unlock(KEY, accept_unsealed=True)
+    assert b"".join(found.archive()) == b"open"
 
 
 @pytest.mark.parametrize("data", [b"", b"PGDMP...", b"%PDF-1.7 and so on, a long file of another"])

@@ -173,7 +173,7 @@ async def test_a_proof_that_could_not_be_tried_says_nothing_about_the_backup(
         await made.verify(row["id"])
 
     @backup.explained()
-    def cut_off(*_: object) -> None:
+    def cut_off(*_: object, **__: object) -> None:
         raise psycopg2.OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(backup_restore, "verify", cut_off)
@@ -190,7 +190,7 @@ async def test_old_ones_go_though_no_new_one_is_proved(
     clock: ManualClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def unproved(*_: object) -> None:
+    def unproved(*_: object, **__: object) -> None:
         raise BackupError("It does not hold.")
 
     monkeypatch.setattr(backup_restore, "verify", unproved)
