@@ -406,6 +406,14 @@ def _restored_lines(result: dict[str, Any]) -> list[str]:
             else []
         ),
         *(["Trading is halted, as after an emergency stop."] if result["halted"] else []),
+        *(
+            [
+                "The anchors in this home are those of the database that was there: `tradewright"
+                " audit anchor --restart` sets them aside."
+            ]
+            if result["kept"]
+            else []
+        ),
         "Before you trade: `tradewright up`, `tradewright audit verify`, and compare every account"
         " with its broker (`tradewright reconcile`): what happened since is known only there."
         " Then `tradewright resume`.",
@@ -414,20 +422,22 @@ def _restored_lines(result: dict[str, Any]) -> list[str]:
 
 def _key_lines(into: Path, manifest: "Manifest") -> list[str]:
     """Whether the home has the master key that the restored rows were signed and sealed with."""
+    from app.core import vault
     from app.core.security import master_key
     from app.db.backup import secret_id
 
     given = settings.app.secret_key
     if given is None and not (into / "secret.key").exists():
         return [
-            f"{into} has no secret.key: copy the one of the old home there before the first start."
-            " Without it sealed credentials cannot be opened, nor the journal be verified."
+            f"{into} has no secret.key: copy the one of the old home there before the first start,"
+            f" and {vault.FILE} beside it if there is one. Without them sealed credentials cannot"
+            " be opened, nor the journal be verified."
         ]
     if manifest.secret_id and secret_id(master_key(into, given)) != manifest.secret_id:
         return [
             "The secret key here is not the one that this backup was made under: credentials"
             " cannot be opened, and `tradewright audit verify` will not hold. Put the old one in"
-            " its place."
+            f" its place, and the {vault.FILE} that was beside it."
         ]
     return []
 

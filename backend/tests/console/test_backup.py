@@ -93,6 +93,7 @@ def test_a_fresh_home_gets_the_same_state(
     assert "Trading is halted" not in said
     assert "state hash equal" in said
     assert "has no secret.key" in said
+    assert "vault.keys beside it" in said
     (fresh / "secret.key").write_text("5e" * 32)
     (fresh / "secret.key").chmod(0o600)
     with (
@@ -107,6 +108,7 @@ def test_a_fresh_home_gets_the_same_state(
     assert code == 0
     assert "is now called tradewright_before_" in said
     assert "secret key here is not the one" in said
+    assert "audit anchor --restart" in said
     assert "Trading is halted" in said
     with (
         home_folder.held(fresh, "a test"),
