@@ -13,6 +13,7 @@ import asyncpg
 
 from app.worker.context import WorkerContext
 from tests.core_process import SECRET, until
+from tests.torture.brokers import BACKEND
 
 from .test_job_runner import AT, OVER, ask
 
@@ -31,6 +32,7 @@ def started(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "worker.out").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.jobs.slow_worker", str(folder)],
+            cwd=BACKEND,
             env=environment,
             stdout=log,
             stderr=log,
