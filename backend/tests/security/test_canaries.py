@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import anyio
 import httpx
@@ -44,8 +44,12 @@ ONE_ANSWER = {"/api/auth/totp"}
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    url = os.environ["DATABASE_URL"].replace("@", f":{CANARIES['database password']}@", 1)
-    environment.setenv("DATABASE_URL", url)
+    url = os.environ["DATABASE_URL"]
+    if password := urlsplit(url).password:  # a server that asks for one has a secret of its own
+        environment.setitem(CANARIES, "database password", password)
+    else:
+        planted = url.replace("@", f":{CANARIES['database password']}@", 1)
+        environment.setenv("DATABASE_URL", planted)
     environment.setenv("ALPACA_API_KEY", CANARIES["key of the environment"])
     environment.setenv("TRADEWRIGHT_SECRET_KEY", MASTER)
     environment.setenv("LOG_DIR", str(tmp_path / "logs"))
