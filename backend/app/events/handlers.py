@@ -1,5 +1,6 @@
 """What a handler of committed events is: the types it wants, its keys, its limits, its work."""
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -77,7 +78,7 @@ class CommittedEvent:
 _HIDDEN: Final = ("data", "payload")
 
 
-class EventHandler:
+class EventHandler(ABC):
     """Base of every handler of the event bus. A subclass says what it wants and does its work.
 
     Effects in PostgreSQL happen exactly once: `handle` works in the transaction that also marks
@@ -106,12 +107,12 @@ class EventHandler:
         """Events of one key are handled in their order, one after the other."""
         return event.stream
 
+    @abstractmethod
     async def handle(self, event: CommittedEvent, db: asyncpg.Connection) -> None:
         """Do the work, in the transaction of `db`; do not commit. Whatever it raises is a failure.
 
         Must not hold up the event loop, and lets a cancellation pass.
         """
-        raise NotImplementedError
 
     def wait_seconds(self, failures: int, chance: float) -> float:
         """Until the next attempt: doubled each time; `chance` (0 to 1) spreads it by a half."""

@@ -1,5 +1,6 @@
 """The event bus over HTTP: statistics, dead letters and their way back, causes of events."""
 
+import asyncpg
 import httpx
 import pytest
 
@@ -8,7 +9,7 @@ from app.core.clock import now, system
 from app.domain.events import BrokerConnected, BrokerDisconnected, FeedConnected
 from app.domain.ports import Entry
 from app.events.bus_statistics import HandlerStatistics
-from app.events.handlers import EventHandler
+from app.events.handlers import CommittedEvent, EventHandler
 from app.repositories import heartbeats
 from app.repositories.handler_deliveries import HandlerDeliveries
 from app.repositories.journal import SharedJournal
@@ -22,6 +23,9 @@ class Silent(EventHandler):
 
     name = "silent"
     from_beginning = True
+
+    async def handle(self, event: CommittedEvent, db: asyncpg.Connection) -> None:
+        """Nothing."""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.core.clock import system
 from app.core.config import get_settings
 from app.core.errors import InvalidInput, NotFound
 from app.db.session import opened_pool
-from app.events.handlers import EventHandler
+from app.events.handlers import CommittedEvent, EventHandler
 from app.repositories.handler_deliveries import HandlerDeliveries
 from tests.events.bus_world import BusWorld
 
@@ -22,6 +22,9 @@ class Silent(EventHandler):
     """Only its name matters."""
 
     name = "silent"
+
+    async def handle(self, event: CommittedEvent, db: asyncpg.Connection) -> None:
+        """Nothing."""
 
 
 async def died(url: str) -> None:

@@ -382,11 +382,6 @@ async def test_two_handlers_of_one_name_are_refused(bus_world: BusWorld) -> None
         bus_world.bus(Noting(), Noting())
 
 
-async def test_a_handler_without_work_says_so() -> None:
-    with pytest.raises(NotImplementedError):
-        await EventHandler().handle(None, None)  # type: ignore[arg-type]  # it does not look at them
-
-
 def test_waits_double_up_to_the_longest_and_are_spread() -> None:
     handler = Noting(first_wait_seconds=1.0, longest_wait_seconds=10.0)
     assert [handler.wait_seconds(failures, 1.0) for failures in (1, 2, 3, 9, 5_000)] == [
