@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from app.core.errors import ChainBroken
+from app.domain.users import Caller
 from app.repositories.paging import Db, Fetch, Listing, Where, lister
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
@@ -54,6 +55,22 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     before: Any = None
     after: Any = None
     reason: str | None = None
+
+
+def setting_changed(
+    caller: Caller, key: str, before: object, after: object, reason: str | None
+) -> Act:
+    """Somebody changed a setting, whoever keeps it."""
+    return Act(
+        actor=caller.actor,
+        user_id=caller.user_id,
+        action="changed",
+        resource="config",
+        resource_id=key,
+        before=before,
+        after=after,
+        reason=reason,
+    )
 
 
 async def append(db: Db, key: bytes, act: Act, at: datetime) -> int:

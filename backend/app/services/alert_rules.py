@@ -11,7 +11,7 @@ from app.domain.ports import Entry
 from app.domain.scopes import ALL
 from app.domain.users import Caller
 from app.repositories import audit, config
-from app.repositories.audit import Act
+from app.repositories.audit import setting_changed
 from app.repositories.journal import SharedJournal
 from app.repositories.paging import Row
 
@@ -49,7 +49,7 @@ class AlertRules:
                 )
                 await self._journal.append_within(db, [Entry(event)])
                 await audit.append(
-                    db, self._audit_key, _act(caller, stored, before, plain, reason), now
+                    db, self._audit_key, setting_changed(caller, stored, before, plain, reason), now
                 )
         return _entry(name, (await config.values(self._pool)).get(stored))
 
@@ -67,16 +67,3 @@ def _entry(name: str, stored: Row | None) -> Row:
         "updated_at": stored["updated_at"] if stored else None,
         "updated_by": stored["updated_by"] if stored else None,
     }
-
-
-def _act(caller: Caller, key: str, before: object, after: object, reason: str | None) -> Act:
-    return Act(
-        actor=caller.actor,
-        user_id=caller.user_id,
-        action="changed",
-        resource="config",
-        resource_id=key,
-        before=before,
-        after=after,
-        reason=reason,
-    )

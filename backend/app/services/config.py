@@ -17,7 +17,7 @@ from app.domain.scopes import ALL, typed
 from app.domain.scopes import checked as checked_scope
 from app.domain.users import Caller
 from app.repositories import account_reports, audit, config, deployment_reports
-from app.repositories.audit import Act
+from app.repositories.audit import setting_changed
 from app.repositories.journal import SharedJournal
 from app.repositories.paging import Row
 
@@ -92,7 +92,7 @@ class Config:
                     key=name, before=before, after=plain, actor=caller.actor, at=now
                 )
                 await self._journal.append_within(db, [Entry(event)])
-                act = _act(caller, name, before, plain, reason)
+                act = setting_changed(caller, name, before, plain, reason)
                 await audit.append(db, self._audit_key, act, now)
         if before != plain:
             for account in accounts:
@@ -189,16 +189,3 @@ def _allowed(key: str) -> str:
         least, most = BOUNDS[key]
         return f"A value between {least} and {most}."
     return "See its schema at GET /api/config."
-
-
-def _act(caller: Caller, key: str, before: object, after: object, reason: str | None) -> Act:
-    return Act(
-        actor=caller.actor,
-        user_id=caller.user_id,
-        action="changed",
-        resource="config",
-        resource_id=key,
-        before=before,
-        after=after,
-        reason=reason,
-    )
