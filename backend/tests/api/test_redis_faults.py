@@ -1,7 +1,5 @@
 """Redis killed, emptied and paused while prices flow: the API goes on and it heals by itself."""
 
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from app.repositories.stock_data import StockData
 from app.services.market import Span
 from tests.api.world import World
 from tests.factories import make_batch
+from tests.redis_faults import kill, pause, resume
 from tests.waiting import until
 
 CLOSES = [100.0 + number for number in range(60)]
@@ -70,22 +69,6 @@ async def feed(world: World, parts: Parts, redis_url: str) -> AsyncIterator[Feed
     yield Feed(world, publisher)
     await keeper.stop()
     await publisher.close()
-
-
-def kill(server: EmbeddedRedis) -> None:
-    assert server.process
-    server.process.kill()
-    server.process.wait()
-
-
-def pause(server: EmbeddedRedis) -> None:
-    assert server.process
-    os.kill(server.process.pid, signal.SIGSTOP)
-
-
-def resume(server: EmbeddedRedis) -> None:
-    assert server.process
-    os.kill(server.process.pid, signal.SIGCONT)
 
 
 Act = Callable[[EmbeddedRedis], None]

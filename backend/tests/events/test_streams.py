@@ -1,8 +1,6 @@
 """Redis killed, emptied and paused while events flow: the reader gets each once, in order."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -19,6 +17,7 @@ from app.events.streams import StreamPublisher, StreamReader, key_of
 from app.repositories.events import JournalReads
 from app.repositories.journal import SharedJournal
 from tests.events.bus_world import KEY, BusWorld, Noting, lost
+from tests.redis_faults import kill, pause, resume
 from tests.waiting import until
 
 HASTE = 0.5
@@ -105,22 +104,6 @@ async def came(seqs: list[int], count: int) -> None:
 
 
 Act = Callable[[EmbeddedRedis], None]
-
-
-def kill(server: EmbeddedRedis) -> None:
-    assert server.process
-    server.process.kill()
-    server.process.wait()
-
-
-def pause(server: EmbeddedRedis) -> None:
-    assert server.process
-    os.kill(server.process.pid, signal.SIGSTOP)
-
-
-def resume(server: EmbeddedRedis) -> None:
-    assert server.process
-    os.kill(server.process.pid, signal.SIGCONT)
 
 
 def nothing(server: EmbeddedRedis) -> None:
