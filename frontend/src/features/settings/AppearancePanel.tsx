@@ -3,13 +3,14 @@ import { SegmentedControl, useMantineColorScheme } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { Change } from '@/components/Change'
 import { setPreferences, usePreferences } from '@/lib/preferences'
+import rows from '@/components/Rows.module.css'
 import styles from './Settings.module.css'
 
 export function AppearancePanel() {
   const { colorScheme, setColorScheme } = useMantineColorScheme()
   const { pnlColors, timeZone } = usePreferences()
   return (
-    <div className={styles.rows}>
+    <div className={rows.rows}>
       <Row label="Appearance">
         <SegmentedControl
           aria-label="Appearance"
@@ -59,7 +60,7 @@ export function AppearancePanel() {
 
 function Row({ label, note, children }: { label: string; note?: ReactNode; children: ReactNode }) {
   return (
-    <div className={styles.row}>
+    <div className={rows.row}>
       <span>
         {label} {note && <span className={styles.note}>{note}</span>}
       </span>
