@@ -8,6 +8,7 @@ import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { formatFigure } from '@/lib/format'
 import { audit } from './api'
+import { rowsLookedAt, saidOf } from './verdict'
 
 const count = (value: number) => formatFigure(value, { decimals: 0 })
 
@@ -37,7 +38,7 @@ export function VerifyButton() {
                 ) : (
                   <Badge tone="critical">Broken</Badge>
                 )}{' '}
-                {data.ok ? 'Nothing was changed, removed, put in or reordered.' : data.first_bad?.detail}
+                {saidOf(data)}
               </Text>
               {data.bad.length > 1 && (
                 <ul aria-label="Broken chains">
@@ -48,15 +49,14 @@ export function VerifyButton() {
               )}
               <Facts
                 facts={[
-                  ['Rows looked at', count(data.rows)],
-                  ['Chains', count(data.streams)],
-                  ['Heads noted outside', count(data.anchors)],
-                  ['Noted', data.anchored_at ? <TimeAgo key="at" at={data.anchored_at} /> : 'not yet'],
+                  ['Looked at', rowsLookedAt(data)],
+                  ['Chain ends noted outside the database', count(data.anchors)],
+                  ['Last noted', data.anchored_at ? <TimeAgo key="at" at={data.anchored_at} /> : 'not yet'],
                 ]}
               />
               <Text size="xs" c="dimmed">
-                It starts behind the newest noted heads. “tradewright audit verify” checks the whole past, as
-                a job does every night.
+                Older rows are checked every night, and by “tradewright audit verify”. Rows that were cut off
+                the end before it was noted, once an hour, would not be missed.
               </Text>
             </Stack>
           )

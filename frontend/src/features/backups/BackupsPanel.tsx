@@ -10,7 +10,7 @@ import { Instant, TimeAgo } from '@/components/Time'
 import { notifyDone, notifyError } from '@/components/notify'
 import { formatBytes, formatDuration, formatFigure } from '@/lib/format'
 import { type Backup, backups, makeBackup, proveBackup } from './api'
-import { lastProved, wordOf } from './proof'
+import { lastProved, proofWord, wordOf } from './proof'
 
 function useAsk<T>(run: (value: T) => Promise<unknown>) {
   const client = useQueryClient()
@@ -93,10 +93,10 @@ function BackupRow({ backup }: { backup: Backup }) {
           <Button
             variant="default"
             loading={prove.isPending}
-            aria-label={`Prove it again: backup ${String(backup.id)}`}
+            aria-label={`${proofWord(backup)}: backup ${String(backup.id)}`}
             onClick={() => prove.mutate(backup.id)}
           >
-            Prove it again
+            {proofWord(backup)}
           </Button>
         )
       }

@@ -12,6 +12,10 @@ export function wordOf({ status, verified_at, check_error }: Proof): { label: st
   return verified_at ? { label: 'Proved', tone: 'good' } : { label: 'Not proved yet', tone: 'warning' }
 }
 
+/** What its button says: it may never have been tried. */
+export const proofWord = ({ checked_at }: Pick<Backup, 'checked_at'>): string =>
+  checked_at ? 'Prove it again' : 'Prove it'
+
 /** The newest backup that is there and was proved. */
 export function lastProved<T extends Proof>(all: readonly T[]): T | undefined {
   return all

@@ -1,4 +1,4 @@
-/** Every browser one is signed in with; each, or all others, can be ended from here. */
+/** Every browser one is signed in with; each, or all others with the tokens of programs, can be ended from here. */
 import { Button } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Badge } from '@/components/Badge'
@@ -54,17 +54,18 @@ export function SessionsPanel() {
           </Row>
         ))}
       </Rows>
-      {data.items.length > 1 && (
-        <ConfirmButton
-          question="Sign out everywhere else?"
-          consequence="Every other browser must sign in again. API keys go on working; they are revoked on their own page."
-          confirm="Sign out everywhere else"
-          isBusy={endOthers.isPending}
-          onConfirm={() => endOthers.mutate()}
-        >
-          Sign out everywhere else…
-        </ConfirmButton>
-      )}
+      <p className="dim" style={{ margin: '8px 0', fontSize: 12 }}>
+        Programs that signed in with your password hold tokens, which are not listed; they end here too.
+      </p>
+      <ConfirmButton
+        question="Sign out everywhere else?"
+        consequence="Every other browser, and every program that signed in with your password, must sign in again. API keys go on working; they are revoked on their own page."
+        confirm="Sign out everywhere else"
+        isBusy={endOthers.isPending}
+        onConfirm={() => endOthers.mutate()}
+      >
+        Sign out everywhere else…
+      </ConfirmButton>
     </>
   )
 }
