@@ -29,6 +29,8 @@ class AlertDelivery(TimestampMixin, Base):
     round: Mapped[int] = mapped_column(server_default=text("1"))
     status: Mapped[str] = mapped_column(server_default=text("'pending'"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    is_sending: Mapped[bool] = mapped_column(server_default=text("false"))
+    "Somebody took it, and has until `next_attempt_at`: nothing else goes to the channel meanwhile."
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     delivered_at: Mapped[datetime | None]
     error: Mapped[str | None]

@@ -20,6 +20,7 @@ class JobRun(TimestampMixin, Base):
         one_of("status", STATUSES),
         one_of("trigger", TRIGGERS),
         check("counts", "attempt >= 0 AND missed >= 0"),
+        check("progress", "progress BETWEEN 0 AND 1"),
         check("finished", "(finished_at IS NULL) = (status IN ('queued', 'running'))"),
         Index("ix_job_runs_open", "job", postgresql_where="finished_at IS NULL"),
         Index(None, "finished_at"),
@@ -43,6 +44,10 @@ class JobRun(TimestampMixin, Base):
     "Its row in the queue, while it waits or runs."
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    progress: Mapped[float | None]
+    "Share that is done; NULL where the job does not say."
+    progress_note: Mapped[str | None]
+    "What it is at, in a sentence."
     result: Mapped[Json]
     error: Mapped[str | None]
     "Of the last attempt that failed."

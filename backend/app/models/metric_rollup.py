@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Computed
+from sqlalchemy import Computed, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Json, check
@@ -18,6 +18,7 @@ class MetricRollup(Base):
     __table_args__ = (
         check("span", f"span IN ({', '.join(map(str, SPANS))})"),
         check("samples", "samples >= 1"),
+        Index(None, "span", "at"),
         {"info": {"owner": "repositories/metrics.py"}},
     )
 

@@ -14,7 +14,8 @@ RESULT_BYTES: Final = 65_536
 _SOURCE: Final = "job_runs r"
 _LISTING: Final = Listing(
     select="""r.id, r.job, r.scheduled_for, r.trigger, r.status, r.requested_by, r.payload,
-       r.attempt, r.missed, r.worker, r.started_at, r.finished_at, r.result, r.error, r.created_at,
+       r.attempt, r.missed, r.worker, r.started_at, r.finished_at, r.progress, r.progress_note,
+       r.result, r.error, r.created_at,
        extract(epoch FROM coalesce(r.finished_at, clock_timestamp()) - r.started_at)::float8
          AS seconds""",
     source=_SOURCE,
@@ -33,17 +34,21 @@ _SKIP: Final = """
   ON CONFLICT (job, scheduled_for) DO NOTHING"""
 _BEGIN: Final = """
   UPDATE job_runs SET status = 'running', attempt = attempt + 1, worker = $2,
-    started_at = clock_timestamp()
+    started_at = clock_timestamp(), progress = NULL, progress_note = NULL
   WHERE id = $1 AND finished_at IS NULL
   RETURNING id, job, scheduled_for, attempt, payload"""
 _PUT_BACK: Final = """
   UPDATE job_runs SET status = 'queued', worker = NULL, error = coalesce($3, error),
+    progress = NULL, progress_note = NULL,
     attempt = attempt - CASE WHEN $4 THEN 0 ELSE 1 END
   WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING true"""
 _FINISH: Final = """
   UPDATE job_runs SET status = $3, finished_at = clock_timestamp(), result = $4::jsonb,
-    error = $5, queue_id = NULL
+    error = $5, queue_id = NULL, progress = CASE WHEN $3 = 'succeeded' THEN 1 ELSE progress END
   WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING true"""
+_PROGRESS: Final = """
+  UPDATE job_runs SET progress = $3, progress_note = $4
+  WHERE id = $1 AND attempt = $2 AND status = 'running'"""
 _ORPHANS: Final = """
   SELECT r.id, r.job FROM job_runs r
   WHERE r.finished_at IS NULL AND r.job = ANY($1::text[])
@@ -160,6 +165,17 @@ async def begin(db: Db, run_id: int, worker: str) -> Row | None:
 async def put_back(db: Db, row: Row, error: str | None, *, is_counted: bool = True) -> bool:
     """Let the run wait for another attempt; this one counts, unless it is not its fault."""
     return bool(await db.fetchval(_PUT_BACK, row["id"], row["attempt"], error, is_counted))
+
+
+async def progress(db: Db, run_id: int, attempt: int, share: float, note: str) -> None:
+    """How far an attempt is; nothing once the run is another's or over."""
+    await db.execute(_PROGRESS, run_id, attempt, share, note)
+
+
+async def unfinished(db: Db) -> list[int]:
+    """Runs that wait or are under way."""
+    found = await db.fetch("SELECT id FROM job_runs WHERE finished_at IS NULL ORDER BY id")
+    return [row["id"] for row in found]
 
 
 async def succeed(db: Db, row: Row, result: Mapping[str, Any]) -> bool:

@@ -34,6 +34,18 @@ class JobRunOut(Out):
     started_at: Instant | None = None
     finished_at: Instant | None = None
     seconds: float | None = Field(default=None, description="From start to end, or until now.")
+    progress: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share that is done; null where the job does not say.",
+        examples=[0.4],
+    )
+    progress_note: str | None = Field(
+        default=None,
+        description="What it is at, in a sentence.",
+        examples=["The copy is proved by a restore."],
+    )
     result: dict[str, Any] = Field(default_factory=dict, examples=[{"rows": 1200}])
     error: str | None = None
     created_at: Instant
