@@ -37,6 +37,7 @@ PARTS_STOP_SECONDS: Final = 5.0
 "Of the ten that a stop may take; the rest is for the databases."
 AT_HEAD: Final = 0
 BEHIND: Final = 3
+NEW: Final = 5
 "Exit codes of app.db.revisions."
 
 
@@ -53,6 +54,7 @@ class Plan:
     port: int = 8000
     database_url: str | None = None
     redis_url: str | None = None
+    saves_before_upgrade: bool = True
     parts: Mapping[str, Sequence[str]] = field(
         default_factory=lambda: {
             name: (sys.executable, "-m", "app.cli", name)
@@ -69,11 +71,10 @@ class Plan:
             port=int(variable("API_PORT", "8000")),
             database_url=variable("DATABASE_URL") or None,
             redis_url=variable("REDIS_URL") or None,
+            saves_before_upgrade=_is_wanted("BACKUP_BEFORE_UPGRADE"),
         )
         unwanted = {
-            name
-            for name in ("guardian", "worker")
-            if variable(f"{name.upper()}_ENABLED", "true").lower() in _NO
+            name for name in ("guardian", "worker") if not _is_wanted(f"{name.upper()}_ENABLED")
         }
         return replace(plan, parts={k: v for k, v in plan.parts.items() if k not in unwanted})
 
@@ -86,6 +87,11 @@ class Plan:
     def api_url(self) -> str:
         host = self.reachable_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _is_wanted(name: str) -> bool:
+    """A switch of the environment that is on unless it says no."""
+    return variable(name, "true").lower() not in _NO
 
 
 @dataclass
@@ -223,13 +229,29 @@ class Supervisor:
     def _migrate(self) -> None:
         """Look at the database in a few milliseconds; load Alembic only when it is behind."""
         state = self._run_tool("-m", "app.db.revisions")
-        if state == BEHIND:
+        if state == BEHIND and self.plan.saves_before_upgrade:
+            self._upgrade()
+            return
+        if state in (BEHIND, NEW):
             self.say("Bringing the database to the newest revision.")
             state = self._run_tool("-m", "app.cli", "db", "upgrade")
         if state != AT_HEAD:
             raise ConfigurationError(
                 "The database cannot be used; the reason is above.",
                 remedy="Check DATABASE_URL, or `tradewright doctor`.",
+            )
+
+    def _upgrade(self) -> None:
+        """Migrate a database that holds data. Raises ConfigurationError; then it is as it was."""
+        self.say(
+            "The database is of an older version: it is saved, a copy is migrated, and then itself"
+            " (`up --no-backup` only migrates)."
+        )
+        if self._run_tool("-m", "app.cli", "upgrade", "--within-up") != AT_HEAD:
+            raise ConfigurationError(
+                "The database was not migrated, so nothing was started; the reason is above.",
+                remedy="Remove the reason, or say `up --no-backup` if you have a backup of your"
+                " own.",
             )
 
     def _run_tool(self, *arguments: str) -> int:

@@ -18,6 +18,8 @@ import pytest
 import redis
 
 from app.db import home as home_folder
+from app.db import migrations, revisions
+from app.db.embedded import EmbeddedPostgres, started
 from app.db.loopback import ask_health, free_port
 from app.db.processes import is_alive, wait_until
 from app.supervisor import Plan, Watched
@@ -316,3 +318,43 @@ def test_waits_grow_with_each_death_and_are_forgiven() -> None:
 )
 def test_the_address_is_one_that_a_browser_reaches(tmp_path: Path, host: str, url: str) -> None:
     assert Plan(home=tmp_path, host=host).api_url == url
+
+
+def made_older(home: Path) -> None:
+    """As if a program of the last version had left the home's database."""
+    with home_folder.held(home, "a test"), started(EmbeddedPostgres(home)) as postgres:
+        migrations.downgrade(postgres.url, "-1")
+
+
+def revision_of(home: Path) -> str | None:
+    with home_folder.held(home, "a test"), started(EmbeddedPostgres(home)) as postgres:
+        return revisions.current(postgres.url)
+
+
+def test_a_database_of_an_older_version_is_saved_before_it_is_migrated(
+    start: Callable[..., Up], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    made_older(home)
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(home))
+    monkeypatch.setenv("BACKUP_SPARE_MB", str(2**40))
+    refused = start()
+    _, said = refused.process.communicate()
+    assert refused.process.returncode == 1
+    assert "The backup was broken off" in said
+    assert "The database was not migrated, so nothing was started" in said
+    assert not list(home.glob("backups/*"))
+    assert revision_of(home) != revisions.head()
+
+    monkeypatch.setenv("BACKUP_SPARE_MB", "0")
+    up = start()
+    assert up.wait_for_address()
+    assert any("it is saved, a copy is migrated, and then itself" in one for one in up.said())
+    assert revisions.current(up.servers.database_url) == revisions.head()
+    assert len(list(home.glob("backups/*.backup"))) == 1
+
+
+def test_who_has_a_backup_may_go_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Plan.from_environment().saves_before_upgrade
+    monkeypatch.setenv("BACKUP_BEFORE_UPGRADE", "false")
+    assert not Plan.from_environment().saves_before_upgrade

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import SecretStr
 
+from app.console import backup_words as words
 from app.console.output import Json, show, table
 from app.core import tasks
 from app.core.backup import BackupOptions
@@ -18,7 +19,7 @@ from app.db import home as home_folder
 from app.db.embedded import EmbeddedPostgres, attach_or_start, started
 
 if TYPE_CHECKING:
-    from app.db.backup import Found, Manifest
+    from app.db.backup import Manifest
 
 app = typer.Typer(
     help="Backups: create, list, verify, restore.", add_completion=False, no_args_is_help=True
@@ -78,7 +79,7 @@ def list_backups(key_file: KeyFile = None, as_json: Json = False) -> None:
     if not known:
         _say("The database does not run, so when they were proved is not shown.")
     rows = [
-        _listed(found, known.get(str(found.path), {}))
+        words.listed(found, known.get(str(found.path), {}))
         for found in backup.listed(folder, key_of(key_file, options))
     ]
     show(rows, table(rows, _COLUMNS), as_json=as_json)
@@ -145,7 +146,7 @@ def restore(
     with backup.opened(path, key, accept_unsealed=accept_unsealed) as reader:
         backup.checked(reader)  # before a home is made for it
     into = home.expanduser().absolute() if home else settings.home
-    with _target(into, is_named=home is not None) as url:
+    with taken(into, "tradewright backup restore", is_named=home is not None) as url:
         settle = _halt if halt else backup_restore.as_it_is
         done = backup_restore.restore(
             url, path, key, replace=replace, accept_unsealed=accept_unsealed, settle=settle
@@ -160,8 +161,26 @@ def restore(
         "seconds": done.seconds,
         "kept": done.kept,
         "halted": halt,
+        **_forgotten(),
     }
-    show(result, [*_restored_lines(result), *_key_lines(into, done.manifest)], as_json=as_json)
+    show(
+        result,
+        [*words.restored_lines(result), *words.key_lines(into, done.manifest)],
+        as_json=as_json,
+    )
+
+
+def _forgotten() -> dict[str, Any]:
+    """What became of what a Redis of one's own remembers; the embedded one remembers nothing."""
+    from app.core.errors import Unavailable
+    from app.db import remembered
+
+    if not settings.redis.is_given:
+        return {}
+    try:
+        return {"redis_keys_removed": remembered.forget(settings.redis.url)}
+    except Unavailable as error:
+        return {"redis_problem": str(error)}
 
 
 # ----------------------------------------------------------------------------- databases
@@ -173,13 +192,18 @@ def at_hand(purpose: str) -> Iterator[str]:
     if settings.database.is_given:
         yield settings.database.url
         return
-    if not (settings.home / "postgres.password").exists():
+    refuse_none()
+    with attach_or_start(settings.home, purpose=purpose, say=_say) as url:
+        yield url
+
+
+def refuse_none() -> None:
+    """Raises BackupError when there is no database yet, here or elsewhere."""
+    if not settings.database.is_given and not (settings.home / "postgres.password").exists():
         raise BackupError(
             "There is no database here yet, so there is nothing to save.",
             remedy="Start one with `tradewright up`, or set DATABASE_URL.",
         )
-    with attach_or_start(settings.home, purpose=purpose, say=_say) as url:
-        yield url
 
 
 @contextmanager
@@ -199,22 +223,17 @@ def _any_server() -> Iterator[str]:
 
 
 @contextmanager
-def _target(into: Path, *, is_named: bool) -> Iterator[str]:
-    """The database to restore into, which nothing else uses."""
-    if settings.database.is_given and not is_named:
-        if home_folder.is_held(settings.home):
-            raise BackupError(
-                f"{settings.home} is in use by {home_folder.holder(settings.home)}.",
-                remedy="Stop that one first.",
-            )
-        with nullcontext(settings.database.url) as url:
-            yield url
-        return
-    with (
-        home_folder.held(into, "tradewright backup restore"),
-        started(EmbeddedPostgres(into, say=_say)) as postgres,
-    ):
-        yield postgres.url
+def taken(into: Path, purpose: str, *, is_named: bool) -> Iterator[str]:
+    """The database of a home, which nothing on this home uses, or can begin to use, meanwhile.
+
+    A home that a person named has one of its own, whatever DATABASE_URL says.
+    """
+    with home_folder.held(into, purpose):
+        if settings.database.is_given and not is_named:
+            yield settings.database.url
+            return
+        with started(EmbeddedPostgres(into, say=_say)) as postgres:
+            yield postgres.url
 
 
 def _made(url: str, verify: bool) -> dict[str, Any]:
@@ -366,80 +385,6 @@ def _or_nothing(work: Any) -> dict[str, Any]:  # noqa: ANN401 - a coroutine func
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TradewrightError):
         return {}
     return found
-
-
-# ---------------------------------------------------------------------------------- words
-
-
-def _listed(found: "Found", row: dict[str, Any]) -> dict[str, Any]:
-    manifest = found.manifest
-    return {
-        "name": found.path.name,
-        "path": found.path,
-        "made_at": f"{manifest.made_at:%Y-%m-%d %H:%M:%S}" if manifest else None,
-        "mb": round(found.size / 1e6, 1),
-        "rows": manifest.state.rows if manifest else None,
-        "revision": manifest.revision if manifest else None,
-        "state_hash": manifest.state_hash if manifest else None,
-        "encrypted": "yes" if found.is_encrypted else "no",
-        "proved_at": f"{row['verified_at']:%Y-%m-%d %H:%M}" if row.get("verified_at") else None,
-        "copy": row.get("copied_to"),
-        "problem": found.error or row.get("check_error"),
-    }
-
-
-def _restored_lines(result: dict[str, Any]) -> list[str]:
-    from app.db import revisions
-
-    head = revisions.head()
-    return [
-        f"Restored {result['path']} of {result['made_at']:%Y-%m-%d %H:%M:%S} UTC in"
-        f" {result['seconds']:.1f} s: {result['rows']} rows, state hash equal.",
-        *(
-            [f"The database that was there is now called {result['kept']}."]
-            if result["kept"]
-            else []
-        ),
-        *(
-            [f"It has revision {result['revision']}; `tradewright db upgrade` brings it to {head}."]
-            if result["revision"] != head
-            else []
-        ),
-        *(["Trading is halted, as after an emergency stop."] if result["halted"] else []),
-        *(
-            [
-                "The anchors in this home are those of the database that was there: `tradewright"
-                " audit anchor --restart` sets them aside."
-            ]
-            if result["kept"]
-            else []
-        ),
-        "Before you trade: `tradewright up`, `tradewright audit verify`, and compare every account"
-        " with its broker (`tradewright reconcile`): what happened since is known only there."
-        " Then `tradewright resume`.",
-    ]
-
-
-def _key_lines(into: Path, manifest: "Manifest") -> list[str]:
-    """Whether the home has the master key that the restored rows were signed and sealed with."""
-    from app.core import vault
-    from app.core.security import master_key
-    from app.db.backup import secret_id
-
-    given = settings.app.secret_key
-    if given is None and not (into / "secret.key").exists():
-        return [
-            f"{into} has no secret.key: copy the one of the old home there before the first start,"
-            f" and {vault.FILE} beside it if there is one. Without them sealed credentials cannot"
-            " be opened, nor the journal be verified."
-        ]
-    if manifest.secret_id and secret_id(master_key(into, given)) != manifest.secret_id:
-        return [
-            "The secret key here is not the one that this backup was made under: credentials"
-            " cannot be opened, and `tradewright audit verify` will not hold. Put the old one in"
-            f" its place, and the {vault.FILE} that was beside it."
-        ]
-    return []
 
 
 def _say(sentence: str) -> None:

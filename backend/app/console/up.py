@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.core.backup import BackupOptions
 from app.core.config import get_settings
 from app.core.environment import variables
 from app.core.errors import InvalidInput
@@ -23,6 +24,12 @@ def up(
     speed: Annotated[
         float | None, typer.Option(help="Times faster than the clock; 0: as fast as possible.")
     ] = None,
+    backup: Annotated[
+        bool | None,
+        typer.Option(
+            help="Save a database of an older version before it is migrated; no: you have a backup."
+        ),
+    ] = None,
 ) -> None:
     """Start everything and keep it running until SIGINT or SIGTERM."""
     given = {
@@ -30,6 +37,7 @@ def up(
         "TRADEWRIGHT_HOME": home and home.expanduser().absolute(),
         "TRADEWRIGHT_REPLAY": replay and replay.expanduser().absolute(),
         "TRADEWRIGHT_REPLAY_SPEED": speed,
+        "BACKUP_BEFORE_UPGRADE": backup,
     }
     variables().update({key: str(value) for key, value in given.items() if value is not None})
     get_settings.cache_clear()
@@ -44,6 +52,7 @@ def up(
         {
             "TRADEWRIGHT_HOME": str(settings.home),
             "API_HOST": settings.api.host,
+            "BACKUP_BEFORE_UPGRADE": str(BackupOptions().before_upgrade).lower(),
             "GUARDIAN_ENABLED": str(GuardianOptions().enabled).lower(),
             "WORKER_ENABLED": str(WorkerOptions().enabled).lower(),
             "API_PORT": str(settings.api.port),

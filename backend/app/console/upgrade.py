@@ -3,12 +3,12 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from app.console.backup import at_hand, key_of, located
+from app.console.backup import at_hand, key_of, located, refuse_none, taken
 from app.console.output import Json, show
 from app.core.backup import BackupOptions
 from app.core.config import get_settings, settings
@@ -17,6 +17,8 @@ from app.db import home as home_folder
 
 if TYPE_CHECKING:
     from app.db.backup_state import State
+
+PURPOSE: Final = "tradewright upgrade"
 
 
 def upgrade(
@@ -27,14 +29,31 @@ def upgrade(
         str | None,
         typer.Option("--backup", help="Check on this backup (or newest) instead of a copy."),
     ] = None,
+    within_up: Annotated[
+        bool, typer.Option("--within-up", hidden=True, help="`up` asks, and holds the home.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the database to this program's revision: a backup, a migrated copy, then itself."""
-    with at_hand("tradewright upgrade") as url, redirect_stdout(sys.stderr):
+    database = at_hand(PURPOSE) if check else _ours(is_held_for_us=within_up)
+    with database as url, redirect_stdout(sys.stderr):
         report = checked(url, source) if check else _upgraded(url)
     show(report, _lines(report), as_json=as_json)
     if not report["ok"]:
         raise typer.Exit(1)
+
+
+def _ours(*, is_held_for_us: bool) -> AbstractContextManager[str]:
+    """The database, on which nothing of this home can begin to work meanwhile."""
+    if is_held_for_us:
+        return nullcontext(settings.database.url)
+    refuse_none()
+    if home_folder.is_held(settings.home):
+        raise BackupError(
+            f"The platform runs ({home_folder.holder(settings.home)}).",
+            remedy="Stop it first; `tradewright upgrade --check` may run beside it.",
+        )
+    return taken(settings.home, PURPOSE, is_named=False)
 
 
 def checked(url: str, source: str | None) -> dict[str, Any]:
@@ -69,13 +88,15 @@ def _copy(url: str, source: str | None) -> Iterator[tuple[str, str]]:
     """A scratch database, and what it is a copy of."""
     from app.db import backup_restore
 
+    options = BackupOptions()
+    spare = options.spare_mb * 1024**2
     if source is None:
-        with backup_restore.copied(url) as address:
+        with backup_restore.copied(url, spare_bytes=spare) as address:
             yield address, "the database"
         return
-    options = BackupOptions()
     path = located(source, options)
-    with backup_restore.unpacked(url, path, key_of(None, options)) as (address, manifest):
+    proved = backup_restore.unpacked(url, path, key_of(None, options), spare_bytes=spare)
+    with proved as (address, manifest):
         yield address, f"{path.name} of {manifest.made_at:%Y-%m-%d %H:%M} UTC"
 
 
@@ -84,11 +105,6 @@ def _upgraded(url: str) -> dict[str, Any]:
     from app.db import backup, migrations
     from app.services.backups import place_of
 
-    if home_folder.running(settings.home) is not None:
-        raise BackupError(
-            f"The platform runs ({home_folder.holder(settings.home)}).",
-            remedy="Stop it first; `tradewright upgrade --check` may run beside it.",
-        )
     place = place_of(get_settings(), url)
     made = backup.create(
         url,

@@ -30,6 +30,11 @@ class BackupOptions(Options):
     keep_weekly: int = Field(
         default=4, ge=0, description="Weeks of which the newest backup is kept besides"
     )
+    before_upgrade: bool = Field(
+        default=True,
+        description="Whether `up` saves a database of an older version, and tries the migration on"
+        " a copy, before it migrates it; false, or `up --no-backup`: you have a backup of your own",
+    )
     spare_mb: int = Field(
         default=1024,
         ge=0,

@@ -94,11 +94,11 @@ def fill(url: str, reader: Reader, manifest: Manifest, *, at_once: bool = False)
 
 
 @contextmanager
-def copied(url: str) -> Iterator[str]:
+def copied(url: str, *, spare_bytes: int = 0) -> Iterator[str]:
     """Address of a scratch copy of the database as it is now, dropped at the end."""
     with (
         databases.alone(url) as connection,
-        databases.scratch(connection, url) as address,
+        databases.scratch(connection, url, spare_bytes=spare_bytes) as address,
     ):
         with databases.snapshot(url) as (seen, snapshot):
             server = databases.server(seen)
@@ -113,12 +113,14 @@ def copied(url: str) -> Iterator[str]:
 
 
 @contextmanager
-def unpacked(url: str, path: Path, key: SecretStr | None) -> Iterator[tuple[str, Manifest]]:
+def unpacked(
+    url: str, path: Path, key: SecretStr | None, *, spare_bytes: int = 0
+) -> Iterator[tuple[str, Manifest]]:
     """Address of a scratch database beside `url`'s that holds a backup, proved; then dropped."""
     with (
         opened(path, key) as reader,
         databases.alone(url) as connection,
-        databases.scratch(connection, url) as address,
+        databases.scratch(connection, url, spare_bytes=spare_bytes) as address,
     ):
         manifest = manifest_of(reader)
         fill(address, reader, manifest)

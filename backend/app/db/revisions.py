@@ -1,6 +1,7 @@
 """Whether a database is at the newest migration: answered in milliseconds, without Alembic.
 
-`python -m app.db.revisions` does it for DATABASE_URL: exit code 0 at head, 3 behind, 4 unreachable.
+`python -m app.db.revisions` does it for DATABASE_URL: exit code 0 at head, 3 behind, 4 of no use
+(unreachable, or of a newer program), 5 never migrated.
 """
 
 import re
@@ -15,22 +16,28 @@ from app.core.errors import ConfigurationError, Unavailable
 
 AT_HEAD: Final = 0
 BEHIND: Final = 3
-UNREACHABLE: Final = 4
+UNUSABLE: Final = 4
+NEW: Final = 5
+_REVISION: Final = re.compile(r'^revision\b[^=]*= "(\w+)"', re.MULTILINE)
+_BUILT_ON: Final = re.compile(r'^down_revision\b[^=]*= "(\w+)"', re.MULTILINE)
 
 
 def versions_folder() -> Path:
     return project_root() / "backend" / "alembic" / "versions"
 
 
+def known() -> set[str]:
+    """Every revision that this program can migrate from."""
+    return {one for text in _texts() for one in _REVISION.findall(text)}
+
+
+def _texts() -> list[str]:
+    return [file.read_text() for file in versions_folder().glob("*.py")]
+
+
 def head() -> str | None:
     """The revision that no other one builds on; None while there are no migrations."""
-    known: set[str] = set()
-    built_on: set[str] = set()
-    for file in versions_folder().glob("*.py"):
-        text = file.read_text()
-        known |= set(re.findall(r'^revision\b[^=]*= "(\w+)"', text, re.MULTILINE))
-        built_on |= set(re.findall(r'^down_revision\b[^=]*= "(\w+)"', text, re.MULTILINE))
-    heads = known - built_on
+    heads = known() - {one for text in _texts() for one in _BUILT_ON.findall(text)}
     if len(heads) > 1:
         raise ConfigurationError(
             f"There are {len(heads)} newest migrations: {', '.join(sorted(heads))}.",
@@ -62,10 +69,19 @@ def current(url: str) -> str | None:
 
 def main() -> int:
     try:
-        return AT_HEAD if current(variable("DATABASE_URL")) == head() else BEHIND
+        found = current(variable("DATABASE_URL"))
     except Unavailable as error:
         sys.stderr.write(f"{error}\n")
-        return UNREACHABLE
+        return UNUSABLE
+    if found is None:
+        return NEW
+    if found not in known():
+        sys.stderr.write(
+            f"The database has revision {found}, which this program does not know: a newer one"
+            " made it. Start that one, or restore a backup of before.\n"
+        )
+        return UNUSABLE
+    return AT_HEAD if found == head() else BEHIND
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from app import cli
 from app.core.config import get_settings
+from app.core.errors import ConfigurationError
 from app.db import backup_database as databases
 from app.db import home as home_folder
 from app.db import migrations, revisions
@@ -78,7 +80,7 @@ def test_a_backup_is_made_listed_and_proved(at_source: Run, tmp_path: Path) -> N
 
 
 def test_a_fresh_home_gets_the_same_state(
-    at_source: Run, monkeypatch: pytest.MonkeyPatch, source: str, tmp_path: Path
+    at_source: Run, monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path
 ) -> None:
     row = answered(at_source("backup", "create", "--no-verify", "--json"))
     fresh = tmp_path / "fresh"
@@ -88,11 +90,14 @@ def test_a_fresh_home_gets_the_same_state(
     assert not fresh.exists()
 
     monkeypatch.setenv("BACKUP_KEY", KEY)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     code, said, _ = at_source("backup", "restore", row["path"], "--home", fresh, "--no-halt")
     assert code == 0
     assert "Trading is halted" not in said
     assert "state hash equal" in said
     assert "has no secret.key" in said
+    assert "Redis does not answer" in said
+    assert "empty it before the first start" in said
     assert "vault.keys beside it" in said
     (fresh / "secret.key").write_text("5e" * 32)
     (fresh / "secret.key").chmod(0o600)
@@ -104,8 +109,12 @@ def test_a_fresh_home_gets_the_same_state(
         code, _, said = at_source("backup", "restore", row["path"], "--home", fresh, "--replace")
         assert (code, "already in use by" in said) == (1, True)
 
+    with redis.Redis.from_url(redis_url) as client:
+        client.xadd("events:system", {"event": "{}"})
+    monkeypatch.setenv("REDIS_URL", redis_url)
     code, said, _ = at_source("backup", "restore", row["path"], "--home", fresh, "--replace")
     assert code == 0
+    assert "Redis has forgotten the database that was there (1 removed)." in said
     assert "is now called tradewright_before_" in said
     assert "secret key here is not the one" in said
     assert "audit anchor --restart" in said
@@ -169,13 +178,23 @@ def test_an_upgrade_is_tried_on_a_copy_first(
     assert revisions.current(database_url) == old
 
     with home_folder.held(tmp_path / "home", "tradewright up"):
-        home_folder.publish(
-            tmp_path / "home", home_folder.Servers(pid=os.getpid(), database_url="")
-        )
         code, _, said = run("upgrade")
     assert (code, "The platform runs" in said) == (1, True)
 
+    holders: list[str] = []
+    migrate = migrations.upgrade
+
+    def watched(url: str) -> None:
+        if url == database_url:
+            holders.append(home_folder.holder(tmp_path / "home"))
+            with pytest.raises(ConfigurationError, match="already in use"):
+                home_folder.held(tmp_path / "home", "tradewright up").__enter__()
+        migrate(url)
+
+    monkeypatch.setattr(migrations, "upgrade", watched)
     code, said, _ = run("upgrade")
     assert code == 0
+    assert holders == [f"process {os.getpid()} (tradewright upgrade)"]
+    assert not home_folder.is_held(tmp_path / "home")
     assert f"The database went from revision {old} to {head}." in said
     assert revisions.current(database_url) == head

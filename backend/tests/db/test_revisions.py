@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from app.core.errors import ConfigurationError, Unavailable
@@ -32,15 +34,31 @@ def test_two_newest_revisions_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
         revisions.head()
 
 
-@pytest.mark.parametrize(("migrated", "code"), [(True, 0), (False, 3)])
-def test_the_exit_code_says_it(
-    database_url: str, empty_database_url: str, migrated: bool, code: int
-) -> None:
-    url = database_url if migrated else empty_database_url
+def asked(url: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "app.db.revisions"], env={"DATABASE_URL": url}, check=False
+        [sys.executable, "-m", "app.db.revisions"],
+        env={"DATABASE_URL": url},
+        check=False,
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == code
+    return done.returncode, done.stderr
+
+
+def at_revision(url: str, revision: str) -> str:
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = %s", (revision,))
+    return url
+
+
+def test_the_exit_code_says_it(database_url: str, empty_database_url: str) -> None:
+    assert asked(database_url) == (0, "")
+    assert asked(empty_database_url) == (5, "")
+    assert asked(at_revision(database_url, "0001")) == (3, "")
+    code, said = asked(at_revision(database_url, "9999"))
+    assert (code, "does not know: a newer one made it" in said) == (4, True)
+    code, said = asked("postgresql://x@127.0.0.1:1/x")
+    assert (code, "does not answer" in said) == (4, True)
 
 
 def test_no_heavy_library_is_needed() -> None:
