@@ -1424,6 +1424,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/accounts/{account_id}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Comparison
+         * @description Cash, positions and open orders here and at the broker, with what explains a difference.
+         */
+        get: operations["getComparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/risk/explain": {
         parameters: {
             query?: never;
@@ -2695,6 +2715,8 @@ export interface components {
             /** Trading State Reason */
             trading_state_reason?: string | null;
             engine: components["schemas"]["EngineOut"];
+            /** @description null: it trades no real money. */
+            arming: components["schemas"]["ArmingOut"] | null;
             /**
              * Initial Cash
              * @example 104212.4
@@ -3162,6 +3184,32 @@ export interface components {
             armed_by: string | null;
             /** @description Its own latch: disarming halts; arming does not resume. */
             trading_state: components["schemas"]["TradingState"];
+        };
+        /**
+         * ArmingOut
+         * @description Whether an account of real money may trade. Once armed it stays so until it is disarmed.
+         */
+        ArmingOut: {
+            /**
+             * Is Allowed
+             * @description TRADEWRIGHT_LIVE_TRADING is on; otherwise nobody can arm it.
+             */
+            is_allowed: boolean;
+            /**
+             * Armed At
+             * @description null: it may not trade.
+             */
+            armed_at?: string | null;
+            /**
+             * Armed By
+             * @example ada@example.com
+             */
+            armed_by?: string | null;
+            /**
+             * Asks For Number
+             * @description Arming wants its number at the broker typed; otherwise our id.
+             */
+            asks_for_number: boolean;
         };
         /**
          * AuditEntryOut
@@ -3697,6 +3745,58 @@ export interface components {
          * @enum {string}
          */
         CommandState: "pending" | "succeeded" | "failed";
+        /**
+         * ComparisonLineOut
+         * @description One thing in both books. Of orders the figures are what is still to be filled.
+         */
+        ComparisonLineOut: {
+            kind: components["schemas"]["Subject"];
+            /**
+             * Subject
+             * @description Symbol, currency, or our id of the order.
+             * @example AAPL
+             */
+            subject: string;
+            /**
+             * Label
+             * @example sell 20 AAPL stop 95
+             */
+            label: string;
+            /**
+             * Ours
+             * @description null: not in our books.
+             */
+            ours: string | null;
+            /**
+             * Theirs
+             * @description null: not in the broker's.
+             */
+            theirs: string | null;
+            verdict: components["schemas"]["Verdict"];
+            /**
+             * Explanation
+             * @example MSFT: 0 held here, 7 at the broker.
+             */
+            explanation: string;
+        };
+        /**
+         * ComparisonOut
+         * @description Both books as the last whole look saw them; short enough for one page.
+         */
+        ComparisonOut: {
+            /**
+             * Account Id
+             * @example 1
+             */
+            account_id: number;
+            /**
+             * At
+             * @description null: they were never compared, or it is paper.
+             */
+            at: string | null;
+            /** Lines */
+            lines: components["schemas"]["ComparisonLineOut"][];
+        };
         /**
          * ComponentOut
          * @description One probe's verdict. Detail and latency are shown to signed-in callers only.
@@ -5683,6 +5783,18 @@ export interface components {
              * @description From start to end, or until now.
              */
             seconds?: number | null;
+            /**
+             * Progress
+             * @description Share that is done; null where the job does not say.
+             * @example 0.4
+             */
+            progress?: number | null;
+            /**
+             * Progress Note
+             * @description What it is at, in a sentence.
+             * @example The copy is proved by a restore.
+             */
+            progress_note?: string | null;
             /**
              * Result
              * @example {
@@ -8869,6 +8981,12 @@ export interface components {
             origin: string;
         };
         /**
+         * Subject
+         * @description What a line is about.
+         * @enum {string}
+         */
+        Subject: "cash" | "position" | "order";
+        /**
          * SupposedOrderOut
          * @description An order that would have become another, or none.
          */
@@ -9494,6 +9612,12 @@ export interface components {
             /** Last Sign In At */
             last_sign_in_at?: string | null;
         };
+        /**
+         * Verdict
+         * @description What is thought of a line.
+         * @enum {string}
+         */
+        Verdict: "equal" | "looking" | "differs";
         /**
          * WhatIfIn
          * @description Limits to suppose, over a period of an account.
@@ -12572,6 +12696,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BrokerStateOut"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    getComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonOut"];
                 };
             };
             400: components["responses"]["Problem400"];
