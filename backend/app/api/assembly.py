@@ -145,7 +145,7 @@ def make(
         auth=auth,
         tickets=Tickets(redis, clock),
         desk=desk,
-        accounts=Accounts(pool, clock),
+        accounts=Accounts(pool, clock, is_live_on=settings.app.live_trading),
         alert_rules=AlertRules(pool, journal, audit_key, clock),
         alerts=Alerts(pool, journal, audit_key, clock),
         chains=Chains(pool, master, settings.home, clock),

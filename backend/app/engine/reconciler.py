@@ -90,6 +90,7 @@ class Drives(Protocol):
 
 
 Told = Callable[[Outcome], Awaitable[None]]
+Compared = Callable[[BrokerBook, Sequence[Difference]], None]
 
 
 async def _nobody(outcome: Outcome) -> None:
@@ -98,6 +99,10 @@ async def _nobody(outcome: Outcome) -> None:
 
 def _ignore(error: Exception) -> None:
     """Nobody wants to hear of failures."""
+
+
+def _unread(theirs: BrokerBook, doubtful: Sequence[Difference]) -> None:
+    """Nobody wants to read both books."""
 
 
 class Reconciler:
@@ -116,18 +121,20 @@ class Reconciler:
         since: datetime | None = None,
         begins: datetime | None = None,
         told: Told = _nobody,
+        compared: Compared = _unread,
     ) -> None:
         """`since`: from where on fills may have been missed; what is older is in our books.
 
         `begins`: when the account became ours; fills before it are in what it held and had then.
-        `told` is awaited after each look that found something.
+        `told` is awaited after each look that found something; `compared` gets the broker's books
+        and what is doubtful after each whole one, when ours have heard of everything.
         """
         self.policy = policy or Policy()
         self.looked_at: datetime | None = None
         "When all of the books were last read and compared."
         self._driver, self._broker, self._clock = driver, broker, clock
         self._timing, self._doubts = timing or Timing(), doubts or Doubts()
-        self._currency, self._told = currency, told
+        self._currency, self._told, self._compared = currency, told, compared
         self._since, self._begins = since, begins
         self._suspicions = Suspicions(self._doubts)
         self._is_ours = False
@@ -199,6 +206,8 @@ class Reconciler:
                 suspects += holdings(self._desk.book, theirs, before, excused, self._currency)
             doubtful = await self._judge(suspects, scope, theirs, told, is_asked=is_asked)
             self._move_on(scope, at, bool(doubtful or told))
+            if scope is Scope.WHOLE:
+                self._compared(theirs, doubtful)
         return _outcome(scope, at, theirs, told, self.differences, doubtful)
 
     async def _tell(self, reports: Iterable[Input]) -> list[Input]:

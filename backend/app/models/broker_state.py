@@ -1,6 +1,7 @@
 """What an account's broker connection is doing: written by its engine, for all others to see."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, func, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,5 +33,7 @@ class BrokerState(TimestampMixin, Base):
     "When the broker's books were last read whole and compared with ours."
     report: Mapped[Json]
     "Open differences, orders in flight, and how long the last look took."
+    comparison: Mapped[dict[str, Any] | None]
+    "Both books line by line, as the last whole look saw them."
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     "When it was written: an old row means that no engine runs the account."

@@ -28,6 +28,9 @@ _LISTING: Final = Listing(
           AS open_orders,
         (SELECT count(*) FROM deployments d WHERE d.account_id = a.id AND d.state = 'running')
           AS running_deployments,
+        (a.settings ->> 'armed_at')::timestamptz AS armed_at,
+        a.settings ->> 'armed_by' AS armed_by,
+        coalesce(a.settings #>> '{{broker,account}}', '') <> '' AS is_numbered,
         {_SESSION_START} AS session_start
       FROM accounts a JOIN worth w ON w.account_id = a.id
       LEFT JOIN trading_state t ON t.scope = 'account:' || a.id

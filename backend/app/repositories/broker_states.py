@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.engine.comparison import Comparison
 from app.repositories.paging import Db, Row
 
 
@@ -63,6 +64,23 @@ async def save(db: Db, report: BrokerReport) -> None:
         report.looked_at,
         msgspec.json.encode(figures).decode(),
     )
+
+
+async def keep_comparison(db: Db, account_id: int, made: Comparison) -> None:
+    """Both books as a whole look saw them, in the place of the look before."""
+    await db.execute(
+        "UPDATE broker_states SET comparison = $2::jsonb WHERE account_id = $1",
+        account_id,
+        msgspec.json.encode(made).decode(),
+    )
+
+
+async def comparison(db: Db, account_id: int) -> Comparison | None:
+    """What the last whole look saw; None where there was none."""
+    found = await db.fetchval(
+        "SELECT comparison FROM broker_states WHERE account_id = $1", account_id
+    )
+    return msgspec.json.decode(found, type=Comparison) if found else None
 
 
 async def listed(db: Db, accounts: list[int] | None = None) -> list[Row]:

@@ -1,7 +1,7 @@
 """A real broker at work for one account: its link, its reports, and our books held against its."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,6 +15,7 @@ from app.core.logging import get_logger
 from app.domain.events import (
     BrokerConnected,
     BrokerDisconnected,
+    Difference,
     ExecutionCorrected,
     HoldingSeen,
     OrderFilled,
@@ -24,6 +25,7 @@ from app.domain.events import (
 from app.domain.options import parse_occ
 from app.domain.orders import OrderStatus
 from app.domain.ports import Broker, BrokerBook, BrokerLink, Entry
+from app.engine.comparison import Comparison, compare
 from app.engine.driver import Driver, Item
 from app.engine.findings import by_others
 from app.engine.reconciler import Outcome, Reconciler
@@ -64,6 +66,8 @@ class Brokerage:
         self._driver: Driver | None = None
         self._reconciler: Reconciler | None = None
         self._made_ready: Callable[[], None] = lambda: None
+        self._unsaved: Comparison | None = None
+        "Both books as the last whole look saw them, until they are stored."
 
     @property
     def name(self) -> str:
@@ -114,6 +118,7 @@ class Brokerage:
             since=(now or begins or clock.now()) - OVERLAP,
             begins=begins,
             told=self._on_looked,
+            compared=self._on_compared,
         )
         driver.ready(is_ready=False)
         driver.linked(is_up=self._up.is_set())
@@ -236,6 +241,18 @@ class Brokerage:
             title = f"Somebody else traded on account {self._account.name}"
             await self._alarm("external", title, "; ".join(others), Severity.WARNING)
 
+    def _on_compared(self, theirs: BrokerBook, doubtful: Sequence[Difference]) -> None:
+        """Remember both books for people to read."""
+        if self._driver is not None:
+            self._unsaved = compare(
+                self._driver.engine.book,
+                theirs,
+                self._needed().differences,
+                doubtful,
+                currency=self._account.currency,
+                at=clock.now(),
+            )
+
     # ------------------------------------------------------------------------------ telling
 
     async def report(self) -> None:
@@ -246,6 +263,7 @@ class Brokerage:
                 told = await self._tell_link(told)
                 await self._read_policy()
                 await broker_states.save(self._parts.pool, self._report())
+                await self._save_comparison()
             await asyncio.sleep(SAVE_SECONDS)
 
     async def _tell_link(self, told: str) -> str:
@@ -264,6 +282,13 @@ class Brokerage:
             await self._alarm("broker", title, self._reason, Severity.CRITICAL)
             self._is_told = True
         return state
+
+    async def _save_comparison(self) -> None:
+        """Only when there is a new one: it may be long."""
+        made = self._unsaved
+        if made is not None:
+            await broker_states.keep_comparison(self._parts.pool, self._account.id, made)
+            self._unsaved = None if self._unsaved is made else self._unsaved
 
     async def _read_policy(self) -> None:
         """People may change their minds while we run."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.clock import Clock, from_ns, to_ns
-from app.domain.deployments import LIVE_DATASET
+from app.domain.deployments import LIVE_DATASET, AccountMode
 from app.domain.limits import Limits
 from app.domain.market import DURATIONS, Timeframe
 from app.domain.users import Caller
@@ -38,8 +38,10 @@ class Curve(msgspec.Struct, frozen=True):
 class Accounts:
     """Reads accounts; nothing here changes them."""
 
-    def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: Clock, *, is_live_on: bool = False) -> None:
+        """`is_live_on`: what TRADEWRIGHT_LIVE_TRADING says."""
         self._pool = pool
+        self._is_live_on = is_live_on
         self._clock = clock
         self._peaks: dict[int, tuple[float, Decimal]] = {}
 
@@ -80,6 +82,7 @@ class Accounts:
             "is_simulated": row["dataset"] != LIVE_DATASET,
             "trading_state_reason": row["state_reason"] or None,
             "engine": row,
+            "arming": self._arming(row),
             "buying_power": max(ZERO, min(room, row["cash"])),
             "day_pnl": day,
             "day_pnl_fraction": _ratio(day, start),
@@ -87,6 +90,12 @@ class Accounts:
             "drawdown": _ratio(peak - equity, peak),
             "exposure_fraction": _ratio(row["exposure"], equity),
         }
+
+    def _arming(self, row: Row) -> Row | None:
+        """Whether real money may be traded; None for an account that has none."""
+        if row["mode"] != AccountMode.LIVE:
+            return None
+        return {**row, "is_allowed": self._is_live_on, "asks_for_number": row["is_numbered"]}
 
     async def _peak(self, row: Row) -> Decimal:
         """Highest equity of the curve, at most a few seconds old."""

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from app.core.clock import Clock
 from app.core.errors import NotFound
@@ -67,6 +68,13 @@ class Reconciliations:
             "differences": report["differences"],
             "in_flight": report["in_flight"],
         }
+
+    async def comparison(self, caller: Caller, account_id: int) -> Row:
+        """Both books as the last whole look saw them. Raises NotFound."""
+        await self._seen(caller, account_id)
+        found = await broker_states.comparison(self._pool, account_id)
+        known = msgspec.to_builtins(found) if found else {"at": None, "lines": []}
+        return {"account_id": account_id, **known}
 
     async def _seen(self, caller: Caller, account_id: int) -> None:
         if account_id not in await account_reports.ids(self._pool, caller.visible):

@@ -59,6 +59,26 @@ async def test_a_person_who_has_just_signed_in_arms_by_typing_the_number(
     assert done.json()["armed_by"]
 
 
+async def test_an_account_tells_whether_it_is_armed_and_what_has_to_be_typed(
+    browser: httpx.AsyncClient, parts: Parts, world: World
+) -> None:
+    number, paper = await real_account(parts, world), await world.account("Paper")
+    path = f"/api/accounts/{number}"
+    bare = {"is_allowed": True, "armed_at": None, "armed_by": None, "asks_for_number": False}
+    assert (await browser.get(path)).json()["arming"] == bare
+    assert (await browser.get(f"/api/accounts/{paper}")).json()["arming"] is None
+    done = await browser.post(f"{path}/arm", json={"account": str(number)})
+    listed = {one["id"]: one for one in (await browser.get("/api/accounts")).json()["items"]}
+    assert listed[number]["arming"]["armed_by"] == done.json()["armed_by"]
+    assert listed[number]["arming"]["armed_at"] == done.json()["armed_at"]
+    await parts.pool.execute(
+        'UPDATE accounts SET settings = settings || \'{"broker": {"account": "U1"}}\''
+        " WHERE id = $1",
+        number,
+    )
+    assert (await browser.get(path)).json()["arming"]["asks_for_number"] is True
+
+
 async def test_an_old_proof_is_not_enough(
     browser: httpx.AsyncClient, parts: Parts, world: World
 ) -> None:

@@ -1,9 +1,12 @@
 """Our books against the broker's, over HTTP: compare now, past comparisons, the connection."""
 
+from decimal import Decimal
+
 import httpx
 
 from app.api.parts import Parts
 from app.core.clock import now
+from app.engine.comparison import Comparison, Line, Subject, Verdict
 from app.repositories import audit, broker_states
 from app.repositories.broker_states import BrokerReport
 from tests.api.world import World, client_of, engine, key_of
@@ -124,3 +127,28 @@ async def test_a_key_that_may_only_read_cannot_reconcile(
         assert (await reader.get(f"/api/accounts/{account}/broker")).status_code == 200
         answer = await reader.post(f"/api/accounts/{account}/reconcile", json={})
     assert answer.status_code == 403
+
+
+async def test_both_books_are_read_side_by_side(
+    admin: httpx.AsyncClient, world: World, parts: Parts
+) -> None:
+    account = await world.account()
+    path = f"/api/accounts/{account}/comparison"
+    assert (await admin.get(path)).json() == {"account_id": account, "at": None, "lines": []}
+    await broker_states.save(parts.pool, state_of(account))
+    line = Line(
+        kind=Subject.POSITION,
+        subject="MSFT",
+        label="MSFT",
+        ours=Decimal(0),
+        theirs=Decimal("7.50"),
+        verdict=Verdict.DIFFERS,
+        explanation="MSFT: 0 held here, 7.5 at the broker.",
+    )
+    await broker_states.keep_comparison(parts.pool, account, Comparison(at=now(), lines=(line,)))
+    await broker_states.save(parts.pool, state_of(account, in_flight=1))
+    found = (await admin.get(path)).json()
+    assert found["at"] is not None
+    (shown,) = found["lines"]
+    assert (shown["ours"], shown["theirs"], shown["verdict"]) == ("0", "7.5", "differs")
+    assert (await admin.get("/api/accounts/99/comparison")).status_code == 404

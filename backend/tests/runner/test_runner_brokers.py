@@ -29,6 +29,10 @@ READY = (
     "SELECT EXISTS (SELECT FROM broker_states WHERE account_id = $1"
     " AND (report ->> 'is_reconciled')::bool)"
 )
+SIDE_BY_SIDE = (
+    "SELECT EXISTS (SELECT FROM broker_states, jsonb_array_elements(comparison -> 'lines') l"
+    " WHERE account_id = $1 AND l ->> 'subject' = $2 AND l ->> 'verdict' = $3)"
+)
 OURS = "SELECT EXISTS (SELECT FROM orders WHERE status = $1 AND ledger = 'manual')"
 "The replay's account has orders too."
 
@@ -244,9 +248,11 @@ async def test_shares_that_nothing_explains_mean_reduce_only_until_a_person_adop
         await until(parts, "SELECT EXISTS (SELECT FROM alerts WHERE resolved_at IS NULL)")
         (difference,) = await told(parts, scope, "reconciliation_difference")
         assert (difference["ours"], difference["theirs"]) == ("0", "7")
+        await until(parts, SIDE_BY_SIDE, account_id, "MSFT", "differs")
         adopted = await ask(parts, account_id, CommandKind.RECONCILE, adopt=True)
         assert adopted["result"]["reports"] == ["7 MSFT are held at the broker."]
         assert adopted["result"]["differences"] == []
+        await until(parts, SIDE_BY_SIDE, account_id, "MSFT", "equal")
         assert await parts.pool.fetchval(state, scope) == "reducing"
         await until(parts, "SELECT bool_and(resolved_at IS NOT NULL) FROM alerts"
                     " WHERE key LIKE 'reconciliation:%'")  # fmt: skip

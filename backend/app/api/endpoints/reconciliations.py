@@ -10,6 +10,7 @@ from app.api.schemas.base import Page
 from app.api.schemas.commands import CommandOut
 from app.api.schemas.reconciliations import (
     BrokerStateOut,
+    ComparisonOut,
     ReconcileIn,
     ReconciliationOut,
     ReconciliationQuery,
@@ -53,3 +54,11 @@ async def get_broker_state(
 ) -> BrokerStateOut:
     """How the account and its broker get on now."""
     return BrokerStateOut.model_validate(await reconciliations.broker(caller, account_id))
+
+
+@router.get("/comparison", dependencies=[READ])
+async def get_comparison(
+    account_id: AccountId, caller: CurrentCaller, reconciliations: Reconciliations
+) -> ComparisonOut:
+    """Cash, positions and open orders here and at the broker, with what explains a difference."""
+    return ComparisonOut.model_validate(await reconciliations.comparison(caller, account_id))

@@ -14,6 +14,19 @@ class EngineOut(Out):
     heartbeat_at: Instant | None = None
 
 
+class ArmingOut(Out):
+    """Whether an account of real money may trade. Once armed it stays so until it is disarmed."""
+
+    is_allowed: bool = Field(
+        description="TRADEWRIGHT_LIVE_TRADING is on; otherwise nobody can arm it."
+    )
+    armed_at: Instant | None = Field(default=None, description="null: it may not trade.")
+    armed_by: str | None = Field(default=None, examples=["ada@example.com"])
+    asks_for_number: bool = Field(
+        description="Arming wants its number at the broker typed; otherwise our id."
+    )
+
+
 class AccountOut(Out):
     """An account, marked at the newest prices we know."""
 
@@ -27,6 +40,7 @@ class AccountOut(Out):
     trading_state: TradingState
     trading_state_reason: str | None = None
     engine: EngineOut
+    arming: ArmingOut | None = Field(description="null: it trades no real money.")
     initial_cash: Money
     cash: Money
     equity: Money

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import In, Instant, Out, PageQuery
+from app.api.schemas.base import In, Instant, Out, PageQuery, Quantity
 from app.domain.deployments import AccountMode
+from app.engine.comparison import Subject, Verdict
 
 
 class ReconcileIn(In):
@@ -50,3 +51,23 @@ class BrokerStateOut(Out):
     is_reconciled: bool = Field(description="Orders may be sent.")
     differences: list[str] = Field(description="Unexplained now.", examples=[[]])
     in_flight: int = Field(description="Orders that the broker has not answered.", examples=[0])
+
+
+class ComparisonLineOut(Out):
+    """One thing in both books. Of orders the figures are what is still to be filled."""
+
+    kind: Subject
+    subject: str = Field(description="Symbol, currency, or our id of the order.", examples=["AAPL"])
+    label: str = Field(examples=["sell 20 AAPL stop 95"])
+    ours: Quantity | None = Field(description="null: not in our books.")
+    theirs: Quantity | None = Field(description="null: not in the broker's.")
+    verdict: Verdict
+    explanation: str = Field(examples=["MSFT: 0 held here, 7 at the broker."])
+
+
+class ComparisonOut(Out):
+    """Both books as the last whole look saw them; short enough for one page."""
+
+    account_id: int = Field(examples=[1])
+    at: Instant | None = Field(description="null: they were never compared, or it is paper.")
+    lines: list[ComparisonLineOut]
