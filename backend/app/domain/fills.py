@@ -12,7 +12,7 @@ from itertools import takewhile
 import msgspec
 
 from app.domain.executions import Execution
-from app.domain.portfolio import Ledger, Position, Trade
+from app.domain.portfolio import ONE, Ledger, Position, Trade
 
 
 class BookedFill(msgspec.Struct, kw_only=True, gc=False):
@@ -68,22 +68,28 @@ class Fills:
         """All of them, for a checkpoint."""
         return [msgspec.structs.replace(one) for one in self._fills]
 
-    def rebook(self, fill: BookedFill, instead: Execution | None, now: Position) -> Rebooked:
+    def rebook(
+        self,
+        fill: BookedFill,
+        instead: Execution | None,
+        now: Position,
+        multiplier: Decimal = ONE,
+    ) -> Rebooked:
         """Take `fill` out, or put `instead` in its place; `now` is the position as it is.
 
         Where something else than fills changed the position since (a split), the fill is undone by
         its opposite: quantity and cash are right then, the average price is near.
         """
         later = self._from(fill)
-        before, trades, spent = _fold(fill.before, later)
+        before, trades, spent = _fold(fill.before, later, multiplier)
         if before != now:
-            return self._reverse(fill, instead, now)
+            return self._reverse(fill, instead, now, multiplier)
         if instead is None:
             del later[0]
             self._fills.remove(fill)
         else:
             fill.execution = instead
-        after, others, cost = _fold(fill.before, later)
+        after, others, cost = _fold(fill.before, later, multiplier)
         return Rebooked(
             position=after,
             cash=cost - spent,
@@ -96,12 +102,14 @@ class Fills:
         key, later = _key(fill), takewhile(lambda one: one is not fill, reversed(self._fills))
         return [fill, *reversed([one for one in later if _key(one) == key])]
 
-    def _reverse(self, fill: BookedFill, instead: Execution | None, now: Position) -> Rebooked:
+    def _reverse(
+        self, fill: BookedFill, instead: Execution | None, now: Position, multiplier: Decimal
+    ) -> Rebooked:
         self._fills.remove(fill)
         added = [_as(fill, opposite(fill.execution))]
         if instead is not None:
             added.append(_as(fill, instead))
-        after, trades, cost = _fold(now, added)
+        after, trades, cost = _fold(now, added, multiplier)
         self._fills.extend(added[1:])
         return Rebooked(position=after, cash=cost, voided=(), closed=tuple(trades))
 
@@ -124,7 +132,9 @@ def _key(fill: BookedFill) -> tuple[str, str]:
     return fill.before.ledger, fill.before.symbol
 
 
-def _fold(before: Position, fills: Iterable[BookedFill]) -> tuple[Position, list[Trade], Decimal]:
+def _fold(
+    before: Position, fills: Iterable[BookedFill], multiplier: Decimal
+) -> tuple[Position, list[Trade], Decimal]:
     """The position after these fills, the round trips that they completed, and the cash.
 
     Each fill remembers the position that it met now.
@@ -132,7 +142,9 @@ def _fold(before: Position, fills: Iterable[BookedFill]) -> tuple[Position, list
     ledger, trades = Ledger(name=before.ledger, positions={before.symbol: before}), []
     for one in fills:
         one.before = ledger.position(before.symbol)
-        _, trade = ledger.apply(one.execution, signal_id=one.signal_id, leg=one.leg)
+        _, trade = ledger.apply(
+            one.execution, multiplier=multiplier, signal_id=one.signal_id, leg=one.leg
+        )
         if trade is not None:
             trades.append(trade)
     return ledger.position(before.symbol), trades, ledger.cash

@@ -26,6 +26,7 @@ from app.domain.events import (
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market import SliceOpened, stamp
+from app.domain.options import instrument_of
 from app.domain.orders import AT_ONCE, STOPS, Order, OrderChange, OrderType, Side, TimeInForce
 from app.domain.resting import Meeting, Resting
 
@@ -108,7 +109,7 @@ class Matcher:
     def instrument(self, symbol: str) -> Instrument:
         found = self.instruments.get(symbol)
         if found is None:
-            found = self.instruments[symbol] = Instrument(symbol)
+            found = self.instruments[symbol] = instrument_of(symbol)
         return found
 
     def add(self, order: Order) -> None:
@@ -248,7 +249,7 @@ class Matcher:
             return
         resting.last_fill = start, meeting
         resting.filled += quantity
-        resting.value += quantity * execution.price
+        resting.value += quantity * execution.price * self.instrument(symbol).multiplier
         resting.charged += execution.commission
         resting.is_triggered = resting.order.type in STOPS
         if not resting.remaining:
@@ -354,7 +355,7 @@ class Matcher:
     ) -> OrderFilled:
         order, resting.last_fill = resting.order, meeting
         resting.filled += quantity
-        resting.value += quantity * price
+        resting.value += quantity * price * self.instrument(order.symbol).multiplier
         total = self.model.commission(resting.filled, resting.value)
         commission, resting.charged = total - resting.charged, total
         if not resting.remaining:

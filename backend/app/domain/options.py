@@ -9,12 +9,15 @@ from typing import Final
 import msgspec
 
 from app.core.errors import InvalidInput
+from app.domain.instruments import Instrument, InstrumentKind
 
 _OCC: Final = re.compile(r"([A-Z][A-Z0-9.]{0,5}?) {0,5}(\d{6})([CP])(\d{8})")
 _ROOT: Final = re.compile(r"[A-Z][A-Z0-9.]{0,5}")
 _THOUSAND: Final = Decimal(1000)
 _LARGEST_STRIKE: Final = Decimal("99999.999")
 _PADDED_ROOT: Final = 6
+MULTIPLIER: Final = Decimal(100)
+"Shares that one standard contract is for."
 
 
 class OptionType(StrEnum):
@@ -124,6 +127,28 @@ def parse_occ(text: str) -> OptionContract:
 def is_occ(text: str) -> bool:
     """Whether this is shaped as an option symbol."""
     return len(text) > _TAIL and _OCC.fullmatch(text) is not None
+
+
+def refuse_option(symbol: str, field: str) -> None:
+    """Orders here are for stocks: raises InvalidInput, naming `field`, for an option's symbol."""
+    if is_occ(symbol.strip().upper()):
+        raise InvalidInput(
+            f"{symbol} is an option contract, and orders here are for stocks only.",
+            field=field,
+            remedy="Order it at your broker: what is filled there is taken over, counts in"
+            " positions, cash and limits, and is closed by a flatten like any other position.",
+        )
+
+
+def instrument_of(symbol: str) -> Instrument:
+    """What a symbol that nobody has described is: a standard contract, or a stock.
+
+    >>> instrument_of("AAPL261218C00250000").multiplier, instrument_of("AAPL").multiplier
+    (Decimal('100'), Decimal('1'))
+    """
+    if is_occ(symbol):
+        return Instrument(symbol, kind=InstrumentKind.OPTION, multiplier=MULTIPLIER)
+    return Instrument(symbol)
 
 
 def option_type_of(text: str) -> OptionType:

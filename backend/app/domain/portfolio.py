@@ -9,6 +9,7 @@ import msgspec
 from app.domain.executions import Execution
 
 ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
 PRECISION: Final = Decimal("0.00000001")
 "Quotients are rounded to what the database keeps, so that the fold and its tables agree."
 
@@ -17,7 +18,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one ledger holds of one symbol now; `quantity` is signed.
 
     `realized_pnl` (before costs) and `commission` run since the ledger's first fill; the fields
-    from `entry_quantity` on describe the round trip under way and are zero while flat.
+    from `entry_quantity` on describe the round trip under way and are zero while flat. Prices are
+    as they are quoted; money counts the multiplier: an option contract is 100 shares.
     """
 
     ledger: str
@@ -33,14 +35,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entered: Decimal = ZERO
     "Signed quantity of all entries of this trip."
     entry_value: Decimal = ZERO
-    "What the entries cost: signed quantity times price."
+    "What the entries cost: signed quantity times price times multiplier."
     exit_value: Decimal = ZERO
     "What the exits brought."
     trip_pnl: Decimal = ZERO
     trip_commission: Decimal = ZERO
 
-    def unrealized_pnl(self, price: Decimal) -> Decimal:
-        return (price - self.average_price) * self.quantity
+    def unrealized_pnl(self, price: Decimal, multiplier: Decimal = ONE) -> Decimal:
+        return (price - self.average_price) * self.quantity * multiplier
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -75,16 +77,23 @@ class Ledger(msgspec.Struct, kw_only=True):
         return self.positions.get(symbol) or Position(ledger=self.name, symbol=symbol)
 
     def apply(
-        self, execution: Execution, *, signal_id: str | None = None, leg: str | None = None
+        self,
+        execution: Execution,
+        *,
+        multiplier: Decimal = ONE,
+        signal_id: str | None = None,
+        leg: str | None = None,
     ) -> tuple[Position, Trade | None]:
         """Fold one fill in: the position after it, and the round trip that it completed.
 
         A fill through zero closes one trade and opens the next; its commission is shared by
-        quantity. `signal_id` and `leg` are the order's, for attribution.
+        quantity. `multiplier` is the instrument's; `signal_id` and `leg` are the order's, for
+        attribution.
         """
         signed, commission, trade = execution.signed_quantity, execution.commission, None
         position = self.position(execution.symbol)
-        self.cash -= signed * execution.price + commission
+        worth = execution.price * multiplier
+        self.cash -= signed * worth + commission
         if position.quantity * signed < 0:
             closing = -position.quantity
             if abs(signed) < abs(closing):
@@ -92,10 +101,12 @@ class Ledger(msgspec.Struct, kw_only=True):
             opening, share = signed - closing, commission
             if opening and commission:
                 share = (commission * closing / signed).quantize(PRECISION)
-            position, trade = _close(position, closing, share, execution, signal_id, leg)
+            position, trade = _close(
+                position, closing, share, execution, multiplier, signal_id, leg
+            )
             signed, commission = opening, commission - share
         if signed:
-            position = _open(position, signed, commission, execution, signal_id)
+            position = _open(position, signed, commission, execution, worth, signal_id)
         self.positions[execution.symbol] = position
         return position, trade
 
@@ -105,13 +116,15 @@ def _open(
     signed: Decimal,
     commission: Decimal,
     execution: Execution,
+    worth: Decimal,
     signal_id: str | None,
 ) -> Position:
-    quantity = held.quantity + signed
-    cost = signed * execution.price
-    average = execution.price
+    """`worth`: what one unit cost, multiplier and all."""
+    quantity, price = held.quantity + signed, execution.price
+    average = price
     if held.quantity:
-        average = ((held.average_price * held.quantity + cost) / quantity).quantize(PRECISION)
+        paid = held.average_price * held.quantity + signed * price
+        average = (paid / quantity).quantize(PRECISION)
     return Position(
         ledger=held.ledger,
         symbol=held.symbol,
@@ -123,7 +136,7 @@ def _open(
         entry_quantity=max(held.entry_quantity, abs(quantity)),
         signal_id=held.signal_id or signal_id,
         entered=held.entered + signed,
-        entry_value=held.entry_value + cost,
+        entry_value=held.entry_value + signed * worth,
         exit_value=held.exit_value,
         trip_pnl=held.trip_pnl,
         trip_commission=held.trip_commission + commission,
@@ -135,14 +148,14 @@ def _close(
     signed: Decimal,
     commission: Decimal,
     execution: Execution,
+    multiplier: Decimal,
     signal_id: str | None,
     leg: str | None,
 ) -> tuple[Position, Trade | None]:
-    quantity = held.quantity + signed
-    exit_value = held.exit_value - signed * execution.price
-    costs = held.trip_commission + commission
+    quantity, worth = held.quantity + signed, execution.price * multiplier
+    exit_value, costs = held.exit_value - signed * worth, held.trip_commission + commission
     if quantity:
-        pnl = signed * (held.average_price - execution.price)
+        pnl = signed * (held.average_price - execution.price) * multiplier
         return msgspec.structs.replace(
             held,
             quantity=quantity,
@@ -153,7 +166,7 @@ def _close(
             trip_commission=costs,
         ), None
     # Flat: the money that went in and out says exactly what was won, without any quotient.
-    won = exit_value - held.entry_value
+    won, entered = exit_value - held.entry_value, held.entered * multiplier
     flat = Position(
         ledger=held.ledger,
         symbol=held.symbol,
@@ -165,8 +178,8 @@ def _close(
         ledger=held.ledger,
         symbol=held.symbol,
         quantity=held.entry_quantity if held.entered > 0 else -held.entry_quantity,
-        entry_price=(held.entry_value / held.entered).quantize(PRECISION),
-        exit_price=(exit_value / held.entered).quantize(PRECISION),
+        entry_price=(held.entry_value / entered).quantize(PRECISION),
+        exit_price=(exit_value / entered).quantize(PRECISION),
         entry_at=held.opened_at or execution.at,
         exit_at=execution.at,
         commission=costs,

@@ -47,7 +47,7 @@ def on_holding(desk: Desk, event: HoldingSeen) -> None:
         book.value(event.symbol, price, event.at)
     before, equity = book.position(EXTERNAL, event.symbol), book.equity
     aside = Ledger(name=EXTERNAL, positions={event.symbol: before})
-    position, trade = aside.apply(execution)
+    position, trade = aside.apply(execution, multiplier=book.instrument(event.symbol).multiplier)
     book.hold(position)
     _shift(desk, book.equity - equity)
     desk.emit(

@@ -59,7 +59,8 @@ def _rebook(
 ) -> None:
     book, before = desk.book, fill.execution
     ledger, symbol = fill.before.ledger, fill.before.symbol
-    done = desk.fills.rebook(fill, instead, book.position(ledger, symbol))
+    multiplier = book.instrument(symbol).multiplier
+    done = desk.fills.rebook(fill, instead, book.position(ledger, symbol), multiplier)
     book.hold(done.position)
     book.pay(ledger, done.cash)
     for trade in done.voided:

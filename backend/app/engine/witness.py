@@ -16,6 +16,7 @@ from app.domain.events import Event
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
+from app.domain.options import instrument_of
 from app.domain.orders import CLOSED, NEXT, PROTECTIVE, REOPEN, Leg, Order, OrderStatus, Side
 
 ZERO: Final = Decimal(0)
@@ -233,7 +234,8 @@ class Witness:
     def _count(self, execution: Execution, ledger: str, sign: int) -> None:
         key, signed = (ledger, execution.symbol), execution.signed_quantity * sign
         self.held[key] = self.held.get(key, ZERO) + signed
-        paid = signed * execution.price + execution.commission * sign
+        worth = execution.price * self._instrument(execution.symbol).multiplier
+        paid = signed * worth + execution.commission * sign
         self.cash[ledger] = self.cash.get(ledger, ZERO) - paid
 
     def _undo(self, broker: str, execution_id: str, *, is_busted: bool = False) -> None:
@@ -306,8 +308,7 @@ class Witness:
 
     def _on_slice(self, event: ev.SliceClosed) -> None:
         for bar in event.bars:
-            instrument = self._instruments.get(bar.symbol) or Instrument(bar.symbol)
-            self.marks[bar.symbol] = instrument.price(bar.close), bar.end
+            self.marks[bar.symbol] = self._instrument(bar.symbol).price(bar.close), bar.end
 
     def _on_halted(self, event: ev.TradingHalted) -> None:
         self.trading_state = event.state
@@ -351,22 +352,25 @@ class Witness:
         if any(symbol not in self.marks for symbol in self._symbols(net)):
             return  # the stream has not told yet what that is worth
         equity = self.account_cash + sum(
-            (q * self._price(symbol) for symbol, q in net.items()), ZERO
+            (q * self._unit(symbol) for symbol, q in net.items()), ZERO
         )
-        reach = self._reach(order, net)
-        if reach * price > limits.max_position_size * equity:
+        reach, unit = self._reach(order, net), price * self._instrument(order.symbol).multiplier
+        if reach * unit > limits.max_position_size * equity:
             limit = f"{limits.max_position_size} of {equity}"
             self.say("I8", f"{order.client_order_id} takes {order.symbol} to {reach}: over {limit}")
         others = sum(
             (self._exposure(s, net) for s in self._symbols(net) if s != order.symbol), ZERO
         )
-        if others + reach * price > limits.max_portfolio_exposure * equity:
+        if others + reach * unit > limits.max_portfolio_exposure * equity:
             limit = f"{limits.max_portfolio_exposure} of {equity}"
             self.say("I8", f"{order.client_order_id} takes the account beyond {limit}")
 
-    def _price(self, symbol: str) -> Decimal:
+    def _unit(self, symbol: str) -> Decimal:
         mark = self.marks.get(symbol)
-        return mark[0] if mark else ZERO
+        return mark[0] * self._instrument(symbol).multiplier if mark else ZERO
+
+    def _instrument(self, symbol: str) -> Instrument:
+        return self._instruments.get(symbol) or instrument_of(symbol)
 
     def _moving(self) -> Iterable[Known]:
         return (o for o in self.orders.values() if o.is_open and o.order.leg not in PROTECTIVE)
@@ -390,7 +394,7 @@ class Witness:
     def _exposure(self, symbol: str, net: Mapping[str, Decimal]) -> Decimal:
         buys, sells = self._pending(symbol)
         held = net.get(symbol, ZERO)
-        return max(abs(held + buys), abs(held - sells)) * self._price(symbol)
+        return max(abs(held + buys), abs(held - sells)) * self._unit(symbol)
 
     def _symbols(self, net: Mapping[str, Decimal]) -> list[str]:
         return sorted({*net, *(known.order.symbol for known in self._moving())})

@@ -198,8 +198,9 @@ async def exposures(db: Db, account_id: int) -> Sequence[Row]:
 async def moved_since(db: Db, account_id: int, start: datetime) -> Decimal:
     """Money that fills have moved since then, bought and sold together."""
     found = await db.fetchval(
-        "SELECT coalesce(sum(quantity * price), 0) FROM executions"
-        " WHERE account_id = $1 AND at >= $2 AND busted_at IS NULL",
+        "SELECT coalesce(sum(e.quantity * e.price * i.multiplier), 0)"
+        " FROM executions e JOIN instruments i ON i.id = e.instrument_id"
+        " WHERE e.account_id = $1 AND e.at >= $2 AND e.busted_at IS NULL",
         account_id,
         start,
     )

@@ -4,12 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from app.domain.options import OptionContract, OptionType, style_of
+from app.domain.options import MULTIPLIER, OptionContract, OptionType, style_of
 from app.repositories import stocks
 from app.repositories.paging import Db
-
-MULTIPLIER: Final = 100
-"Shares that one standard contract is for."
 
 # Roots have no punctuation: BRKB stands for BRK.B.
 _UNDERLYINGS: Final = """

@@ -20,6 +20,7 @@ from app.domain.instruments import Instrument
 from app.domain.limits import Limits
 from app.domain.market import Timeframe
 from app.domain.matching import FillModel
+from app.domain.options import instrument_of
 from app.domain.portfolio import Position, Trade
 from app.engine.commands import DeploymentStart
 from app.engine.deployments import StrategyFactory
@@ -172,8 +173,8 @@ def equity_curve(
     shares = {symbol: np.zeros(len(market.ends) + 1) for symbol in market.tracks}
     flow[0] = float(cash)
     for k, one in zip(_slices_of(executions, market).tolist(), executions, strict=True):
-        signed = one.signed_quantity
-        flow[k] -= float(signed * one.price + one.commission)
+        signed, instrument = one.signed_quantity, _instrument(instruments, one.symbol)
+        flow[k] -= float(signed * one.price * instrument.multiplier + one.commission)
         shares[one.symbol][k] += float(signed)
     for event in adjusted:
         k = int(np.searchsorted(market.ends, to_ns(event.at), "right"))
@@ -187,12 +188,17 @@ def equity_curve(
     for symbol, track in market.tracks.items():
         held = shares.pop(symbol)
         held = np.cumsum(held, out=held)[:-1]
-        instrument = instruments.get(symbol) or Instrument(symbol)
+        instrument = _instrument(instruments, symbol)
         worth = _on_grid(_last_closes(track), instrument)
+        held *= float(instrument.multiplier)
         worth *= held
         worth[held == 0] = 0.0
         equity += worth
     return equity
+
+
+def _instrument(instruments: Mapping[str, Instrument], symbol: str) -> Instrument:
+    return instruments.get(symbol) or instrument_of(symbol)
 
 
 def _told_at(k: int, event: PositionAdjusted, track: Track) -> int:

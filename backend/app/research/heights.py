@@ -35,7 +35,7 @@ class Heights:
         if limit is None or book.is_drawn_down or best <= k or not book.limits.risk_checking:
             return best
         low = high = float(book.cash)
-        held = [(symbol, float(q)) for symbol, q in book.net.items() if q]
+        held = self._held()
         for symbol, quantity in held:
             least, most = self._range(symbol)
             low += min(quantity * least, quantity * most)
@@ -48,6 +48,15 @@ class Heights:
         fell = path <= peaks * keep + self._room(top, held)
         first = int(fell.argmax())
         return k + first if fell[first] else best
+
+    def _held(self) -> list[tuple[str, float]]:
+        """Symbols, and how often a change of their price counts: contracts times multiplier."""
+        book = self._book
+        return [
+            (symbol, float(quantity * book.instrument(symbol).multiplier))
+            for symbol, quantity in book.net.items()
+            if quantity
+        ]
 
     def _range(self, symbol: str) -> tuple[float, float]:
         """Least and largest price of the symbol in this session, its mark among them."""
@@ -77,7 +86,7 @@ class Heights:
     def peaks(self, k: int, until: int) -> list[dict[str, float]]:
         """Closes of the slices that may have had the highest equity."""
         book = self._book
-        held = [(symbol, float(q)) for symbol, q in book.net.items() if q]
+        held = self._held()
         if not held or book.limits.max_drawdown is None:
             return []
         if len(held) == 1:

@@ -13,6 +13,7 @@ from app.domain.deployments import TradingState
 from app.domain.executions import Execution
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
+from app.domain.options import instrument_of
 from app.domain.orders import OPEN, PROTECTIVE, Leg, Order, OrderStatus, Side
 from app.domain.portfolio import Ledger, Position, Trade
 from app.domain.scopes import Scope, scope, tightest
@@ -181,7 +182,7 @@ class Book:
         self.funds = funds
         self.committed = sum(
             (
-                order.remaining_quantity * (self.price(order.symbol) or ZERO)
+                order.remaining_quantity * self.unit(order.symbol)
                 for order in self.open.values()
                 if order.leg is Leg.ENTRY and order.status in _UNHEARD
             ),
@@ -198,7 +199,7 @@ class Book:
     def instrument(self, symbol: str) -> Instrument:
         found = self.instruments.get(symbol)
         if found is None:
-            found = self.instruments[symbol] = Instrument(symbol)
+            found = self.instruments[symbol] = instrument_of(symbol)
         return found
 
     def ledger(self, name: str) -> Ledger:
@@ -230,14 +231,16 @@ class Book:
         ledger = self.ledger(order.ledger if order else execution.ledger)
         signal, leg = (order.signal_id, order.leg) if order else (None, None)
         before = ledger.cash
-        result = ledger.apply(execution, signal_id=signal, leg=leg)
-        self.cash += ledger.cash - before
         symbol, signed = execution.symbol, execution.signed_quantity
+        multiplier = self.instrument(symbol).multiplier
+        result = ledger.apply(execution, multiplier=multiplier, signal_id=signal, leg=leg)
+        self.cash += ledger.cash - before
         net = self.net.get(symbol, ZERO)
         self.net[symbol] = net + signed
-        self.day.filled(ledger.name, symbol, net, signed, execution.price)
+        worth = execution.price * multiplier
+        self.day.filled(ledger.name, symbol, net, signed, worth)
         if signed < 0:
-            self.unsettled -= signed * execution.price
+            self.unsettled -= signed * worth
         if symbol not in self._closes and symbol not in self._marks:
             self._marks[symbol] = Mark(execution.price, execution.at)
         self._equity = None
@@ -281,6 +284,11 @@ class Book:
         mark = self.last(symbol)
         return mark.price if mark else None
 
+    def unit(self, symbol: str) -> Decimal:
+        """What one of it is worth: its last price times its multiplier, zero before the first."""
+        price = self.price(symbol)
+        return ZERO if price is None else price * self.instrument(symbol).multiplier
+
     @property
     def equity(self) -> Decimal:
         """Cash plus positions at their marks."""
@@ -294,17 +302,18 @@ class Book:
         for symbol, quantity in self.net.items():
             if quantity:
                 if symbol in closes:
-                    price = self.instrument(symbol).price(closes[symbol])
+                    instrument = self.instrument(symbol)
+                    unit = instrument.price(closes[symbol]) * instrument.multiplier
                 else:
-                    price = self.price(symbol) or ZERO
-                worth += quantity * price
+                    unit = self.unit(symbol)
+                worth += quantity * unit
         return worth
 
     def worth_of(self, ledger: str) -> Decimal:
         """What a ledger has won since it began: its cash flow and its positions at their marks."""
         found = self.ledger(ledger)
         held = (
-            one.quantity * (self.price(symbol) or ZERO)
+            one.quantity * self.unit(symbol)
             for symbol, one in found.positions.items()
             if one.quantity
         )
@@ -382,7 +391,7 @@ class Book:
             return
         self.recent.append((order.at, order.ledger, order.symbol))
         if self.funds is not None and order.leg is Leg.ENTRY:
-            self.committed += order.quantity * (self.price(order.symbol) or ZERO)
+            self.committed += order.quantity * self.unit(order.symbol)
 
     def dismiss(self, order: Order) -> None:
         """An order that was approved this moment, and is not made after all: nobody knows of it."""
@@ -390,7 +399,7 @@ class Book:
         del self.records[order.client_order_id]
         self.recent.pop()
         if self.funds is not None and order.leg is Leg.ENTRY:
-            self.committed -= order.quantity * (self.price(order.symbol) or ZERO)
+            self.committed -= order.quantity * self.unit(order.symbol)
 
     def recent_orders(self, at: datetime, within: Scope | None = None) -> int:
         """Orders made in the minute before `at`, of the whole account or of a scope."""
@@ -436,8 +445,7 @@ class Book:
         symbols.update([one.symbol for one in self.moving.values() if one.ledger == ledger])
         symbols.discard(but)
         reaches = (
-            max(abs(self.ledger_reach(ledger, symbol, side)) for side in Side)
-            * (self.price(symbol) or ZERO)
+            max(abs(self.ledger_reach(ledger, symbol, side)) for side in Side) * self.unit(symbol)
             for symbol in sorted(symbols)
         )
         return sum(reaches, ZERO)
@@ -445,8 +453,8 @@ class Book:
     def exposure(self, symbol: str) -> Decimal:
         """Largest absolute value that the symbol may get to with the orders now open."""
         buys, sells = self.pending(symbol)
-        net, price = self.net.get(symbol, ZERO), self.price(symbol)
-        return max(abs(net + buys), abs(net - sells)) * price if price is not None else ZERO
+        net = self.net.get(symbol, ZERO)
+        return max(abs(net + buys), abs(net - sells)) * self.unit(symbol)
 
     def exposures(self, but: str) -> dict[str, Decimal]:
         """`exposure` of every symbol that is held or ordered, but one."""

@@ -50,6 +50,11 @@ class Intent(msgspec.Struct, kw_only=True, gc=False):
     scopes: tuple[Scope, ...] = ()
     "and the scopes that cover it beside its account."
 
+    @property
+    def unit(self) -> Decimal:
+        """What one of it costs: the price times the multiplier; zero where there is no price."""
+        return ZERO if self.price is None else self.price * self.instrument.multiplier
+
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
     """A rule's answer. `allowed` is how many shares may pass; None: all of them."""
@@ -340,29 +345,29 @@ def _share(
     reach: Decimal,
 ) -> Finding:
     """The value with every open order filled, as a fraction of the equity, under `ceiling`."""
-    equity, price = book.equity, intent.price
-    if equity <= 0 or not price:
+    equity, unit = book.equity, intent.unit
+    if equity <= 0 or not unit:
         return Finding(code, None, ceiling, ZERO)
-    worth = others + (reach + intent.quantity) * price
+    worth = others + (reach + intent.quantity) * unit
     share = _ratio(worth, equity)
     if worth <= ceiling * equity:
         return Finding(code, share, ceiling, None)
-    room = (ceiling * equity - others) / price - reach
+    room = (ceiling * equity - others) / unit - reach
     return Finding(code, share, ceiling, max(room, ZERO))
 
 
 def _spend(code: Denial, most: Decimal, intent: Intent, spent: Decimal = ZERO) -> Finding:
     """What was spent and what the order costs, under `most`."""
-    price = intent.price or ZERO
-    cost = intent.quantity * price
+    unit = intent.unit
+    cost = intent.quantity * unit
     if spent + cost <= most:
         return Finding(code, spent + cost, most, None)
-    return Finding(code, spent + cost, most, max((most - spent) / price, ZERO))
+    return Finding(code, spent + cost, most, max((most - spent) / unit, ZERO))
 
 
 def _worth(book: Book, orders: Iterable[Order]) -> Decimal:
     """What is left of these orders, at the last prices."""
-    worths = (one.remaining_quantity * (book.price(one.symbol) or ZERO) for one in orders)
+    worths = (one.remaining_quantity * book.unit(one.symbol) for one in orders)
     return sum(worths, ZERO)
 
 

@@ -32,5 +32,5 @@ def quantity_of(
     """
     if not exposure or price <= 0:
         return Decimal(0)
-    wanted = Decimal(repr(exposure)) * budget / price
+    wanted = Decimal(repr(exposure)) * budget / (price * instrument.multiplier)
     return instrument.quantity(max(-MOST, min(wanted, MOST)))

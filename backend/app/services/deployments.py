@@ -12,6 +12,7 @@ from app.domain.commands import CommandKind, Desk, Once
 from app.domain.deployments import DeploymentState
 from app.domain.market import Timeframe
 from app.domain.notional_caps import refuse_unbounded
+from app.domain.options import refuse_option
 from app.domain.users import Caller
 from app.repositories import (
     account_reports,
@@ -140,6 +141,7 @@ class Deployments:
         """Known symbols, once each. Raises InvalidInput with the nearest."""
         found = []
         for symbol in wanted:
+            refuse_option(symbol, "symbols")
             try:
                 found.append((await stocks.get(self._pool, symbol)).symbol)
             except NotFound as error:

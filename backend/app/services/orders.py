@@ -10,6 +10,7 @@ from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.domain.commands import CommandKind, Desk, Once
 from app.domain.instruments import Instrument
 from app.domain.notional_caps import check_order, refuse_unbounded
+from app.domain.options import refuse_option
 from app.domain.orders import AT_ONCE, OPEN, PRICES, STOPS, OrderType, TimeInForce
 from app.domain.users import Caller
 from app.repositories import account_reports, instruments, orders, quotes, stocks
@@ -64,7 +65,7 @@ class OrderDesk:
                 remedy="Send quantity, limit_price, stop_price or trail.",
             )
         check_prices(OrderType(order["type"]), change, needed=False)
-        instrument = await self._instrument(order["symbol"])
+        instrument = await self._tradable(order["symbol"])
         check_grid(instrument, change)
         wish = {name: order[name] for name in ("quantity", *PRICES)} | given(change)
         await self._check_cap(caller, order["account_id"], instrument, wish)
@@ -107,13 +108,17 @@ class OrderDesk:
         return await account_for(self._pool, caller, account_id)
 
     async def _instrument(self, symbol: str) -> Instrument:
+        refuse_option(symbol, "symbol")
         try:
             stock = await stocks.get(self._pool, symbol)
         except NotFound as error:
             raise InvalidInput(error.message, field="symbol", remedy=error.remedy) from None
-        found = await instruments.find(self._pool, stock.symbol)
+        return await self._tradable(stock.symbol)
+
+    async def _tradable(self, symbol: str) -> Instrument:
+        found = await instruments.find(self._pool, symbol)
         if found is None:
-            raise NotFound(f"{stock.symbol} cannot be traded.")
+            raise NotFound(f"{symbol} cannot be traded.")
         return found
 
 

@@ -129,6 +129,7 @@ async def test_without_an_engine_nothing_is_asked(
         (LIMIT | PAIR | {"time_in_force": "ioc"}, "time_in_force", "day"),
         (LIMIT | {"oco": {"type": "stop", "stop_price": "9", "quantity": "1"}}, "oco.quantity", ""),
         ({"account_id": 99}, "account_id", ""),
+        ({"symbol": "aapl261218c00250000"}, "symbol", "at your broker"),
         ({"symbol": "A; DROP TABLE orders"}, "symbol", ""),
         ({"reason": "x" * 501}, "reason", ""),
     ],

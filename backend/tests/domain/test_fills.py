@@ -67,6 +67,18 @@ def test_a_busted_entry_leaves_the_average_of_the_others() -> None:
     assert made.ledger.cash == -1101
 
 
+def test_a_busted_contract_gives_back_what_a_hundred_shares_cost() -> None:
+    fills, of = Fills(), Position(ledger="d1", symbol="AAPL")
+    ledger = Ledger(name="d1")
+    one = BookedFill(execution=make_execution(2, 3), signal_id="s", leg="entry", before=of)
+    now, _ = ledger.apply(one.execution, multiplier=D(100), signal_id="s")
+    fills.add(one)
+    right = make_execution(2, "2.5", execution_id="x1b")
+    assert fills.rebook(one, right, now, D(100)).cash == 100
+    changed = msgspec.structs.replace(now, average_price=D(7))
+    assert fills.rebook(one, None, changed, D(100)).cash == 500
+
+
 def test_a_busted_only_fill_leaves_nothing() -> None:
     made = books((10, 100))
     made.undo("x0")

@@ -8,15 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidInput
+from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.options import (
     ExerciseStyle,
     OptionContract,
     OptionType,
+    instrument_of,
     is_adjusted,
     is_occ,
     occ_symbol,
     option_type_of,
     parse_occ,
+    refuse_option,
     strike_of,
     style_of,
 )
@@ -114,6 +117,16 @@ def test_strikes_from_text() -> None:
     for text in ("dear", "-1", "0", "1e9", "inf"):
         with pytest.raises(InvalidInput, match="is no strike"):
             strike_of(text)
+
+
+def test_an_option_is_known_by_its_symbol_and_is_no_stock_to_order() -> None:
+    found = instrument_of("AAPL261218C00250000")
+    assert (found.kind, found.multiplier) == (InstrumentKind.OPTION, 100)
+    assert instrument_of("AAPL") == Instrument("AAPL")
+    refuse_option("AAPL", "symbol")
+    with pytest.raises(InvalidInput, match="for stocks only") as refused:
+        refuse_option(" aapl261218c00250000", "symbols")
+    assert refused.value.field == "symbols"
 
 
 def test_index_options_are_european_and_adjusted_roots_are_known() -> None:

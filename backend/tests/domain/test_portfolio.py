@@ -70,3 +70,29 @@ def test_an_average_that_has_no_end_is_rounded_but_the_money_is_not() -> None:
     position, trade = ledger.apply(make_execution(-2, "10.05"))
     assert trade is not None
     assert trade.pnl == D("0.10") == position.realized_pnl == ledger.cash
+
+
+def test_an_option_contract_counts_a_hundred_times_its_price() -> None:
+    ledger, of = Ledger(name="d1"), {"multiplier": D(100)}
+    ledger.apply(make_execution(2, "2.37", commission="1.30"), **of)
+    position, _ = ledger.apply(make_execution(1, "2.40", commission="0.65"), **of)
+    assert position.average_price == D("2.38")
+    assert position.unrealized_pnl(D("2.50"), D(100)) == 36
+    assert ledger.cash == D("-715.95")
+    position, _ = ledger.apply(make_execution(-1, "2.48"), **of)
+    assert (position.realized_pnl, position.average_price) == (D(10), D("2.38"))
+    position, trade = ledger.apply(make_execution(-2, "3.01", commission="1.30"), **of)
+    assert ledger.cash == D("132.75")
+    assert trade is not None
+    assert (trade.pnl, trade.entry_price) == (ledger.cash, D("2.38"))
+    assert trade.exit_price == D("2.83333333")
+    assert position.realized_pnl == D(136)
+
+
+def test_a_short_option_that_is_turned_around_counts_its_multiplier_on_both_sides() -> None:
+    ledger = Ledger(name="d1")
+    ledger.apply(make_execution(-2, 3), multiplier=D(100))
+    position, trade = ledger.apply(make_execution(3, 2), multiplier=D(100))
+    assert trade is not None
+    assert (trade.pnl, trade.quantity) == (D(200), D(-2))
+    assert (position.quantity, position.entry_value, ledger.cash) == (D(1), D(200), D(0))

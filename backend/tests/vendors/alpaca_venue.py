@@ -76,6 +76,14 @@ class Venue:
         """Something that was there before us."""
         self.holdings[symbol] = Holding(Decimal(qty), Decimal(str(price)))
 
+    def multiplier_of(self, symbol: str) -> Decimal:
+        """Shares of one: an option contract's are 100."""
+        is_option = self.assets.get(symbol, {}).get("class") == "us_option"
+        return Decimal(100) if is_option else Decimal(1)
+
+    def _unit(self, symbol: str, price: Decimal) -> Decimal:
+        return self.last.get(symbol, price) * self.multiplier_of(symbol)
+
     def by_client(self, client_order_id: str) -> VenueOrder | None:
         found = (o for o in self.orders.values() if o.client_order_id == client_order_id)
         return next(found, None)
@@ -93,15 +101,13 @@ class Venue:
     @property
     def equity(self) -> Decimal:
         return self.cash + sum(
-            (h.qty * self.last.get(s, h.price) for s, h in self.holdings.items()), ZERO
+            (h.qty * self._unit(s, h.price) for s, h in self.holdings.items()), ZERO
         )
 
     @property
     def buying_power(self) -> Decimal:
         """What margin allows, less positions and what open orders reserve."""
-        bound = sum(
-            (abs(h.qty) * self.last.get(s, h.price) for s, h in self.holdings.items()), ZERO
-        )
+        bound = sum((abs(h.qty) * self._unit(s, h.price) for s, h in self.holdings.items()), ZERO)
         reserved = sum((self._opens(o) * self._value(o) for o in self.open_orders()), ZERO)
         return max(self.equity * self.multiplier - bound - reserved, ZERO)
 
@@ -282,7 +288,8 @@ class Venue:
 
     def _value(self, order: VenueOrder) -> Decimal:
         price = order.limit_price or order.stop_price
-        return price or self.last.get(order.symbol, ZERO) * Decimal("1.03")
+        multiplier = self.multiplier_of(order.symbol)
+        return (price or self.last.get(order.symbol, ZERO) * Decimal("1.03")) * multiplier
 
     def _routed(self, order: VenueOrder) -> None:
         order.status = "new"
@@ -372,7 +379,7 @@ class Venue:
         order.filled_qty += qty
         order.spent += qty * price
         signed = qty * order.sign
-        self.cash -= signed * price
+        self.cash -= signed * price * self.multiplier_of(order.symbol)
         holding = self.holdings.setdefault(order.symbol, Holding())
         if holding.qty * signed >= 0 and holding.qty + signed:
             paid = holding.qty * holding.price + signed * price

@@ -81,6 +81,8 @@ class Exchange:
     fills: list[Fill] = field(default_factory=list)
     positions: dict[str, Decimal] = field(default_factory=dict)
     "Signed shares."
+    multipliers: dict[str, Decimal] = field(default_factory=dict)
+    "Of option contracts; of all others it is one."
     last: dict[str, Decimal] = field(default_factory=dict)
     filled: Callable[[Ticket, Fill], None] = lambda *_: None
     ended: Callable[[Ticket], None] = lambda *_: None
@@ -225,4 +227,5 @@ class Exchange:
         ticket.spent += quantity * price
         held = self.positions.get(ticket.symbol, ZERO)
         self.positions[ticket.symbol] = held + ticket.sign * quantity
-        self.cash -= ticket.sign * quantity * price
+        worth = price * self.multipliers.get(ticket.symbol, Decimal(1))
+        self.cash -= ticket.sign * quantity * worth

@@ -33,7 +33,11 @@ class Wish:
 
     @property
     def symbol(self) -> str:
-        return str(self.contract[1])
+        """As the market calls it; an option's is its local symbol without blanks."""
+        _, symbol, kind, expiry, strike, right, *_, root = self.contract
+        if kind != "OPT":
+            return str(symbol)
+        return f"{root}{str(expiry)[2:]}{str(right)[:1]}{round(float(str(strike)) * 1000):08}"
 
     @classmethod
     def read(cls, fields: Fields, version: int) -> "Wish":

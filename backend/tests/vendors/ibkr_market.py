@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.core.clock import to_ns
@@ -43,6 +44,10 @@ class Listed:
     right: str
     strike: float
     root: str
+
+    @property
+    def symbol(self) -> str:
+        return f"{self.root}{self.expiry:%y%m%d}{self.right}{round(self.strike * 1000):08}"
 
 
 @dataclass
@@ -118,12 +123,18 @@ class Market:
         for strike in strikes:
             for right in "CP":
                 number = 700_000 + len(self.options)
-                self.options.append(
-                    Listed(
-                        con_id=number, underlying=underlying, expiry=expiry,
-                        right=right, strike=strike, root=underlying,
-                    )
+                listed = Listed(
+                    con_id=number, underlying=underlying, expiry=expiry,
+                    right=right, strike=strike, root=underlying,
                 )  # fmt: skip
+                self.options.append(listed)
+                self.server.orders.exchange.multipliers[listed.symbol] = Decimal(100)
+
+    def option(self, symbol: str) -> Listed | None:
+        return next((one for one in self.options if one.symbol == symbol), None)
+
+    def is_known(self, symbol: str) -> bool:
+        return symbol in self.stocks or self.option(symbol) is not None
 
     def hold(self, batch: BarBatch) -> None:
         """Bars of a minute or a second that history answers with."""
@@ -198,7 +209,7 @@ class Market:
                 return known.symbol
         for one in self.options:
             if one.con_id == wanted.con_id or self._is(one, wanted):
-                return f"{one.root}{one.expiry:%y%m%d}{one.right}{round(one.strike * 1000):08}"
+                return one.symbol
         said = "No security definition has been found for the request"
         caller.error(request, 200, said)
         return None

@@ -123,7 +123,7 @@ class Orders:
     def by_hand(self, symbol: str, side: str, quantity: float, **terms: Any) -> Ticket:
         """An order that somebody makes in TWS itself; `limit` and others as a Ticket has them."""
         wish = Wish(
-            contract=(*self._stock(symbol),),
+            contract=self._contract(symbol),
             action=side.upper(), quantity=str(quantity), kind="LMT" if "limit" in terms else "MKT",
         )  # fmt: skip
         note = Placed(client_id=0, order_id=0, wish=wish)
@@ -161,7 +161,7 @@ class Orders:
             self._change(caller, known, wish)
         elif order_id <= self._highest(caller.client_id):
             caller.error(order_id, 103, "Duplicate order id", is_news=True)
-        elif wish.symbol not in self.server.market.stocks:
+        elif not self.server.market.is_known(wish.symbol):
             said = "No security definition has been found for the request"
             caller.error(order_id, 200, said, is_news=True)
         else:
@@ -266,9 +266,8 @@ class Orders:
             stock = (held.con_id, held.symbol, "STK", "", 0, "", "", "", "USD", held.symbol, "NMS")
             caller.answer(61, 3, account.first, *stock, held.shares, held.cost)
         for symbol, quantity in self.exchange.positions.items():
-            number = self.server.market.stocks[symbol].con_id
-            stock = (number, symbol, "STK", "", 0, "", "", "", "USD", symbol, "NMS")
-            caller.answer(61, 3, account.first, *stock, quantity, self._cost(symbol))
+            cost = self._cost(symbol) * self.exchange.multipliers.get(symbol, Decimal(1))
+            caller.answer(61, 3, account.first, *self._contract(symbol), quantity, cost)
         caller.answer(62, 1)
 
     def _summary(self, caller: "Caller", fields: Fields) -> None:
@@ -349,7 +348,13 @@ class Orders:
     def _next_number(self) -> int:
         return FIRST_PERM_ID + len(self.exchange.tickets)
 
-    def _stock(self, symbol: str) -> tuple[object, ...]:
+    def _contract(self, symbol: str) -> tuple[object, ...]:
+        option = self.server.market.option(symbol)
+        if option is not None:
+            return (
+                option.con_id, option.underlying, "OPT", f"{option.expiry:%Y%m%d}", option.strike,
+                option.right, 100, "SMART", "USD", symbol, option.root,
+            )  # fmt: skip
         number = self.server.market.stocks[symbol].con_id
         return (number, symbol, "STK", "", 0, "", "", "SMART", "USD", symbol, "NMS")
 
