@@ -35,6 +35,7 @@ BENCHMARKS = {
     "up": Benchmark("start", "up", "`up` to healthy, first and second; memory of all"),
     "help": Benchmark("start", "help_text", "`tradewright --help`"),
     "api": Benchmark("api", "api", "bars and the engine's routes over HTTP"),
+    "history": Benchmark("history", "history", "questions about 10 M events over HTTP"),
     "monitoring": Benchmark("monitoring", "monitoring", "health and metrics over HTTP under load"),
     "cache": Benchmark("cache", "cache", "cached quotes, hit ratio, invalidation, memory"),
     "websocket": Benchmark("websocket", "websocket", "events to 200 WebSocket clients"),
