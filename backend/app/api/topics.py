@@ -14,12 +14,13 @@ _SYMBOL: Final = r"[A-Za-z0-9.\-_/^=]{1,32}"
 _DATASET: Final = r"(?:@(?P<dataset>live|simulated|(?:replay|import):[^@\s\"\\]{1,80}))?"
 _BARS: Final = re.compile(rf"bars:(?P<symbol>{_SYMBOL}):(?P<timeframe>\w+){_DATASET}")
 _QUOTES: Final = re.compile(rf"quotes:(?P<symbol>{_SYMBOL}){_DATASET}")
+_JOBS: Final = re.compile(r"jobs(?::(?P<run>\d{1,15}))?")
 _JOURNAL: Final = re.compile(
     r"events|events:(?P<type>[a-z_]{1,64})|deployment:(?P<deployment>\d{1,15})|account:(?P<account>\d{1,15})"
 )
 HELP: Final = (
-    "Topics are events, events:TYPE, account:ID, deployment:ID, bars:SYMBOL:TIMEFRAME and"
-    " quotes:SYMBOL (both with @DATASET where there are several)."
+    "Topics are events, events:TYPE, account:ID, deployment:ID, jobs, jobs:RUN,"
+    " bars:SYMBOL:TIMEFRAME and quotes:SYMBOL (both with @DATASET where there are several)."
 )
 
 
@@ -46,7 +47,14 @@ class PriceTopic(msgspec.Struct, frozen=True):
         return f"bars:{dataset}:{self.symbol}:{self.timeframe}"
 
 
-Topic = JournalTopic | PriceTopic
+class JobTopic(msgspec.Struct, frozen=True):
+    """The newest state of runs of jobs; `run` where it is about one."""
+
+    name: str
+    run: int | None = None
+
+
+Topic = JournalTopic | PriceTopic | JobTopic
 
 
 def parse(name: str) -> Topic:
@@ -66,6 +74,8 @@ def parse(name: str) -> Topic:
         return PriceTopic(name, found["symbol"].upper(), timeframe, found["dataset"])
     if found := _QUOTES.fullmatch(name):
         return PriceTopic(name, found["symbol"].upper(), None, found["dataset"])
+    if found := _JOBS.fullmatch(name):
+        return JobTopic(name, _int(found["run"]))
     raise InvalidInput(f"There is no topic {name[:100]!r}.", field="topics", remedy=HELP)
 
 

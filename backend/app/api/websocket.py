@@ -12,11 +12,12 @@ from starlette.websockets import WebSocketState
 from app.api import topics
 from app.api.gate import address_of, cookie_of
 from app.api.parts import Parts
-from app.api.topics import JournalTopic, PriceTopic
+from app.api.topics import JobTopic, JournalTopic, PriceTopic
 from app.api.wire import ClientDisconnected, finisher, frame_writer
 from app.core.errors import (
     Forbidden,
     InvalidInput,
+    NotFound,
     TooManyRequests,
     TradewrightError,
     Unauthenticated,
@@ -27,7 +28,7 @@ from app.domain.users import Caller, Scope
 from app.events.hub import Subscription
 from app.events.outbox import Message, Outbox
 from app.events.prices import price_text
-from app.repositories import deployment_reports, stocks
+from app.repositories import deployment_reports, job_runs, stocks
 from app.services.tickets import PREFIX
 
 SIGN_IN_SECONDS: Final = 10.0
@@ -71,6 +72,7 @@ class Client:
         )
         self._journal: dict[str, Subscription] = {}
         self._prices: dict[str, str] = {}
+        self._jobs: set[str] = set()
         self._resync = ""
         self._replays: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
@@ -221,13 +223,15 @@ class Client:
     async def _subscribe(self, caller: Caller, body: Mapping[str, Any]) -> None:
         names = _names(body)
         start = _positions(caller, body, names)
-        if len(self._journal) + len(self._prices) + len(names) > MOST_TOPICS:
+        if len([*self._journal, *self._prices, *self._jobs, *names]) > MOST_TOPICS:
             raise InvalidInput(f"{MOST_TOPICS} topics are the most.", field="topics")
         parsed = [topics.parse(name) for name in names]
         channels = {}
         for topic in parsed:
             if isinstance(topic, PriceTopic):
                 channels[topic.name] = await self._channel(caller, topic)
+            elif isinstance(topic, JobTopic):
+                await self._check_run(topic)
             else:
                 await self._check(caller, topic)
         heads = {
@@ -240,6 +244,9 @@ class Client:
         for topic in parsed:
             if isinstance(topic, JournalTopic):
                 self._follow(caller, topic, start)
+            elif isinstance(topic, JobTopic):
+                self._jobs.add(topic.name)
+                self._parts.job_feed.follow(topic.name, self._outbox)
             else:
                 await self._watch(topic, channels[topic.name])
 
@@ -277,6 +284,11 @@ class Client:
         if topic.deployment is not None:
             await deployment_reports.get(self._parts.pool, topic.deployment, caller.visible)
 
+    async def _check_run(self, topic: JobTopic) -> None:
+        """Who may read may see every run, as over HTTP."""
+        if topic.run is not None and not await job_runs.by_ids(self._parts.pool, [topic.run]):
+            raise NotFound(f"There is no run {topic.run}.", remedy="See GET /api/jobs.")
+
     async def _unsubscribe(self, body: Mapping[str, Any]) -> None:
         names = _names(body)
         for name in names:
@@ -286,6 +298,9 @@ class Client:
     async def _drop(self, name: str) -> None:
         if name in self._journal:
             self._parts.hub.unsubscribe(self._journal.pop(name))
+        if name in self._jobs:
+            self._jobs.discard(name)
+            self._parts.job_feed.leave(name, self._outbox)
         channel = self._prices.pop(name, None)
         if channel is not None:
             await self._parts.prices.unsubscribe(channel, name, self._outbox)
@@ -293,7 +308,7 @@ class Client:
 
     async def _leave(self) -> None:
         self._parts.sockets.leave(self)
-        for name in [*self._journal, *self._prices]:
+        for name in [*self._journal, *self._prices, *self._jobs]:
             await self._drop(name)
 
     # ------------------------------------------------------------------------------ writing

@@ -100,7 +100,12 @@ def _database() -> Iterator[str]:
 
 @contextmanager
 def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, silence elsewhere."""
+    """A bar on a terminal, word to a parent that listens, silence elsewhere."""
+    from app.core.progress_pipe import teller
+
+    if tell := teller():
+        yield tell
+        return
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.core.backup import BackupOptions
 from app.jobs.registry import JobContext, Missed, Result, job
-from app.jobs.schedules import Cron
+from app.jobs.schedules import Daily
 
 NAME: Final = "backup"
 
@@ -12,7 +13,7 @@ NAME: Final = "backup"
 @job(
     NAME,
     title="Back up the database and prove it",
-    schedule=Cron("30 1 * * *", zone="America/New_York"),
+    schedule=Daily(BackupOptions, "time", zone="America/New_York"),
     missed=Missed.RUN_ONCE,
     attempts=2,
     limit_seconds=4 * 3_600.0,

@@ -33,7 +33,9 @@ Ledgers = Mapping[str, Standing]
 async def run(context: JobContext, payload: Mapping[str, Any]) -> Result:
     """Sessions that ended since the last run; `{"since": "2026-03-02"}`: again from after it on."""
     since, recorded = _since(payload), {}
-    for account in await accounts.active(context.pool):
+    listed = await accounts.active(context.pool)
+    for number, account in enumerate(listed):
+        context.progress.count(number, len(listed), f"accounts were worked out; now {account.name}")
         found = await daily_performance.sessions(context.pool, account.id, since, AT_ONCE)
         started: Ledgers | None = None
         for row in found:

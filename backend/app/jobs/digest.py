@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.core.notifications import NotificationOptions
 from app.jobs.registry import JobContext, Missed, Result, job
-from app.jobs.schedules import Cron
+from app.jobs.schedules import Daily
 
 NAME: Final = "digest"
 
@@ -12,7 +13,7 @@ NAME: Final = "digest"
 @job(
     NAME,
     title="Send the daily digest",
-    schedule=Cron("30 22 * * *"),
+    schedule=Daily(NotificationOptions, "digest_time"),
     missed=Missed.RUN_ONCE,
     limit_seconds=300,
 )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from app.core.errors import Unavailable
@@ -29,8 +30,12 @@ async def run(context: JobContext, _payload: Mapping[str, Any]) -> Result:
     if not is_open:
         return {"open": 0}
     arguments = ("data", "gaps", "--repair", "--dataset", LIVE_DATASET)
-    code, said = await command(context.url, *arguments)
+    code, said = await command(context.url, *arguments, progress=partial(_say, context))
     if code:
         error = said["error"] if isinstance(said, dict) else {"detail": f"exit code {code}"}
         raise Unavailable(f"Gaps were not repaired: {error['detail']}", remedy=error.get("remedy"))
     return {"open": is_open, "states": dict(Counter(gap["state"] for gap in said))}
+
+
+def _say(context: JobContext, done: int, total: int) -> None:
+    context.progress.count(done, total, "gaps were asked about")

@@ -32,7 +32,9 @@ async def run(context: JobContext, _payload: Mapping[str, Any]) -> Result:
     """What differs, by account; nothing is changed by asking."""
     held = set(await leases.held(context.pool))
     found: dict[str, Any] = {}
-    for account in await accounts.active(context.pool):
+    listed = await accounts.active(context.pool)
+    for number, account in enumerate(listed):
+        context.progress.count(number, len(listed), f"accounts were compared; now {account.name}")
         if account.broker != PAPER:
             found[account.name] = await _compared(context, account, is_run=account.id in held)
     return found

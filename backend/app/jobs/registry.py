@@ -1,7 +1,7 @@
 """The jobs there are: one file each, found by existing; what they are given when they run."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -16,6 +16,7 @@ from app.core.config import Settings
 from app.core.errors import NotFound
 from app.core.registry import suggestion
 from app.domain.events import Severity
+from app.jobs.progress import Progress
 from app.jobs.schedules import Schedule
 from app.repositories import alerts
 from app.repositories.alerts import NewAlert
@@ -49,6 +50,7 @@ class JobContext:
     journal: SharedJournal
     clock: Clock
     worker: str
+    progress: Progress = field(default_factory=Progress)
 
     async def alarm(self, alert: NewAlert) -> None:
         """Raise an alert, journaled in the system stream."""
@@ -83,7 +85,17 @@ class Job:
 
 _JOBS: Final[dict[str, Job]] = {}
 _NOT_JOBS: Final = frozenset(
-    {"desk", "hours", "in_process", "queue", "registry", "runner", "scheduler", "schedules"}
+    {
+        "desk",
+        "hours",
+        "in_process",
+        "progress",
+        "queue",
+        "registry",
+        "runner",
+        "scheduler",
+        "schedules",
+    }
 )
 
 

@@ -29,7 +29,11 @@ log = get_logger("jobs")
 async def run(context: JobContext, _payload: Mapping[str, Any]) -> Result:
     """Inputs and differences of each account's newest ended session."""
     found: dict[str, Any] = {}
-    for account in await accounts.active(context.pool):
+    listed = await accounts.active(context.pool)
+    for number, account in enumerate(listed):
+        context.progress.count(
+            number, len(listed), f"accounts were decided again; now {account.name}"
+        )
         closed = await explanations.last_close(context.pool, stream_of(account.id))
         if closed is not None:
             day = closed.astimezone(DAY_ZONE).date()

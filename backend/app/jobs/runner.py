@@ -3,8 +3,10 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -134,6 +136,8 @@ class Runner:
             clock=around.clock,
             worker=around.worker,
         )
+        write = partial(job_runs.progress, around.pool, row["id"], row["attempt"])
+        keeping = asyncio.create_task(context.progress.keep(write), name=f"progress {job.name}")
         try:
             async with asyncio.timeout(job.limit_seconds) as limit:
                 return await job.run(context, row["payload"])
@@ -142,6 +146,10 @@ class Runner:
                 raise
             sentence = f"It took longer than the {job.limit_seconds:g} s that it may."
             raise TimeoutError(sentence) from None
+        finally:
+            await end([keeping])
+            with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
+                await context.progress.flush(write)
 
     async def _succeeded(
         self, connection: asyncpg.Connection, job: Job, row: Row, result: Result

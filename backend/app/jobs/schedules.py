@@ -8,6 +8,8 @@ import msgspec
 from croniter import croniter
 
 from app.core.errors import InvalidInput
+from app.core.options import Options
+from app.core.system_config import current
 from app.jobs.hours import hours
 
 NEW_YORK: Final = "XNYS"
@@ -56,6 +58,31 @@ class Cron(msgspec.Struct, frozen=True):
     @property
     def _names_hours(self) -> bool:
         return "*" not in self.expression.split()[1]
+
+
+class Daily(msgspec.Struct, frozen=True):
+    """Each day at the time of day that a setting says, in the wall clock of a zone.
+
+    People may change it while the system runs: the next look goes by the new one.
+    """
+
+    options: type[Options]
+    field: str
+    zone: str = "UTC"
+
+    def after(self, instant: datetime) -> datetime:
+        """The first time strictly after `instant`, in UTC."""
+        return self._cron.after(instant)
+
+    @property
+    def words(self) -> str:
+        """As a person reads it."""
+        return self._cron.words
+
+    @property
+    def _cron(self) -> Cron:
+        hours, _, minutes = str(getattr(current(self.options), self.field)).partition(":")
+        return Cron(f"{int(minutes)} {int(hours)} * * *", self.zone)
 
 
 class AtMarket(msgspec.Struct, frozen=True):

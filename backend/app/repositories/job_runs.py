@@ -49,6 +49,7 @@ _FINISH: Final = """
 _PROGRESS: Final = """
   UPDATE job_runs SET progress = $3, progress_note = $4
   WHERE id = $1 AND attempt = $2 AND status = 'running'"""
+_UNFINISHED: Final = "SELECT id FROM job_runs WHERE finished_at IS NULL ORDER BY id"
 _ORPHANS: Final = """
   SELECT r.id, r.job FROM job_runs r
   WHERE r.finished_at IS NULL AND r.job = ANY($1::text[])
@@ -105,6 +106,22 @@ async def by_ids(db: Db, ids: Sequence[int]) -> list[Row]:
     """These runs, in no order."""
     sql = f"SELECT {_LISTING.select} FROM {_SOURCE} WHERE r.id = ANY($1::bigint[])"
     return [plain(row, _LISTING.documents) for row in await db.fetch(sql, list(ids))]
+
+
+class JobRunReads:
+    """What those need who follow runs."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def by_ids(self, ids: Sequence[int]) -> list[Row]:
+        """These runs, in no order."""
+        return await by_ids(self._db, ids)
+
+    async def unfinished(self) -> list[int]:
+        """Runs that wait or are under way."""
+        found = await self._db.fetch(_UNFINISHED)
+        return [row["id"] for row in found]
 
 
 async def newest(db: Db) -> dict[str, Row]:
@@ -170,12 +187,6 @@ async def put_back(db: Db, row: Row, error: str | None, *, is_counted: bool = Tr
 async def progress(db: Db, run_id: int, attempt: int, share: float, note: str) -> None:
     """How far an attempt is; nothing once the run is another's or over."""
     await db.execute(_PROGRESS, run_id, attempt, share, note)
-
-
-async def unfinished(db: Db) -> list[int]:
-    """Runs that wait or are under way."""
-    found = await db.fetch("SELECT id FROM job_runs WHERE finished_at IS NULL ORDER BY id")
-    return [row["id"] for row in found]
 
 
 async def succeed(db: Db, row: Row, result: Mapping[str, Any]) -> bool:

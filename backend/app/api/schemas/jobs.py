@@ -51,6 +51,11 @@ class JobRunOut(Out):
     created_at: Instant
 
 
+def run_text(row: dict[str, Any]) -> str:
+    """A run as JSON, for the WebSocket the same as over HTTP."""
+    return JobRunOut.model_validate(row).model_dump_json()
+
+
 class JobOut(Out):
     """A job that this version has."""
 
