@@ -15,6 +15,7 @@ from app.api.last_signals import LastSignals
 from app.api.limits import RateLimits
 from app.api.parts import Parts, Remembering
 from app.api.refresh import Refresh
+from app.api.schemas.jobs import run_text
 from app.api.sockets import Sockets
 from app.core import registry
 from app.core.clock import Clock, system
@@ -27,6 +28,7 @@ from app.db import home as home_folder
 from app.db.address import database_url, redis_url
 from app.db.session import create_pool
 from app.events.hub import Hub
+from app.events.job_feed import JobFeed
 from app.events.listener import Listener
 from app.events.notices import ChangeNotices
 from app.events.outcomes import Outcomes
@@ -38,6 +40,7 @@ from app.monitoring.health import HealthChecker
 from app.monitoring.metrics import Metrics
 from app.monitoring.process import ProcessRecorder
 from app.repositories.events import JournalReads
+from app.repositories.job_runs import JobRunReads
 from app.repositories.journal import SharedJournal
 from app.repositories.session_cache import SessionCache
 from app.services.access import Access
@@ -158,6 +161,7 @@ def make(
         health=HealthChecker(pool, redis, cache, hub, settings.home, clock),
         imports=ImportJobs(pool, settings.home / "uploads", importer(pool)),
         jobs=JobDesk(pool, audit_key, clock),
+        job_feed=JobFeed(JobRunReads(pool), run_text),
         interlock=Interlock(pool, audit_key, clock, is_on=settings.app.live_trading),
         keys=Keys(pool, audit_key, clock),
         market=Market(pool, cache, clock),
@@ -191,6 +195,7 @@ def _running(parts: Parts) -> tuple[Running, ...]:
         parts.recorder,
         parts.listener,
         parts.hub,
+        parts.job_feed,
         parts.prices,
         parts.cache,
         parts.refresh,
@@ -206,6 +211,8 @@ def _connect(parts: Parts) -> None:
     listener = parts.listener
     listener.on("journal", parts.hub.heard)
     listener.on("command_done", parts.outcomes.heard)
+    listener.on("job_runs", parts.job_feed.heard)
+    listener.on_connected(parts.job_feed.catch_up)
     listener.on("access", parts.sockets.heard)
     listener.on("market_data", parts.cache.heard)
     listener.on("config", parts.refresh.heard)

@@ -14,6 +14,7 @@ from app.api.sockets import Sockets
 from app.core.clock import Clock
 from app.core.config import Settings
 from app.events.hub import Hub
+from app.events.job_feed import JobFeed
 from app.events.listener import Listener
 from app.events.outcomes import Outcomes
 from app.events.prices import Prices
@@ -101,6 +102,7 @@ class Parts:
     health: HealthChecker
     imports: ImportJobs
     jobs: JobDesk
+    job_feed: JobFeed
     interlock: Interlock
     keys: Keys
     market: Market
