@@ -25,6 +25,7 @@ from app.domain.ports import Broker
 from app.engine.driver import Driver, Item
 from app.engine.engine import AccountSetup, Engine
 from app.engine.reconciliation import differences
+from app.engine.retold import is_retold
 from app.engine.surroundings import told_of
 from app.marketdata.calendar import trading_calendar
 from app.repositories import accounts, commands, instruments
@@ -310,6 +311,8 @@ class AccountRunner:
             item = await self._inbox.next()
             if isinstance(item, Ended):
                 await self._on_ended(item)
+            elif is_retold(self._engine.desk, item):
+                continue  # the broker told its day again: nothing of it is news
             elif item is not None:
                 if isinstance(item, SessionOpened):
                     await self._take_effect(item)

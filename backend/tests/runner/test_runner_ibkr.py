@@ -14,6 +14,9 @@ from tests.runner.conftest import trading, until
 from tests.runner.test_runner_brokers import READY, place, told
 from tests.vendors.ibkr import IbkrLoopback
 
+TOLD_TWICE = """
+SELECT payload -> 'execution' ->> 'execution_id' FROM trading_events
+WHERE event_type = 'order_filled' GROUP BY 1 HAVING count(*) > 1"""
 STATUS = "SELECT EXISTS (SELECT FROM orders WHERE status = $1 AND account_id = $2)"
 
 
@@ -73,4 +76,5 @@ async def test_orders_go_to_the_gateway_and_survive_its_restart_and_ours(
         await until(parts, READY, account_id)
     assert server.orders.exchange.positions["AAPL"] == 15
     assert await told(parts, "system", "broker_connected")
+    assert await parts.pool.fetch(TOLD_TWICE) == []  # though the Gateway lists its whole day again
     await assert_sound(parts, account_id, server)
