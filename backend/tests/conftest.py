@@ -10,6 +10,7 @@ import redis
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.core import system_config
 from app.core.config import get_settings, with_driver
 from app.core.environment import project_root
 from tests import servers
@@ -40,8 +41,10 @@ def _fresh_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Settings are read anew in each test, and the home is never the developer's."""
     os.environ.setdefault("TRADEWRIGHT_HOME", str(tmp_path_factory.mktemp("home")))
     get_settings.cache_clear()
+    system_config.read_again()
     yield
     get_settings.cache_clear()
+    system_config.read_again()
 
 
 @pytest.fixture(scope="session")

@@ -337,7 +337,7 @@ def test_a_database_of_an_older_version_is_saved_before_it_is_migrated(
     home = tmp_path / "home"
     made_older(home)
     monkeypatch.setenv("TRADEWRIGHT_HOME", str(home))
-    monkeypatch.setenv("BACKUP_SPARE_MB", str(2**40))
+    monkeypatch.setenv("BACKUP_SPARE_MB", "100000000")
     refused = start()
     _, said = refused.process.communicate()
     assert refused.process.returncode == 1

@@ -22,7 +22,9 @@ from app.core.clock import Clock, system
 from app.core.config import Settings
 from app.core.environment import strategy_folders
 from app.core.logging import get_logger
+from app.core.rates import RateOptions
 from app.core.security import master_key, subkey
+from app.core.system_config import current
 from app.core.vault import open_vault
 from app.db import home as home_folder
 from app.db.address import database_url, redis_url
@@ -64,6 +66,7 @@ from app.services.orders import OrderDesk
 from app.services.performance import Performance
 from app.services.reconciliations import Reconciliations
 from app.services.second_factor import SecondFactor
+from app.services.system_config import CHANNEL, SystemConfig
 from app.services.tickets import Tickets
 from app.services.timeline import Timeline
 from app.services.trading import Trading
@@ -174,6 +177,7 @@ def make(
         request_key=subkey(master, "requests"),
         second_factor=SecondFactor(pool, vault, audit_key, clock),
         strategies=catalogue,
+        system_config=SystemConfig(pool, lambda: limits.take(current(RateOptions))),
         timeline=Timeline(pool),
         trading=Trading(pool, desk, changes, journal, audit_key, clock),
         users=Users(pool, audit_key, clock, remembered),
@@ -193,6 +197,7 @@ def _running(parts: Parts) -> tuple[Running, ...]:
     """In the order of their start."""
     return (
         parts.recorder,
+        parts.system_config,
         parts.listener,
         parts.hub,
         parts.job_feed,
@@ -215,6 +220,8 @@ def _connect(parts: Parts) -> None:
     listener.on_connected(parts.job_feed.catch_up)
     listener.on("access", parts.sockets.heard)
     listener.on("market_data", parts.cache.heard)
-    listener.on("config", parts.refresh.heard)
-    for part in (parts.hub, parts.outcomes, parts.sockets, parts.cache, parts.refresh):
+    listener.on(CHANNEL, parts.refresh.heard)
+    listener.on(CHANNEL, parts.system_config.heard)
+    followers = (parts.hub, parts.outcomes, parts.sockets, parts.cache, parts.refresh)
+    for part in (*followers, parts.system_config):
         listener.on_connected(part.catch_up)

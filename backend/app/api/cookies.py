@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.gate import COOKIE, SECURE_COOKIE, is_secure
-from app.services.auth import SESSION_LIFETIME, Opened
+from app.core.clock import now
+from app.services.auth import Opened
 
 
 def set_session(request: Request, response: Response, opened: Opened) -> None:
@@ -13,7 +14,7 @@ def set_session(request: Request, response: Response, opened: Opened) -> None:
     response.set_cookie(
         SECURE_COOKIE if secure else COOKIE,
         opened.cookie,
-        max_age=int(SESSION_LIFETIME.total_seconds()),
+        max_age=max(0, int((opened.expires_at - now()).total_seconds())),
         path="/",
         secure=secure,
         httponly=True,

@@ -13,12 +13,10 @@ from redis.exceptions import RedisError
 
 from app.core.errors import TooManyRequests
 from app.core.logging import get_logger
+from app.core.rates import RateOptions
 
 CLASSES: Final[Mapping[str, str]] = {
-    "public": "50/second; 1000/minute",
-    "default": "100/second; 3000/minute",
-    "bars": "30/second; 600/minute",
-    "orders": "10/second",
+    **{name: field.default for name, field in RateOptions.model_fields.items()},
     "controls": "20/second",
     "emergency": "50/second",
     "sign_in": "5/minute",
@@ -28,7 +26,8 @@ CLASSES: Final[Mapping[str, str]] = {
     "sockets": "30/second; 600/minute",
 }
 """By address where nobody is known yet, else by user. `controls` (halt, cancel) and `emergency`
-(the stop of everything) share nothing, and a second later they are open again."""
+(the stop of everything) share nothing, and a second later they are open again. Those of RateOptions
+may be changed while it runs."""
 
 _RETRY_REDIS_SECONDS: Final = 5.0
 _REDIS_SECONDS: Final = 1.0
@@ -55,6 +54,12 @@ class RateLimits:
                 socket_connect_timeout=_REDIS_SECONDS,
             )
             self._shared = SlidingWindowCounterRateLimiter(self._storage)
+
+    def take(self, options: RateOptions) -> None:
+        """Count by these from now on."""
+        self._items |= {
+            name: parse_many(getattr(options, name)) for name in RateOptions.model_fields
+        }
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -45,6 +45,7 @@ from app.services.orders import OrderDesk
 from app.services.performance import Performance
 from app.services.reconciliations import Reconciliations
 from app.services.second_factor import SecondFactor
+from app.services.system_config import SystemConfig
 from app.services.tickets import Tickets
 from app.services.timeline import Timeline
 from app.services.trading import Trading
@@ -113,6 +114,7 @@ class Parts:
     request_key: bytes
     second_factor: SecondFactor
     strategies: Catalogue
+    system_config: SystemConfig
     timeline: Timeline
     trading: Trading
     users: Users

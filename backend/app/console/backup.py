@@ -241,7 +241,6 @@ def _made(url: str, verify: bool) -> dict[str, Any]:
     from app.db import revisions
     from app.services.backups import place_of
 
-    place = place_of(get_settings(), url)
     if revisions.current(url) != revisions.head():
         return _made_apart(url, verify)
 
@@ -249,8 +248,11 @@ def _made(url: str, verify: bool) -> dict[str, Any]:
         from app.core import clock
         from app.db.session import opened_pool
         from app.services.backups import Backups
+        from app.services.system_config import SystemConfig
 
         async with opened_pool(url, min_size=0, max_size=2) as pool:
+            await SystemConfig(pool).load()  # how many are kept, as people have changed it
+            place = place_of(get_settings(), url)
             return await Backups(pool, place, clock.system).make("console", verify=verify)
 
     return tasks.run(work())

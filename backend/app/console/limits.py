@@ -1,8 +1,8 @@
-"""`tradewright config get|set|history|rollback`: the limits in the database, and their past."""
+"""`tradewright config get|set|history|rollback`: settings that change while it runs, their past."""
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
 import typer
@@ -13,24 +13,36 @@ if TYPE_CHECKING:
     from app.console.connection import Connected
     from app.services.config import Config
 
-Key = Annotated[str | None, typer.Argument(help="A limit, such as max_position_size.")]
+EXAMPLES: Final = "such as max_position_size or log.level"
+Key = Annotated[str | None, typer.Argument(help=f"A setting, {EXAMPLES}.")]
 
 
-def get(key: Key = None, as_json: Json = False) -> None:
-    """Show one limit, or all, as they apply now."""
-    entries = asyncio.run(_entries(key))
+def get(
+    key: Key = None,
+    category: Annotated[
+        str | None, typer.Option(help="Only these: limits, alerts, log, sessions, retention, ….")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show settings that change while it runs, as they apply now, and where each comes from."""
+    entries = asyncio.run(_entries(key, category))
     values = {entry["key"]: entry["value"] for entry in entries}
-    lines = table(entries, ("key", "value", "default", "updated_by"))
+    lines = table(entries, ("key", "value", "source", "default", "updated_by"))
     show(values, lines, as_json=as_json)
 
 
 def change(
-    key: Annotated[str, typer.Argument(help="A limit, such as max_position_size.")],
-    value: Annotated[str, typer.Argument(help="Its new value as JSON or plain text; null: none.")],
+    key: Annotated[str, typer.Argument(help=f"A setting, {EXAMPLES}.")],
+    value: Annotated[
+        str,
+        typer.Argument(
+            help="Its new value as JSON or plain text; null: no limit, or as the environment says."
+        ),
+    ],
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Change one limit; running processes take it at once."""
+    """Change one setting; running processes take it at once."""
     from app.console.connection import run
 
     entry = run(partial(_change, key=key, value=plain(value), reason=reason))
@@ -42,7 +54,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Changes to show.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Show the changes of one limit, or of all, the newest first."""
+    """Show the changes of one setting, or of all, the newest first."""
     rows = asyncio.run(_changes(key, limit))
     lines = table(rows, ("id", "at", "key", "before", "after", "actor", "reason"))
     show(rows, lines, as_json=as_json)
@@ -85,18 +97,18 @@ def plain(text: str) -> object:
     return text if isinstance(value, float) else value
 
 
-async def _entries(key: str | None) -> list[dict[str, Any]]:
+async def _entries(key: str | None, category: str | None) -> list[dict[str, Any]]:
     from app.db.address import database_url
     from app.db.session import opened_pool
-    from app.domain.limits import Limits
     from app.repositories import config
-    from app.services.config import SCOPE, entry, known
+    from app.services.config import SCOPE, entry, keys, known
 
     if key:
         known(key)
+    wanted = [key] if key else keys(category)
     async with opened_pool(database_url(), max_size=1) as pool:
         stored = await config.values(pool, SCOPE)
-    return [entry(name, stored.get(name)) for name in ([key] if key else Limits.__struct_fields__)]
+    return [entry(name, stored.get(name)) for name in wanted]
 
 
 async def _changes(key: str | None, limit: int) -> list[dict[str, Any]]:

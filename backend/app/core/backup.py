@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from app.core.options import Options
+from app.core.options import TIME_OF_DAY, Options
 
 SHORTEST_KEY = 16
 
@@ -26,9 +26,16 @@ class BackupOptions(Options):
         description=f"Encrypts backups: at least {SHORTEST_KEY} characters, best 64 random hex"
         " digits; keep it elsewhere, for without it they cannot be read",
     )
-    keep_daily: int = Field(default=7, ge=1, description="Days of which the newest backup is kept")
+    time: str = Field(
+        default="01:30",
+        pattern=TIME_OF_DAY,
+        description="When the daily backup is made: hours and minutes in New York",
+    )
+    keep_daily: int = Field(
+        default=7, ge=1, le=3_650, description="Days of which the newest backup is kept"
+    )
     keep_weekly: int = Field(
-        default=4, ge=0, description="Weeks of which the newest backup is kept besides"
+        default=4, ge=0, le=520, description="Weeks of which the newest backup is kept besides"
     )
     before_upgrade: bool = Field(
         default=True,
@@ -38,6 +45,7 @@ class BackupOptions(Options):
     spare_mb: int = Field(
         default=1024,
         ge=0,
+        le=100_000_000,
         description="Room in MiB that a backup leaves on the disk: a full one would stop trading",
     )
     s3_bucket: str | None = Field(

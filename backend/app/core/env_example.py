@@ -28,7 +28,9 @@ from app.core.notifications import NotificationOptions
 from app.core.options import Options, variable_of, where_of
 from app.core.pricing import PricingOptions
 from app.core.quality import QualityOptions
+from app.core.rates import RateOptions
 from app.core.retention import RetentionOptions
+from app.core.sessions import SessionOptions
 from app.core.strategies import StrategyOptions
 from app.core.worker import WorkerOptions
 
@@ -55,6 +57,8 @@ FIRST: Final[tuple[type[Options], ...]] = (
     MonitoringOptions,
     TracingOptions,
     NotificationOptions,
+    SessionOptions,
+    RateOptions,
     StrategyOptions,
     LogOptions,
     PricingOptions,

@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core import clock
-from app.core.config import Settings, get_settings
+from app.core.config import LogLevel, Settings, get_settings
 from app.core.errors import ConfigurationError
 from app.core.redaction import redact, redact_named
 
@@ -58,7 +58,6 @@ def configure_logging(
     when the folder cannot be written.
     """
     settings = settings or get_settings()
-    level = settings.log_level.value
     stream = console or sys.stderr
     reset_logging()
     structlog.configure(
@@ -76,11 +75,16 @@ def configure_logging(
     files.setFormatter(_formatter(_json))
     root = logging.getLogger()
     root.handlers = [screen, files]
-    root.setLevel(level)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(max(logging.getLevelName(level), logging.INFO))
+    set_level(settings.log_level)
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def set_level(level: LogLevel) -> None:
+    """What is less than this is not logged from now on."""
+    logging.getLogger().setLevel(level.value)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(logging.getLevelName(level.value), logging.INFO))
 
 
 def _for_people(record: logging.LogRecord) -> bool:

@@ -41,10 +41,11 @@ class MonitoringOptions(Options):
     vendor_seconds: float = Field(
         default=60.0,
         ge=5,
+        le=3_600,
         description="How often each vendor that is switched on is asked whether it can be reached",
     )
     measure_seconds: float = Field(
-        default=60.0, ge=1, description="How often all figures are stored in metrics"
+        default=60.0, ge=1, le=3_600, description="How often all figures are stored in metrics"
     )
 
 

@@ -1,7 +1,7 @@
 """Base of every settings class: where values come from, and errors that name the variable."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
 from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -13,14 +13,19 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core.changed import changed
 from app.core.credentials import offered
 from app.core.environment import project_root, variable
 from app.core.errors import ConfigurationError
 from app.core.redaction import remember
 
+TIME_OF_DAY: Final = r"^([01]\d|2[0-3]):[0-5]\d$"
+"Hours and minutes, as 01:30."
+
 
 class Options(BaseSettings):
-    """Values from arguments, the environment, `.env`, the secrets folder, then stored credentials.
+    """Values from arguments, what people changed while it runs, the environment, `.env`, the
+    secrets folder, then stored credentials.
 
     An empty variable counts as unset. A value that cannot be used raises ConfigurationError, which
     names the variable and never shows what it held.
@@ -49,7 +54,8 @@ class Options(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Look for the files when asked, not when the class is made: they move in tests."""
-        sources = [init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file())]
+        sources = [init_settings, _Changed(settings_cls), env_settings]
+        sources.append(DotEnvSettingsSource(settings_cls, env_file()))
         if secrets_dir().is_dir():
             sources.append(_Secrets(settings_cls, secrets_dir()))
         return (*sources, _Stored(settings_cls))
@@ -84,6 +90,20 @@ class _Secrets(SecretsSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return {key: value for key, value in super().__call__().items() if value != ""}
+
+
+class _Changed(PydanticBaseSettingsSource):
+    """What `core.system_config` lets people change, as it is stored."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """pydantic-settings' way to ask; none of ours is complex."""
+        cls = cast(type[Options], self.settings_cls)
+        return changed(variable_of(cls, field_name)), key_of(cls, field_name), False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        found = [self.get_field_value(field, name) for name, field in fields.items()]
+        return {key: value for value, key, _ in found if value is not None}
 
 
 class _Stored(PydanticBaseSettingsSource):
@@ -135,6 +155,11 @@ def variable_of(cls: type[Options], name: str) -> str:
     if isinstance(alias, AliasChoices):
         return str(alias.choices[0])
     return alias if isinstance(alias, str) else f"{cls.model_config['env_prefix']}{name}".upper()
+
+
+def key_of(cls: type[Options], name: str) -> str:
+    """What a field's value is called among the arguments of its class."""
+    return name if cls.model_fields[name].validation_alias is None else variable_of(cls, name)
 
 
 def where_of(field: FieldInfo) -> str | None:

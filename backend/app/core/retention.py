@@ -15,16 +15,24 @@ class RetentionOptions(Options):
 
     model_config = SettingsConfigDict(env_prefix="RETENTION_")
 
-    ticks_days: int = Field(default=90, ge=0, description="Prints")
-    quotes_days: int = Field(default=30, ge=0, description="Best bids and asks")
-    options_days: int = Field(default=365, ge=0, description="Option quotes with their greeks")
-    indicators_days: int = Field(default=365, ge=0, description="Indicator values of deployments")
-    metrics_days: int = Field(default=3, ge=0, description="Measurements as they were taken")
+    ticks_days: int = Field(default=90, ge=0, le=36_500, description="Prints")
+    quotes_days: int = Field(default=30, ge=0, le=36_500, description="Best bids and asks")
+    options_days: int = Field(
+        default=365, ge=0, le=36_500, description="Option quotes with their greeks"
+    )
+    indicators_days: int = Field(
+        default=365, ge=0, le=36_500, description="Indicator values of deployments"
+    )
+    metrics_days: int = Field(
+        default=3, ge=0, le=36_500, description="Measurements as they were taken"
+    )
     metrics_5m_days: int = Field(
-        default=60, ge=0, description="Measurements summed up over five minutes"
+        default=60, ge=0, le=36_500, description="Measurements summed up over five minutes"
     )
     metrics_1h_days: int = Field(
-        default=1100, ge=0, description="Measurements summed up over an hour"
+        default=1100, ge=0, le=36_500, description="Measurements summed up over an hour"
     )
-    errors_days: int = Field(default=90, ge=0, description="Kinds of errors since the newest one")
-    quarantine_days: int = Field(default=90, ge=0, description="Refused records")
+    errors_days: int = Field(
+        default=90, ge=0, le=36_500, description="Kinds of errors since the newest one"
+    )
+    quarantine_days: int = Field(default=90, ge=0, le=36_500, description="Refused records")

@@ -34,17 +34,19 @@ async def change(
     value: Any,  # noqa: ANN401 - any JSON
     actor: str,
     reason: str,
+    *,
+    forget: bool = False,
 ) -> Any:  # noqa: ANN401 - any JSON
     """Store a value with its history, in the caller's transaction; returns the one before.
 
-    A deployment's, symbol's or account's None takes its value away. Once it commits, processes that
-    listen to `config` hear the key.
+    A deployment's, symbol's or account's None takes its value away, and so does `forget`. Once it
+    commits, processes that listen to `config` hear the key.
     """
     before = await db.fetchval(
         "SELECT value::text FROM system_config WHERE scope = $1 AND key = $2 FOR UPDATE", scope, key
     )
     after = orjson.dumps(value, default=str).decode()
-    if value is None and scope != ALL:
+    if forget or (value is None and scope != ALL):
         await db.execute("DELETE FROM system_config WHERE scope = $1 AND key = $2", scope, key)
     else:
         await _store(db, scope, key, after, actor)

@@ -12,7 +12,6 @@ from app.bootstrap import Parts
 from app.core import clock
 from app.core.errors import Fenced
 from app.core.logging import get_logger
-from app.core.quality import QualityOptions
 from app.core.tasks import end
 from app.core.vault import open_vault
 from app.engine.engine import Engine
@@ -29,6 +28,7 @@ from app.runner.tenure import Tenure
 from app.services.credentials import offer
 from app.services.first_run import FirstRun
 from app.services.interlock import NotArmed, check, left_alone
+from app.services.system_config import CHANNEL, SystemConfig
 
 POLL_SECONDS: Final = 5.0
 TELL_SECONDS: Final = 0.2
@@ -168,13 +168,17 @@ class Core:
         self._listener.on("trading_state", self._on_latch)
         self._listener.on("journal", self._on_journal)
         self._listener.on_connected(self._catch_up)
+        self._system_config = SystemConfig(parts.pool)
+        self._listener.on(CHANNEL, self._system_config.heard)
+        self._listener.on_connected(self._system_config.catch_up)
 
     async def run(self) -> None:
         """Until `stop`."""
         await self._offer_keys()
         await self._prepare()
+        self._system_config.start()
         self._listener.start()
-        keeper = QualityKeeper(self._parts.pool, self._parts.system, QualityOptions())
+        keeper = QualityKeeper(self._parts.pool, self._parts.system, None)
         keeping = asyncio.create_task(keeper.run(), name="data quality")
         watch = InvariantKeeper(self._parts, self._at_work)
         watching = asyncio.create_task(watch.run(), name="invariants")
@@ -192,6 +196,7 @@ class Core:
             await end([self._filling, keeping, watching])
             await self._wind_down()
             await self._listener.stop()
+            await self._system_config.stop()
             await recorder.stop()
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ import asyncpg
 from app.core.clock import Clock, system
 from app.core.logging import get_logger
 from app.core.quality import QualityOptions
+from app.core.system_config import current
 from app.domain.deployments import LIVE_DATASET
 from app.domain.events import DataGapDetected, Severity
 from app.domain.market import Timeframe
@@ -105,14 +106,19 @@ class QualityKeeper:
         self,
         pool: asyncpg.Pool,
         journal: SharedJournal,
-        options: QualityOptions,
+        options: QualityOptions | None,
         clock: Clock = system,
     ) -> None:
         self._pool = pool
         self._journal = journal
-        self._options = options
+        self._given = options
         self._clock = clock
         self._missed_since: dict[str, float] = {}
+
+    @property
+    def _options(self) -> QualityOptions:
+        """Where none were given, what they are now: people may change them meanwhile."""
+        return self._given or current(QualityOptions)
 
     async def run(self) -> None:
         """For ever; whatever breaks is tried again."""

@@ -11,16 +11,21 @@ from app.core import access_tokens
 from app.core.clock import Clock
 from app.core.errors import Unauthenticated
 from app.core.security import hash_token, same
+from app.core.sessions import SessionOptions
+from app.core.system_config import current
 from app.domain.users import SCOPES, Caller, Role, Scope
 from app.repositories import api_keys, audit, refresh_tokens, sessions, users
 from app.repositories.audit import Act
 from app.repositories.paging import Row
 from app.repositories.session_cache import SessionCache
 
-IDLE: Final = timedelta(minutes=30)
-"A session that was not used for so long is over."
 _STAMP: Final = timedelta(minutes=1)
 "Uses are written down no more often than this."
+
+
+def idle() -> timedelta:
+    """A session that was not used for so long is over."""
+    return timedelta(minutes=current(SessionOptions).idle_minutes)
 
 
 class Access:
@@ -49,7 +54,7 @@ class Access:
         known = await self._cache.get(hashed)
         if known is not None:
             return known
-        row = await sessions.find(self._db, hashed, now, now - IDLE)
+        row = await sessions.find(self._db, hashed, now, now - idle())
         if row is None:
             return None
         if now - row["last_seen_at"] > _STAMP:

@@ -18,6 +18,8 @@ from app.core.security import (
     new_token,
     verify_password,
 )
+from app.core.sessions import SessionOptions
+from app.core.system_config import current
 from app.domain.passwords import weakness
 from app.domain.users import Caller
 from app.repositories import audit, refresh_tokens, sessions, users
@@ -25,8 +27,6 @@ from app.repositories.audit import Act
 from app.repositories.paging import Db
 from app.repositories.session_cache import SessionCache
 
-SESSION_LIFETIME: Final = timedelta(hours=12)
-REFRESH_LIFETIME: Final = timedelta(days=30)
 NEW_PASSWORD: Final = "new_password"
 "The field of a refused new password: whoever gets so far knows the present one."
 _HASHERS: Final = anyio.CapacityLimiter(2)
@@ -260,7 +260,7 @@ class Auth:
 
     async def _open(self, db: Db, user_id: int, visit: Visit) -> Opened:
         now, cookie = self._clock.now(), new_token(32)
-        expires_at = now + SESSION_LIFETIME
+        expires_at = now + timedelta(hours=current(SessionOptions).hours)
         await sessions.add(
             db, user_id, hash_token(cookie), now, expires_at, visit.address, visit.user_agent
         )
@@ -275,7 +275,8 @@ class Auth:
         verified_at: datetime | None = None,
     ) -> Tokens:
         now, token = self._clock.now(), f"twr_{new_token(32)}"
-        hashed, ends = hash_token(token), now + REFRESH_LIFETIME
+        hashed = hash_token(token)
+        ends = now + timedelta(days=current(SessionOptions).refresh_days)
         await refresh_tokens.add(db, user_id, family, hashed, ends, visit.address, verified_at)
         access = access_tokens.issue(self._jwt_key, access_tokens.Claims(user_id, family), now)
         return Tokens(access, token, int(access_tokens.LIFETIME.total_seconds()))

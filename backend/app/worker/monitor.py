@@ -10,6 +10,7 @@ import msgspec
 from app import bootstrap
 from app.core.logging import get_logger
 from app.core.monitoring import MonitoringOptions
+from app.core.system_config import current
 from app.core.vault import open_vault
 from app.monitoring import clocks, external
 from app.monitoring.availability import LOOK_SECONDS, START_SECONDS, Look, Watch
@@ -45,7 +46,7 @@ async def measurements(context: WorkerContext) -> None:
         fresh = [one for one in values if not one[0].startswith(NOTED_PREFIXES)]
         await metrics.record(context.pool, fresh, context.clock.now())
 
-    await _every(context, MonitoringOptions().measure_seconds, measure)
+    await _every(context, lambda: current(MonitoringOptions).measure_seconds, measure)
 
 
 async def presence(context: WorkerContext) -> None:
@@ -63,7 +64,7 @@ async def presence(context: WorkerContext) -> None:
         await _note(context, seen)
 
     try:
-        await _every(context, LOOK_SECONDS, look)
+        await _every(context, lambda: LOOK_SECONDS, look)
         await _note(context, Look(STOPPED, "The worker was stopped."))
     finally:
         await watch.close()
@@ -84,7 +85,7 @@ async def vendors(context: WorkerContext) -> None:
             heard = [one.drift_ms for one in found if one.drift_ms is not None]
             await _note_clock(context, options.time_server, heard)
 
-        await _every(context, options.vendor_seconds, look)
+        await _every(context, lambda: current(MonitoringOptions).vendor_seconds, look)
 
 
 async def _note(context: WorkerContext, seen: Look) -> None:
@@ -109,14 +110,14 @@ async def _note_clock(context: WorkerContext, server: str | None, heard: list[fl
 
 
 async def _every(
-    context: WorkerContext, seconds: float, work: Callable[[], Awaitable[None]]
+    context: WorkerContext, seconds: Callable[[], float], work: Callable[[], Awaitable[None]]
 ) -> None:
-    """Until the stop; a database that is away is waited for."""
+    """Until the stop; a database that is away is waited for. `seconds` may change meanwhile."""
     while not context.stopping.is_set():
         try:
             await work()
         except AWAY as error:
             log.warning("monitoring_waits_for_database", error=str(error))
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds()):
                 await context.stopping.wait()

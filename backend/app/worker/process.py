@@ -14,7 +14,8 @@ from app.core.tasks import end
 from app.domain.events import Severity
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION
-from app.worker import alerts, bus, fan_out, heartbeat, jobs, monitor, traces
+from app.services.system_config import SystemConfig
+from app.worker import alerts, bus, fan_out, heartbeat, jobs, monitor, settings, traces
 from app.worker.context import WorkerContext, opened
 
 Part = Callable[[WorkerContext], Awaitable[None]]
@@ -22,6 +23,7 @@ Part = Callable[[WorkerContext], Awaitable[None]]
 
 PARTS: Final[Mapping[str, Part]] = {
     "heartbeat": heartbeat.run,
+    "settings": settings.run,
     "process": monitor.process,
     "measurements": monitor.measurements,
     "presence": monitor.presence,
@@ -118,9 +120,10 @@ def _key(name: str) -> str:
     return f"worker_part:{name}"
 
 
-async def run(settings: Settings | None = None) -> None:
+async def run(given: Settings | None = None) -> None:
     """Until SIGTERM or SIGINT."""
-    async with opened(settings) as context:
+    async with opened(given) as context:
+        await SystemConfig(context.pool).load_if_there()  # before the first job runs
         worker = Worker(context)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,6 +14,7 @@ import orjson
 from app.core.environment import variables
 from app.core.errors import InvalidInput
 from app.core.notifications import NotificationOptions
+from app.core.system_config import current
 from app.domain.notifications import Address, Message, NotDelivered
 
 _PASSED_ON: Final = (
@@ -28,7 +29,11 @@ class Adapter:
     """The notifier of this name."""
 
     def __init__(self, options: NotificationOptions | None = None) -> None:
-        self._options = options or NotificationOptions()
+        self._given = options
+
+    @property
+    def _options(self) -> NotificationOptions:
+        return self._given or current(NotificationOptions)
 
     async def describe(self, url: str) -> Address:
         """Raises InvalidInput for an address that no service of apprise reads, or that is local."""

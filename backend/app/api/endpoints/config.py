@@ -11,6 +11,7 @@ from app.api.schemas.config import (
     ConfigHistoryOut,
     ConfigHistoryQuery,
     ConfigListOut,
+    ConfigListQuery,
     ConfigValueIn,
     RollbackIn,
     ScopedListOut,
@@ -22,9 +23,9 @@ Key = Annotated[str, Path(max_length=100, examples=["max_position_size"])]
 
 
 @router.get("", dependencies=[READ])
-async def list_config(config: Config) -> ConfigListOut:
-    """Every setting with value, default and bounds."""
-    return ConfigListOut.model_validate({"items": await config.entries()})
+async def list_config(query: Annotated[ConfigListQuery, Query()], config: Config) -> ConfigListOut:
+    """Every setting with value, source, default and bounds; or those of a category."""
+    return ConfigListOut.model_validate({"items": await config.entries(query.category)})
 
 
 @router.get("/history", dependencies=[READ])
@@ -60,6 +61,6 @@ async def get_config(key: Key, config: Config) -> ConfigEntryOut:
 async def set_config(
     key: Key, body: ConfigValueIn, caller: CurrentCaller, config: Config
 ) -> ConfigEntryOut:
-    """Check and store a value; running engines take it at once."""
+    """Check and store a value; running processes take it at once."""
     found = await config.change(caller, key, body.value, body.reason, body.scope)
     return ConfigEntryOut.model_validate(found)

@@ -10,7 +10,7 @@ from app.api.schemas.sessions import SessionOut
 from app.core.clock import now
 from app.repositories import sessions
 from app.repositories.paging import Rows
-from app.services.access import IDLE
+from app.services.access import idle
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], dependencies=[READ])
 
@@ -21,7 +21,7 @@ async def list_sessions(
 ) -> Page[SessionOut]:
     """One's own live sessions, newest first."""
     at = now()
-    fetch = sessions.listing(db, caller.user_id, at, at - IDLE)
+    fetch = sessions.listing(db, caller.user_id, at, at - idle())
 
     async def marked(limit: int, cursor: str | None) -> Rows:
         rows = await fetch(limit, cursor)

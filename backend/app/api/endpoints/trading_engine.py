@@ -101,8 +101,8 @@ async def resolve_engine_alert(
 
 @router.get("/config", dependencies=[READ])
 async def list_engine_config(config: Config) -> ConfigListOut:
-    """Every setting with value, default and bounds."""
-    return ConfigListOut.model_validate({"items": await config.entries()})
+    """Every limit with value, default and bounds."""
+    return ConfigListOut.model_validate({"items": await config.entries("limits")})
 
 
 @router.post("/config", dependencies=[ADMIN])

@@ -1,6 +1,6 @@
 """Limits and other settings that change while the system runs."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -11,9 +11,26 @@ class ConfigEntryOut(Out):
     """One setting with its bounds."""
 
     key: str = Field(examples=["max_position_size"])
+    category: str = Field(
+        description="limits, alerts, log, sessions, rates, backups, retention, monitoring, quality"
+        " or notifications.",
+        examples=["limits"],
+    )
     scope: str = Field(default="all", examples=["deployment:3"])
     value: Any = Field(description="Decimals are strings.", examples=["0.05"])
     default: Any = Field(examples=["0.05"])
+    fallback: Any = Field(
+        description="What applies where nothing is stored: of the environment, else the profile,"
+        " else the default.",
+        examples=["0.05"],
+    )
+    source: Literal["default", "profile", "environment", "stored"] = Field(
+        description="Where the value comes from.", examples=["default"]
+    )
+    variable: str | None = Field(
+        description="The environment variable that says it, where there is one.",
+        examples=["LOG_LEVEL"],
+    )
     description: str = Field(examples=["Largest absolute value of one symbol …"])
     value_schema: dict[str, Any] = Field(
         description="JSON schema of the value.", examples=[{"type": "string", "format": "decimal"}]
@@ -30,9 +47,12 @@ class ConfigListOut(Out):
 
 
 class ConfigValueIn(In):
-    """A new value, checked before it is stored; running engines take it at once."""
+    """A new value, checked before it is stored; running processes take it at once."""
 
-    value: Any = Field(examples=["0.04"])
+    value: Any = Field(
+        description="null takes back what is stored, of settings that are no limits.",
+        examples=["0.04"],
+    )
     reason: str | None = Field(default=None, max_length=500, examples=["smaller positions"])
     scope: str = Field(
         default="all",
@@ -82,6 +102,12 @@ class ConfigHistoryOut(Out):
     actor: str = Field(examples=["ada@example.com"])
     reason: str | None = None
     at: Instant
+
+
+class ConfigListQuery(In):
+    """Which settings."""
+
+    category: str | None = Field(default=None, max_length=40, examples=["retention"])
 
 
 class ConfigHistoryQuery(PageQuery):

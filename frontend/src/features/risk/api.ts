@@ -14,7 +14,11 @@ export const risk = {
 
 /** Every limit by name. */
 export const limits = () =>
-  queryOptions({ queryKey: ['config', 'limits'], queryFn: () => api.GET('/api/config').then(unwrap) })
+  queryOptions({
+    queryKey: ['config', 'limits'],
+    queryFn: () =>
+      api.GET('/api/config', { params: { query: { category: 'limits' } } }).then(unwrap),
+  })
 
 export const explain = (symbol: string, at: string, accountId: number): Promise<Explanation> =>
   api.GET('/api/risk/explain', { params: { query: { symbol, at, account_id: accountId } } }).then(unwrap)

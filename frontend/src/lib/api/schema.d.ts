@@ -1633,7 +1633,7 @@ export interface paths {
         };
         /**
          * List Config
-         * @description Every setting with value, default and bounds.
+         * @description Every setting with value, source, default and bounds; or those of a category.
          */
         get: operations["listConfig"];
         put?: never;
@@ -1718,7 +1718,7 @@ export interface paths {
         get: operations["getConfig"];
         /**
          * Set Config
-         * @description Check and store a value; running engines take it at once.
+         * @description Check and store a value; running processes take it at once.
          */
         put: operations["setConfig"];
         post?: never;
@@ -2065,7 +2065,7 @@ export interface paths {
         };
         /**
          * List Engine Config
-         * @description Every setting with value, default and bounds.
+         * @description Every limit with value, default and bounds.
          */
         get: operations["listEngineConfig"];
         put?: never;
@@ -3826,6 +3826,7 @@ export interface components {
         ConfigChangeIn: {
             /**
              * Value
+             * @description null takes back what is stored, of settings that are no limits.
              * @example 0.04
              */
             value: unknown;
@@ -3858,6 +3859,12 @@ export interface components {
              */
             key: string;
             /**
+             * Category
+             * @description limits, alerts, log, sessions, rates, backups, retention, monitoring, quality or notifications.
+             * @example limits
+             */
+            category: string;
+            /**
              * Scope
              * @default all
              * @example deployment:3
@@ -3874,6 +3881,25 @@ export interface components {
              * @example 0.05
              */
             default: unknown;
+            /**
+             * Fallback
+             * @description What applies where nothing is stored: of the environment, else the profile, else the default.
+             * @example 0.05
+             */
+            fallback: unknown;
+            /**
+             * Source
+             * @description Where the value comes from.
+             * @example default
+             * @enum {string}
+             */
+            source: "default" | "profile" | "environment" | "stored";
+            /**
+             * Variable
+             * @description The environment variable that says it, where there is one.
+             * @example LOG_LEVEL
+             */
+            variable: string | null;
             /**
              * Description
              * @example Largest absolute value of one symbol …
@@ -3955,11 +3981,12 @@ export interface components {
         };
         /**
          * ConfigValueIn
-         * @description A new value, checked before it is stored; running engines take it at once.
+         * @description A new value, checked before it is stored; running processes take it at once.
          */
         ConfigValueIn: {
             /**
              * Value
+             * @description null takes back what is stored, of settings that are no limits.
              * @example 0.04
              */
             value: unknown;
@@ -13080,7 +13107,9 @@ export interface operations {
     };
     listConfig: {
         parameters: {
-            query?: never;
+            query?: {
+                category?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -13099,6 +13128,8 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
