@@ -13,6 +13,7 @@ class JournalStream(TimestampMixin, Base):
     __table_args__ = (
         check("stream", "stream ~ '^(account:[1-9][0-9]*|system|audit)$'"),
         check("head", "seq >= 0 AND epoch >= 0 AND octet_length(hash) = 32"),
+        check("unfolded", "unfolded BETWEEN 0 AND seq"),
         {"info": {"owner": "repositories/journal.py"}},
     )
 
@@ -21,3 +22,5 @@ class JournalStream(TimestampMixin, Base):
     hash: Mapped[bytes] = mapped_column(server_default=text(r"'\x" + "00" * 32 + "'::bytea"))
     "Hash of the last event; 32 zero bytes before the first."
     epoch: Mapped[int] = mapped_column(server_default=text("0"))
+    unfolded: Mapped[int] = mapped_column(server_default=text("0"))
+    "How many of the newest events the state tables do not show yet: an intent is committed first."
