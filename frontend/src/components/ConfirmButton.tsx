@@ -34,7 +34,9 @@ export function ConfirmButton({
       </Button>
       <Modal opened={isOpen} onClose={dialog.close} title={question}>
         <Stack gap="md">
-          <Text size="sm">{consequence}</Text>
+          <Text size="sm" component="div">
+            {consequence}
+          </Text>
           <Group>
             <Button
               size="sm"

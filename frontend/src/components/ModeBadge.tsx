@@ -11,13 +11,20 @@ export function marketOf(
   return account.is_simulated ? 'simulated' : null
 }
 
-export function ModeBadge({ account }: { account: Pick<Account, 'mode' | 'dataset' | 'is_simulated'> }) {
+type Shown = Pick<Account, 'mode' | 'dataset' | 'is_simulated'> & { arming?: Account['arming'] }
+
+export function ModeBadge({ account }: { account: Shown }) {
   const market = marketOf(account)
   return (
     <span className={styles.badges}>
       <span className={styles.badge} data-mode={account.mode}>
         {account.mode.toUpperCase()}
       </span>
+      {account.arming && (
+        <span className={styles.badge} data-mode={account.arming.armed_at ? 'live' : 'disarmed'}>
+          {account.arming.armed_at ? 'ARMED' : 'NOT ARMED'}
+        </span>
+      )}
       {market !== null && (
         <span className={styles.badge} data-mode="simulated">
           {market.toUpperCase()}

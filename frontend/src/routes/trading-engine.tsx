@@ -3,8 +3,10 @@ import { Button, Tabs } from '@mantine/core'
 import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
+import { ArmingPanel } from '@/features/arming/ArmingPanel'
 import { EventBusPanel } from '@/features/event-bus/EventBusPanel'
 import { JobsTable } from '@/features/jobs/JobsTable'
+import { BrokerPanel } from '@/features/reconciliation/BrokerPanel'
 import { AlertRules } from '@/features/trading-engine/AlertRules'
 import { AlertsTable } from '@/features/trading-engine/AlertsTable'
 import { ConfigPanel } from '@/features/trading-engine/ConfigPanel'
@@ -44,7 +46,10 @@ function TradingEnginePage() {
           <Tabs.Tab value="errors">Errors</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="status">
-          <TradingEngineStatus metric={metric} onMetric={(name) => change({ metric: name })} />
+          <TradingEngineStatus metric={metric} onMetric={(name) => change({ metric: name })}>
+            <ArmingPanel />
+            <BrokerPanel />
+          </TradingEngineStatus>
         </Tabs.Panel>
         <Tabs.Panel value="alerts">
           {view === 'rules' ? (

@@ -25,6 +25,7 @@ export const createAccount = (change: Partial<Account> = {}): Account => ({
   currency: 'USD',
   trading_state: 'active',
   engine: { is_running: true },
+  arming: null,
   initial_cash: '100000',
   cash: '60000',
   equity: '104212.4',

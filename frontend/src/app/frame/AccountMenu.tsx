@@ -1,8 +1,12 @@
 /** Which account the pages show, with its mode. */
 import { Menu, UnstyledButton } from '@mantine/core'
-import { IconCheck, IconChevronDown } from '@tabler/icons-react'
+import { Link } from '@tanstack/react-router'
+import { IconCheck, IconChevronDown, IconLock, IconLockOpen } from '@tabler/icons-react'
 import { ModeBadge } from '@/components/ModeBadge'
+import { useDisarm } from '@/features/arming/use-disarm'
 import { useAccount } from '@/lib/account'
+import type { Account } from '@/lib/api/types'
+import { useMay } from '@/lib/permission'
 import { setPreferences } from '@/lib/preferences'
 import styles from './Header.module.css'
 
@@ -30,9 +34,36 @@ export function AccountMenu() {
               {each.name}
             </Menu.Item>
           ))}
+          <Interlock account={account} />
         </Menu.Dropdown>
       </Menu>
       <ModeBadge account={account} />
     </div>
+  )
+}
+
+/** Of an account of real money: one press disarms it; arming needs more, on its own page. */
+function Interlock({ account }: { account: Account }) {
+  const isAdmin = useMay('admin')
+  const disarm = useDisarm()
+  if (!account.arming || !isAdmin) return null
+  return (
+    <>
+      <Menu.Divider />
+      {account.arming.armed_at ? (
+        <Menu.Item
+          color="red"
+          leftSection={<IconLock size={14} />}
+          disabled={disarm.isPending}
+          onClick={() => disarm.mutate(account.id)}
+        >
+          Disarm {account.name} now
+        </Menu.Item>
+      ) : (
+        <Menu.Item component={Link} to="/trading-engine" leftSection={<IconLockOpen size={14} />}>
+          Arm {account.name}…
+        </Menu.Item>
+      )}
+    </>
   )
 }

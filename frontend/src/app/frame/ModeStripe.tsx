@@ -12,8 +12,11 @@ const SAID = {
 export function ModeStripe() {
   const { account } = useAccount()
   if (!account) return null
-  if (account.mode === 'live')
-    return <div className={styles.live} role="note" aria-label="Live: real money" />
+  if (account.mode === 'live') {
+    const isArmed = Boolean(account.arming?.armed_at)
+    const said = isArmed ? 'Live: real money, armed' : 'Live: real money, not armed'
+    return <div className={styles.live} role="note" aria-label={said} title={said} />
+  }
   const market = marketOf(account)
   if (market === null) return null
   const text = SAID[market]

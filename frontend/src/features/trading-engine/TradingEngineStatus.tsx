@@ -1,5 +1,6 @@
 /** The engine at a glance, refreshed by itself: health, parts, trading state, figures. */
 import { useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
 import { Panel } from '@/components/Panel'
 import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
@@ -8,7 +9,6 @@ import type { Health, HealthStatus, Metric, TradingStateNow } from '@/lib/api/ty
 import { formatDuration, formatName } from '@/lib/format'
 import { useMay } from '@/lib/permission'
 import { AvailabilityPanel } from './AvailabilityPanel'
-import { BrokerPanel } from './BrokerPanel'
 import { Controls } from './Controls'
 import { MetricDrawer } from './MetricDrawer'
 import { isConfirmed } from './confirmation'
@@ -20,9 +20,11 @@ interface TradingEngineStatusProps {
   /** Whose history is open. */
   metric: string | undefined
   onMetric: (name: string | undefined) => void
+  /** Panels of the accounts, behind the controls. */
+  children: ReactNode
 }
 
-export function TradingEngineStatus({ metric, onMetric }: TradingEngineStatusProps) {
+export function TradingEngineStatus({ metric, onMetric, children }: TradingEngineStatusProps) {
   const mayControl = useMay('trade')
   const now = useQuery(health())
   const state = useQuery(tradingEngine.state())
@@ -36,7 +38,7 @@ export function TradingEngineStatus({ metric, onMetric }: TradingEngineStatusPro
         <TradingStates trading={state.data} />
         {mayControl && <Controls trading={state.data} />}
       </Panel>
-      <BrokerPanel />
+      <div className={styles.more}>{children}</div>
       <AvailabilityPanel className={styles.metrics} />
       <Panel title="Metrics" className={styles.metrics}>
         {metrics.error && <Failed error={metrics.error} onRetry={() => void metrics.refetch()} />}

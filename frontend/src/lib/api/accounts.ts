@@ -37,6 +37,15 @@ export const accounts = {
           .then(unwrap),
       refetchInterval: 2_000,
     }),
+  comparison: (accountId: number) =>
+    queryOptions({
+      queryKey: [...accounts.all, 'comparison', accountId],
+      queryFn: () =>
+        api
+          .GET('/api/accounts/{account_id}/comparison', { params: { path: { account_id: accountId } } })
+          .then(unwrap),
+      refetchInterval: 2_000,
+    }),
   reconciliations: (accountId: number) =>
     queryOptions({
       queryKey: [...accounts.all, 'reconciliations', accountId],

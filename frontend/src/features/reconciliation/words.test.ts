@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { BrokerState, Command } from '@/lib/api/types'
-import { foundLines, linkWords } from './reconciliation'
+import { foundLines, linkWords } from './words'
 
 const up: BrokerState = {
   account_id: 1,
