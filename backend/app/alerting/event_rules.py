@@ -17,7 +17,7 @@ from app.domain.deployments import TradingState
 from app.domain.events import EVENT_NAMES, Priority, Severity
 
 PERSON: Final = "A person resolves it."
-SETTLES: Final = "By itself when it does not happen again for `settle_hours`, or by a person."
+SETTLES: Final = "By itself when it has not happened again for the settle hours, or by a person."
 
 FAILURE_WORDS: Final = re.compile(
     r"(^|_)(failed|failure|rejected|denied|unknown|busted|corrected|voided|disconnected|lost|gap"

@@ -29,7 +29,12 @@ log = get_logger("alerts")
 
 
 class Watch:
-    """Any number may run: an alert has one open row, whoever finds it."""
+    """One at a time: two that see health from two places would raise and clear in turn.
+
+    What it remembers (since when something lasts) is for one who has watched without a break: who
+    takes over makes another. An alert has one open row, whoever finds it, so the moment in which
+    two may look does no harm.
+    """
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from app.core.logging import get_logger
 from app.core.redaction import redact_text
 from app.core.tasks import end
 from app.jobs.registry import Job, JobContext, Result, get
-from app.repositories import alerts, job_runs
+from app.repositories import alerts, job_runs, locks
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import LOST_CONNECTION, SharedJournal
 from app.repositories.paging import Row
@@ -29,7 +29,6 @@ BUSY_SECONDS: Final = 5.0
 "When another run of the same job is at work, look again after this."
 FIRST_WAIT_SECONDS: Final = 10.0
 LONGEST_WAIT_SECONDS: Final = 600.0
-_ALIVE_SECONDS: Final = 5.0
 _JITTER: Final = random.SystemRandom()
 log = get_logger("jobs")
 
@@ -111,7 +110,7 @@ class Runner:
     async def _watched(self, connection: asyncpg.Connection, job: Job, row: Row) -> Result:
         """The job's answer. Raises what it raises, TimeoutError, Interrupted or LockLost."""
         work = asyncio.create_task(self._limited(job, row), name=f"job {job.name}")
-        lost = asyncio.create_task(_until_lost(connection))
+        lost = asyncio.create_task(locks.until_lost(connection))
         cut = asyncio.create_task(self._cut.wait())
         try:
             await asyncio.wait([work, lost, cut], return_when=asyncio.FIRST_COMPLETED)
@@ -202,28 +201,6 @@ def _answer(work: "asyncio.Task[Result]") -> Result:
     if work.cancelled():
         raise RuntimeError("The job cancelled itself.")
     return work.result()
-
-
-async def _until_lost(connection: asyncpg.Connection) -> None:
-    """Return when the connection is closed, or does not answer any more."""
-    closed = asyncio.Event()
-    connection.add_termination_listener(lambda _: closed.set())
-    while not closed.is_set() and not connection.is_closed():
-        try:
-            async with asyncio.timeout(_ALIVE_SECONDS):
-                await closed.wait()
-        except TimeoutError:
-            if not await _answers(connection):
-                return
-
-
-async def _answers(connection: asyncpg.Connection) -> bool:
-    try:
-        async with asyncio.timeout(_ALIVE_SECONDS):
-            await connection.execute("SELECT 1")
-    except (*LOST_CONNECTION, asyncpg.PostgresError, TimeoutError):
-        return False
-    return True
 
 
 def _wait(attempt: int) -> float:

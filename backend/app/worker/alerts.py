@@ -17,17 +17,23 @@ from app.core.config import Settings
 from app.core.monitoring import MonitoringOptions
 from app.core.vault import open_vault
 from app.jobs.hours import hours
+from app.worker.alone import alone
 from app.worker.context import WorkerContext
 
 _HEALTH_SECONDS: Final = 10.0
 
 
 async def watch(context: WorkerContext) -> None:
-    """Until the stop."""
+    """Until the stop; of several workers one watches, and another when that one is gone."""
     url, verify = where_health_is(context.settings)
     async with httpx.AsyncClient(verify=verify, timeout=_HEALTH_SECONDS, trust_env=False) as client:
         ask = health_of(client, url)
-        await Watch(context.pool, context.system, ask, opened, context.clock).run(context.stopping)
+
+        async def work() -> None:
+            watch = Watch(context.pool, context.system, ask, opened, context.clock)
+            await watch.run(context.stopping)
+
+        await alone(context, "conditions", work)
 
 
 async def opened(exchange: str, now: datetime) -> datetime | None:

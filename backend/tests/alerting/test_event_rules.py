@@ -219,3 +219,9 @@ def test_the_page_names_every_rule_and_every_threshold_with_its_default() -> Non
         f"| `alerts.{name}` | {default(name):g} | {why} |" for name, why in EXPLANATIONS.items()
     ]
     assert [row for row in rows if row not in page] == []
+
+
+def test_how_an_alert_ends_is_told_in_plain_words() -> None:
+    for rule in RULES:
+        assert "`" not in rule.clears, rule.name
+        assert rule.clears.endswith("."), rule.name
