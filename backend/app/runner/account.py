@@ -311,15 +311,18 @@ class AccountRunner:
             item = await self._inbox.next()
             if isinstance(item, Ended):
                 await self._on_ended(item)
-            elif is_retold(self._engine.desk, item):
-                continue  # the broker told its day again: nothing of it is news
             elif item is not None:
-                if isinstance(item, SessionOpened):
-                    await self._take_effect(item)
-                await self._step(item)
-                await self._after(item)
+                await self._take(item)
             elif self.account.dataset == LIVE_DATASET:
                 await self._driver.tick(clock.now())  # time-outs do not wait for the next bar
+
+    async def _take(self, item: Item) -> None:
+        if is_retold(self._engine.desk, item):
+            return  # the broker told its day again: nothing of it is news
+        if isinstance(item, SessionOpened):
+            await self._take_effect(item)
+        await self._step(item)
+        await self._after(item)
 
     async def _step(self, item: Item) -> None:
         self._pulse.begins()
