@@ -9,6 +9,7 @@ import { Instant, TimeAgo } from '@/components/Time'
 import { notifyDone, notifyError } from '@/components/notify'
 import { formatDuration, plural } from '@/lib/format'
 import { useMay } from '@/lib/permission'
+import { RunProgress } from './RunProgress'
 import { type Job, type JobRun, jobs, pauseJob, resumeJob, runJob } from './api'
 import { MISSED_WORDS, STATUS_WORDS, summaryOf } from './words'
 
@@ -95,6 +96,7 @@ function Run({ run }: { run: JobRun }) {
       }
     >
       <Instant at={run.scheduled_for} /> <Badge tone={tone}>{label}</Badge>
+      <RunProgress run={run} />
     </Row>
   )
 }

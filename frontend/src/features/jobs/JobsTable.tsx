@@ -9,8 +9,10 @@ import { DataTable } from '@/components/table/DataTable'
 import type { Column } from '@/components/table/columns'
 import { formatName } from '@/lib/format'
 import { JobDetail } from './JobDetail'
+import { RunProgress } from './RunProgress'
 import { type Job, jobs } from './api'
-import { STATUS_WORDS, summaryOf } from './words'
+import { useJobFeed } from './feed'
+import { STATUS_WORDS, isUnderWay, summaryOf } from './words'
 
 const columns: Column<Job>[] = [
   {
@@ -47,7 +49,9 @@ const columns: Column<Job>[] = [
     width: 170,
     value: (row) => row.last_run?.status,
     cell: (row) =>
-      row.last_run ? (
+      row.last_run && isUnderWay(row.last_run) && typeof row.last_run.progress === 'number' ? (
+        <RunProgress run={row.last_run} />
+      ) : row.last_run ? (
         <>
           <Badge tone={STATUS_WORDS[row.last_run.status].tone}>
             {STATUS_WORDS[row.last_run.status].label}
@@ -60,7 +64,7 @@ const columns: Column<Job>[] = [
   },
   {
     id: 'result',
-    header: 'It found',
+    header: 'What it is at, or found',
     width: 220,
     value: (row) => (row.last_run ? summaryOf(row.last_run) : ''),
     cell: (row) =>
@@ -77,6 +81,7 @@ interface JobsTableProps {
 
 export function JobsTable({ openName, onOpen }: JobsTableProps) {
   const { data, isPending, error, refetch } = useQuery(jobs.list())
+  useJobFeed()
   const open = data?.items.find(({ name }) => name === openName)
   return (
     <>

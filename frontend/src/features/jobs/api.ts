@@ -8,7 +8,8 @@ type Schemas = components['schemas']
 export type Job = Schemas['JobOut']
 export type JobRun = Schemas['JobRunOut']
 
-const BUSY_MS = 1_000
+/** The WebSocket says it at once; this is for when it is away. */
+const BUSY_MS = 3_000
 const QUIET_MS = 10_000
 const RUNS = 50
 

@@ -2,11 +2,22 @@ import { expect, test } from 'vitest'
 import { isUnderWay, summaryOf } from './words'
 
 test('a run says what it found, or why it failed', () => {
-  expect(summaryOf({ result: { rows_deleted: 1200, tables: ['bars'], copied_to: null }, error: null })).toBe(
-    'rows deleted 1200, tables ["bars"]',
-  )
-  expect(summaryOf({ result: {}, error: 'The disk is full.' })).toBe('The disk is full.')
-  expect(summaryOf({ result: {}, error: null })).toBe('')
+  const done = { status: 'succeeded', result: {}, error: null } as const
+  const found = { rows_deleted: 1200, tables: ['bars'], copied_to: null }
+  expect(summaryOf({ ...done, result: found })).toBe('rows deleted 1200, tables ["bars"]')
+  expect(summaryOf({ ...done, status: 'failed', error: 'The disk is full.' })).toBe('The disk is full.')
+  expect(summaryOf(done)).toBe('')
+})
+
+test('a run under way says what it is at, also in a second try', () => {
+  const running = {
+    status: 'running',
+    result: {},
+    error: 'It was cut off.',
+    progress_note: 'It is restored.',
+  } as const
+  expect(summaryOf(running)).toBe('It is restored.')
+  expect(summaryOf({ ...running, progress_note: null })).toBe('')
 })
 
 test('a run that waits or works is under way; none is not', () => {

@@ -24,9 +24,10 @@ const plain = (value: unknown): string =>
     ? String(value)
     : JSON.stringify(value)
 
-/** `rows 1200, tables 3`; why it failed when it did. */
-export function summaryOf(run: Pick<JobRun, 'result' | 'error'>): string {
-  if (run.error) return run.error
+/** What it is at while it runs; then `rows 1200, tables 3`, or why it failed. */
+export function summaryOf(run: Pick<JobRun, 'status' | 'result' | 'error' | 'progress_note'>): string {
+  if (run.error && !isUnderWay(run)) return run.error
+  if (isUnderWay(run)) return run.progress_note ?? ''
   return Object.entries(run.result ?? {})
     .filter(([, value]) => value !== null)
     .map(([name, value]) => `${name.replaceAll('_', ' ')} ${plain(value)}`)
