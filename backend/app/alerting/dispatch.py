@@ -1,7 +1,8 @@
 """Takes alerts to channels: plans deliveries, sends them, retries, escalates; never twice by plan.
 
 Everything that is decided is in PostgreSQL before it is done, so any number of dispatchers may run
-and each may die. A delivery that was sent by one that died before it could write that down is sent
+and each may die. Channels are served side by side, each in its own order: one that is slow holds up
+nobody else. A delivery that was sent by one that died before it could write that down is sent
 again: the alert's number is in every message.
 """
 
@@ -22,6 +23,7 @@ from app.alerting.thresholds import Thresholds, loaded
 from app.core.clock import Clock
 from app.core.errors import ConfigurationError
 from app.core.logging import get_logger
+from app.core.tasks import end
 from app.core.vault import Vault
 from app.domain.events import Severity
 from app.domain.notifications import Message, NotDelivered, Notifier
@@ -33,8 +35,12 @@ from app.repositories.paging import Row
 POLL_SECONDS: Final = 1.0
 LEASE: Final = timedelta(seconds=90)
 "Longer than one attempt: nobody else takes a delivery that is being sent."
-AT_ONCE: Final = 2
-"Each sending is a short-lived process of its own."
+AT_ONCE: Final = 4
+"Each sending is a short-lived process of its own. The last is kept from channels that fail."
+LOOK_SECONDS: Final = 15.0
+"How often escalation is looked at where nothing else happens."
+STOP_SECONDS: Final = 2.5
+"How long a stop waits for what is being sent."
 _PLANS: Final = 100
 _LONGEST_WAIT_SECONDS: Final = 600.0
 _JITTER: Final = 0.25
@@ -76,19 +82,52 @@ class Dispatcher:
         self._notifier = notifier
         self._clock = clock
         self._url = url
+        self._sending: set[asyncio.Task[None]] = set()
+        self._broken: list[BaseException] = []
+        self._wake = asyncio.Event()
+        self._looked: float | None = None
         # How long to wait is no secret.
         self._random = random.Random()  # nosec B311
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until the stop."""
-        while not stopping.is_set():
-            if not await self.round():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_SECONDS):
-                        await stopping.wait()
+        """Until the stop. Raises what the database raises."""
+        stop = asyncio.create_task(stopping.wait())
+        stop.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not stopping.is_set():
+                self._wake.clear()
+                if not (await self._is_due() and await self.begin()):
+                    await self._pause()
+        finally:
+            if self._sending:
+                await asyncio.wait(self._sending, timeout=STOP_SECONDS)
+            await end([stop, *self._sending])
 
     async def round(self) -> int:
-        """Plan what is new, escalate, send what is due; how many deliveries were tried."""
+        """`begin`, and wait for all that is being sent; how many deliveries were tried."""
+        begun = await self.begin()
+        await asyncio.gather(*self._sending)
+        return begun
+
+    async def _is_due(self) -> bool:
+        """Mostly there is nothing to do, and one small statement a second says so.
+
+        Raises what the database raised to a sending.
+        """
+        if self._broken:
+            raise self._broken.pop()
+        now = self._clock.monotonic()
+        is_time = self._looked is None or now - self._looked >= LOOK_SECONDS
+        return is_time or await alert_deliveries.is_any(self._pool, self._clock.now())
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+
+    async def begin(self) -> int:
+        """Plan what is new, escalate, begin to send what is due; how many sendings were begun."""
+        self._looked = self._clock.monotonic()
         thresholds = loaded(_by_key(await config.values(self._pool)))
         channels = [Channel.of(row) for row in await notification_channels.sealed(self._pool)]
         before = self._clock.now() - timedelta(minutes=thresholds.escalate_minutes)
@@ -96,11 +135,30 @@ class Dispatcher:
         if raised:
             log.warning("alerts_escalated", alerts=raised)
         await self.plan(channels, thresholds)
-        now = self._clock.now()
-        due = await alert_deliveries.claim(self._pool, now, now + LEASE, AT_ONCE)
         by_name = {one.name: one for one in channels}
-        await asyncio.gather(*(self._try(row, by_name, thresholds) for row in due))
+        due = await self._claimed()
+        for row in due:
+            task = asyncio.create_task(self._try(row, by_name, thresholds))
+            self._sending.add(task)
+            task.add_done_callback(self._ended)
         return len(due)
+
+    async def _claimed(self) -> list[Row]:
+        """One delivery a channel; the last place is for those that do not fail."""
+        now, free = self._clock.now(), AT_ONCE - len(self._sending)
+        if free <= 0:
+            return []
+        most = max(free - 1, 1)
+        found = await alert_deliveries.claim(self._pool, now, now + LEASE, most, failing=free > 1)
+        if free > 1 and len(found) == most:
+            found += await alert_deliveries.claim(self._pool, now, now + LEASE, 1, failing=False)
+        return found
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._broken.append(error)
+        self._wake.set()
 
     # ------------------------------------------------------------------------------ planning
 

@@ -30,13 +30,32 @@ _ESCALATE: Final = """
   UPDATE alerts SET round = round + 1
   WHERE resolved_at IS NULL AND acknowledged_at IS NULL AND severity = 'critical'
     AND announced = round AND announced_at < $1 AND round <= $2 RETURNING id"""
+_IS_ANY: Final = """
+  SELECT EXISTS (
+      SELECT FROM alerts
+      WHERE announced < round OR resolved_at IS NOT NULL AND NOT is_end_announced
+    ) OR EXISTS (
+      SELECT FROM alert_deliveries WHERE status = 'pending' AND next_attempt_at <= $1
+    )"""
+
+# The first of each channel to which nothing is being sent. Whoever asks at the same moment finds
+# the same ones: they are locked, or the condition is looked at again once they are not.
 _CLAIM: Final = """
-  UPDATE alert_deliveries d SET attempts = d.attempts + 1, next_attempt_at = $2
+  WITH first AS (
+    SELECT DISTINCT ON (d.channel) d.id,
+      array_position(ARRAY['critical', 'error', 'warning', 'info'], a.severity) AS rank
+    FROM alert_deliveries d JOIN alerts a ON a.id = d.alert_id
+    WHERE d.status = 'pending' AND d.next_attempt_at <= $1 AND NOT EXISTS (
+      SELECT FROM alert_deliveries o WHERE o.channel = d.channel AND o.status = 'pending'
+        AND (o.is_sending AND o.next_attempt_at > $1 OR NOT $4 AND o.attempts > 0))
+    ORDER BY d.channel, rank, d.id
+  )
+  UPDATE alert_deliveries d
+  SET attempts = d.attempts + 1, next_attempt_at = $2, is_sending = true
   FROM (
-    SELECT d.id FROM alert_deliveries d JOIN alerts a ON a.id = d.alert_id
+    SELECT d.id FROM alert_deliveries d JOIN first f ON f.id = d.id
     WHERE d.status = 'pending' AND d.next_attempt_at <= $1
-    ORDER BY array_position(ARRAY['critical', 'error', 'warning', 'info'], a.severity), d.id
-    LIMIT $3 FOR UPDATE OF d SKIP LOCKED
+    ORDER BY f.rank, d.id LIMIT $3 FOR UPDATE OF d SKIP LOCKED
   ) due
   WHERE d.id = due.id
   RETURNING d.id, d.alert_id, d.channel, d.kind, d.round, d.attempts"""
@@ -100,15 +119,27 @@ async def escalate(db: Db, before: datetime, most: int) -> list[int]:
     return [row["id"] for row in await db.fetch(_ESCALATE, before, most)]
 
 
-async def claim(db: Db, now: datetime, until: datetime, limit: int) -> list[Row]:
-    """Take due deliveries, the gravest first; nobody else sees them before `until`."""
-    return [dict(row) for row in await db.fetch(_CLAIM, now, until, limit)]
+async def is_any(db: Db, now: datetime) -> bool:
+    """Whether anything is to be planned or sent: one look at two small indexes."""
+    return bool(await db.fetchval(_IS_ANY, now))
+
+
+async def claim(
+    db: Db, now: datetime, until: datetime, limit: int, *, failing: bool = True
+) -> list[Row]:
+    """Take due deliveries, one a channel, the gravest first; nobody else sees them before `until`.
+
+    Nothing is taken for a channel to which something is being sent, whoever sends it: what a
+    channel gets stays in order. Without `failing` channels are left out that have failed lately.
+    """
+    return [dict(row) for row in await db.fetch(_CLAIM, now, until, limit, failing)]
 
 
 async def delivered(db: Db, delivery_id: int, at: datetime) -> None:
     """The other side has it."""
     await db.execute(
-        "UPDATE alert_deliveries SET status = 'delivered', delivered_at = $2, error = NULL"
+        "UPDATE alert_deliveries SET status = 'delivered', delivered_at = $2, error = NULL,"
+        " is_sending = false"
         " WHERE id = $1",
         delivery_id,
         at,
@@ -118,7 +149,8 @@ async def delivered(db: Db, delivery_id: int, at: datetime) -> None:
 async def postpone(db: Db, delivery_id: int, until: datetime) -> None:
     """Quiet hours: that was no attempt."""
     await db.execute(
-        "UPDATE alert_deliveries SET next_attempt_at = $2, attempts = attempts - 1 WHERE id = $1",
+        "UPDATE alert_deliveries SET next_attempt_at = $2, attempts = attempts - 1,"
+        " is_sending = false WHERE id = $1",
         delivery_id,
         until,
     )
@@ -127,7 +159,8 @@ async def postpone(db: Db, delivery_id: int, until: datetime) -> None:
 async def failed(db: Db, delivery_id: int, error: str, again: datetime) -> None:
     """Try again then."""
     await db.execute(
-        "UPDATE alert_deliveries SET error = $2, next_attempt_at = $3 WHERE id = $1",
+        "UPDATE alert_deliveries SET error = $2, next_attempt_at = $3, is_sending = false"
+        " WHERE id = $1",
         delivery_id,
         error,
         again,
@@ -137,7 +170,7 @@ async def failed(db: Db, delivery_id: int, error: str, again: datetime) -> None:
 async def give_up(db: Db, delivery_id: int, status: str, error: str) -> None:
     """`dead`: it never arrived. `skipped`: it no longer mattered."""
     await db.execute(
-        "UPDATE alert_deliveries SET status = $2, error = $3 WHERE id = $1",
+        "UPDATE alert_deliveries SET status = $2, error = $3, is_sending = false WHERE id = $1",
         delivery_id,
         status,
         error,
