@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(every_route())
     app.include_router(websocket.router)
     app.openapi = cache(lambda: document(app.routes))  # type: ignore[method-assign]  # as FastAPI documents it
-    docs.install(app)
+    docs.install(app, is_public=settings.has_public_docs)
     frontend.install(app)
     _surround(app, settings, metrics)
     return app

@@ -4,7 +4,9 @@ from html import escape
 from typing import Any, Final
 
 from fastapi import FastAPI
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
+
+from app.api.deps import PUBLIC, READ
 
 _STYLE: Final = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
@@ -19,13 +21,19 @@ details,h2{border-color:#2a3440}b.m{color:#4fd1c0}}
 """
 
 
-def install(app: FastAPI) -> None:
-    """Add the page."""
+def install(app: FastAPI, *, is_public: bool) -> None:
+    """Add the page, and the document that it is made from; for anybody, or who is signed in."""
+    needs = [PUBLIC if is_public else READ]
 
-    @app.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False, dependencies=needs)
     async def docs() -> HTMLResponse:
         """The API on one page."""
         return HTMLResponse(page(app.openapi()))
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=needs)
+    async def document() -> JSONResponse:
+        """The API for programs."""
+        return JSONResponse(app.openapi())
 
 
 def page(document: dict[str, Any]) -> str:

@@ -1,16 +1,25 @@
 """`tradewright config`: what the settings say, what is missing, and the file to fill in."""
 
+import sys
+from typing import Annotated
+
 import typer
+from pydantic.fields import FieldInfo
 
 from app.console import limits
-from app.console.output import Json, show
-from app.core import env_example
+from app.console.output import Json, show, table
+from app.core import env_example, system_config, tasks
+from app.core.backup import BackupOptions
 from app.core.config import Settings, get_settings
+from app.core.errors import TradewrightError
 from app.core.live import FEED_ORDER, LiveOptions
-from app.core.options import Options, env_file
+from app.core.options import Options, env_file, variable_of
+from app.core.strategies import StrategyOptions
+from app.core.system_config import OPERATIONS
 
 app = typer.Typer(
-    help="Settings and limits: check, example, get, set, history, rollback.", add_completion=False
+    help="Settings and limits: check, show, example, get, set, history, rollback.",
+    add_completion=False,
 )
 app.command()(limits.get)
 app.command("set")(limits.change)
@@ -51,6 +60,62 @@ def example() -> None:
     print(env_example.document(), end="")
 
 
+@app.command("show")
+def show_all(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what has its default and was never said.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what settings are, and why: default, profile, environment, or stored while it ran."""
+    stored = _stored()
+    keys = {one.variable: one.key for one in OPERATIONS.values()}
+    rows = [
+        _row(cls, name, keys, stored)
+        for cls in env_example.option_classes()
+        for name in cls.model_fields
+    ]
+    rows = [row for row in rows if every or row["source"] != "default"]
+    show(rows, table(rows, ("variable", "value", "source", "key")), as_json=as_json)
+
+
+def _row(
+    cls: type[Options], name: str, keys: dict[str, str], stored: dict[str, object]
+) -> dict[str, object]:
+    """One setting; of a secret only whether there is one."""
+    variable = variable_of(cls, name)
+    key = keys.get(variable, "")
+    value, source = system_config.unchanged(cls, name)
+    if _is_secret(cls.model_fields[name]):
+        value = "(set)" if value else None
+    if key in stored:
+        value, source = stored[key], "stored"
+    return {"variable": variable, "value": value, "source": source, "key": key or None}
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation) or not field.repr
+
+
+def _stored() -> dict[str, object]:
+    """What people changed while it ran, where a database answers; nothing is started for this."""
+    from app.db.address import database_url
+    from app.db.session import opened_pool
+    from app.repositories import config
+
+    async def work() -> dict[str, object]:
+        async with opened_pool(database_url(), min_size=0, max_size=1) as pool:
+            return {key: row["value"] for key, row in (await config.values(pool)).items()}
+
+    import asyncpg
+
+    try:
+        return tasks.run(work())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TradewrightError) as error:
+        print(f"What people changed while it ran is not shown: {error}", file=sys.stderr)
+        return {}
+
+
 def _market_data(settings: Settings, vendors: dict[str, Options]) -> str:
     """What a first start takes its prices from."""
     speed = settings.app.replay_speed
@@ -79,6 +144,10 @@ def _advice(settings: Settings) -> list[str]:
         advice.append(
             "Production runs on the embedded database: mind the backups, or set DATABASE_URL."
         )
+    if settings.environment == "production" and BackupOptions().key is None:
+        advice.append("Backups are not encrypted: set BACKUP_KEY.")
+    if settings.environment == "production" and StrategyOptions().host == "in_process":
+        advice.append("Strategies run inside the trading process: leave STRATEGY_HOST as it is.")
     if settings.api.host not in ("127.0.0.1", "localhost", "::1"):
         advice.append(f"API_HOST={settings.api.host} is open to other machines: put TLS before it.")
     return advice

@@ -37,11 +37,13 @@ class Profile(NamedTuple):
 
     log_level: LogLevel
     console_is_json: bool
+    has_public_docs: bool
+    "Whether /docs and /openapi.json are for anybody, or for who is signed in."
 
 
 PROFILES: Final = {
-    Environment.DEVELOPMENT: Profile(LogLevel.DEBUG, console_is_json=False),
-    Environment.PRODUCTION: Profile(LogLevel.INFO, console_is_json=True),
+    Environment.DEVELOPMENT: Profile(LogLevel.DEBUG, console_is_json=False, has_public_docs=True),
+    Environment.PRODUCTION: Profile(LogLevel.INFO, console_is_json=True, has_public_docs=False),
 }
 
 
@@ -58,7 +60,8 @@ class AppOptions(Options):
     environment: Environment = Field(
         default=Environment.DEVELOPMENT,
         validation_alias="ENVIRONMENT",
-        description="development (DEBUG, readable console) or production (INFO, JSON)",
+        description="development (DEBUG, readable console, /docs for anybody) or production (INFO,"
+        " JSON, /docs for who is signed in)",
     )
     home: Path = Field(
         default_factory=home,
@@ -296,6 +299,12 @@ class ApiOptions(Options):
         validation_alias="API_MAX_UPLOAD_MB",
         description="Largest file of market data that can be uploaded, in MiB",
     )
+    public_docs: bool | None = Field(
+        default=None,
+        validation_alias="API_PUBLIC_DOCS",
+        description="Whether /docs and /openapi.json are for anybody, not only for who is signed"
+        " in; unset: in development",
+    )
     tls_certificate: Path | None = Field(
         default=None, validation_alias="API_TLS_CERTIFICATE", description="PEM file, to serve TLS"
     )
@@ -413,6 +422,11 @@ class Settings:
     @property
     def log_level(self) -> LogLevel:
         return self.log.level or self.profile.log_level
+
+    @property
+    def has_public_docs(self) -> bool:
+        said = self.api.public_docs
+        return self.profile.has_public_docs if said is None else said
 
     @property
     def log_dir(self) -> Path:

@@ -20,7 +20,10 @@ from app.core.sessions import SessionOptions
 Source = Literal["default", "profile", "environment", "stored"]
 Made = TypeVar("Made", bound=Options)
 
-_BY_PROFILE: Final[Mapping[str, str]] = {"LOG_LEVEL": "log_level"}
+_BY_PROFILE: Final[Mapping[str, str]] = {
+    "LOG_LEVEL": "log_level",
+    "API_PUBLIC_DOCS": "has_public_docs",
+}
 "Variables that the profile decides where nobody says anything, and its field."
 
 
@@ -107,13 +110,13 @@ def checked(key: str, value: object) -> Any:  # noqa: ANN401 - any JSON
     operation = OPERATIONS[key]
     shown = reprlib.repr(value)
     if isinstance(value, bool | list | dict):  # pydantic takes true for 1
-        raise InvalidInput(f"{key} cannot be {shown}.", field="value", remedy=_allowed(operation))
+        raise InvalidInput(f"{key} cannot be {shown}.", field="value", remedy=allowed(operation))
     try:
         made = operation.cls(**{key_of(operation.cls, operation.field): value})
     except ConfigurationError as error:
         why = str(error).removeprefix(f"{operation.variable}: ")
         raise InvalidInput(
-            f"{key} cannot be {shown}: {why}", field="value", remedy=_allowed(operation)
+            f"{key} cannot be {shown}: {why}", field="value", remedy=allowed(operation)
         ) from None
     return _plain(made, operation.field)
 
@@ -121,6 +124,8 @@ def checked(key: str, value: object) -> Any:  # noqa: ANN401 - any JSON
 @cache
 def unchanged(cls: type[Options], field: str) -> tuple[Any, Source]:
     """What a setting is when nobody changed it, and why: `environment` is also `.env` and secrets.
+
+    Not for secrets: the value is shown.
 
     Raises ConfigurationError for a value there that cannot be used.
     """
@@ -162,7 +167,8 @@ def schema(key: str) -> dict[str, Any]:
     return {name: part for name, part in found.items() if name not in dropped}
 
 
-def _allowed(operation: Operation) -> str:
+def allowed(operation: Operation) -> str:
+    """What it takes, in words."""
     found = schema(operation.key)
     if "enum" in found:
         return f"One of {', '.join(found['enum'])}."

@@ -8,12 +8,13 @@ from fastapi import FastAPI
 
 from app.api import frontend
 from app.api.parts import Parts
+from app.core.config import get_settings
 from app.ingest.link import LinkReport, LinkState
 from app.main import create_app
 from app.monitoring.health import WEIGHTS, overall
 from app.monitoring.metrics import Metrics, described
 from app.repositories import feed_states, metrics
-from tests.api.world import PASSWORD, World, client_of, engine, eventually
+from tests.api.world import PASSWORD, World, client_of, engine, eventually, key_of
 
 
 async def test_health_names_the_components_and_scores_them(
@@ -161,6 +162,23 @@ async def test_the_documentation_needs_no_script(visitor: httpx.AsyncClient) -> 
     assert "/api/orders" in answer.text
     assert "<script" not in answer.text
     assert (await visitor.get("/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+async def test_in_production_the_documentation_is_for_who_is_signed_in(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("ENVIRONMENT", "production")
+    get_settings.cache_clear()
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        parts: Parts = app.state.parts
+        user_id = await World(parts.pool).person("ada@example.com", "viewer")
+        key = await key_of(parts, user_id, "viewer", "read")
+        for path in ("/docs", "/openapi.json"):
+            async with client_of(app) as stranger:
+                assert (await stranger.get(path)).status_code == 401
+            async with client_of(app, key) as known:
+                assert (await known.get(path)).status_code == 200
 
 
 # ------------------------------------------------------------------------------ the people

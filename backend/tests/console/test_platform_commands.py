@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 
 from app import cli
-from app.core import env_example
+from app.core import env_example, system_config
+from app.core.config import get_settings
 from app.db import revisions
 
 Run = Callable[..., tuple[int, str, str]]
@@ -79,7 +80,7 @@ def test_config_check_speaks_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     result = json.loads(said)
     assert (code, result["ok"], result["environment"]) == (0, True, "production")
     assert result["vendors"]["quiver"] == {"ready": True, "missing": []}
-    assert len(result["advice"]) == 2
+    assert len(result["advice"]) == 3
     assert "canary" not in said
 
 
@@ -130,6 +131,37 @@ def test_config_set_changes_a_limit_with_its_history(
     assert code == 2
     assert "must lie between 1 and 3600" in said
     assert run("config", "set", "market_data_refresh_seconds", "soon")[0] == 2
+
+
+def test_config_shows_where_each_value_comes_from(
+    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETENTION_TICKS_DAYS", "40")
+    _, said, complaint = run("config", "show", "--json")
+    assert "What people changed while it ran is not shown" in complaint
+    shown = {one["variable"]: (one["value"], one["source"]) for one in json.loads(said)}
+    assert shown["RETENTION_TICKS_DAYS"] == (40, "environment")
+    assert "SESSION_HOURS" not in shown
+
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    get_settings.cache_clear()
+    system_config.read_again()
+    assert run("config", "set", "sessions.hours", "8")[:2] == (0, "sessions.hours is 8 now.\n")
+    assert "cannot be 99" in run("config", "set", "sessions.hours", "99")[2]
+    _, said, _ = run("config", "show", "--all", "--json")
+    shown = {one["variable"]: (one["value"], one["source"]) for one in json.loads(said)}
+    assert shown["SESSION_HOURS"] == (8, "stored")
+    assert shown["SESSION_IDLE_MINUTES"] == (30, "default")
+    assert shown["DATABASE_URL"] == ("(set)", "environment")
+    assert shown["LOG_LEVEL"] == ("DEBUG", "profile")
+    assert database_url not in said
+    got = json.loads(run("config", "get", "--category", "sessions", "--json")[1])
+    assert got == {
+        "sessions.idle_minutes": 30,
+        "sessions.hours": 8,
+        "sessions.refresh_days": 30,
+    }
+    assert run("config", "set", "sessions.hours", "null")[:2] == (0, "sessions.hours is 12 now.\n")
 
 
 def test_config_example_is_the_file(run: Run) -> None:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.jobs.schedules import AtMarket, Cron, Schedule
+from app.core import system_config
+from app.core.backup import BackupOptions
+from app.jobs.schedules import AtMarket, Cron, Daily, Schedule
 
 NEW_YORK = "America/New_York"
 
@@ -27,6 +29,17 @@ def test_cron_is_utc_unless_it_says_otherwise() -> None:
 def test_a_due_time_is_strictly_later_than_what_was_asked() -> None:
     assert after(Cron("*/5 * * * *"), "2026-01-05T02:30:00", 1) == ["01-05 02:35"]
     assert after(Cron("*/5 * * * *"), "2026-01-05T02:29:59", 1) == ["01-05 02:30"]
+
+
+def test_a_time_of_day_that_people_change_counts_from_the_next_look_on() -> None:
+    daily = Daily(BackupOptions, "time", NEW_YORK)
+    assert daily.words == "30 1 * * * (America/New_York)"
+    assert after(daily, "2026-01-05T12:00:00", 2) == ["01-06 06:30", "01-07 06:30"]
+    try:
+        assert system_config.offer({"backups.time": "05:07"}) == []
+        assert after(daily, "2026-01-05T12:00:00", 2) == ["01-06 10:07", "01-07 10:07"]
+    finally:
+        system_config.offer({})
 
 
 def test_an_hour_that_does_not_exist_runs_at_the_first_minute_that_does() -> None:
