@@ -7,7 +7,8 @@ from app.core.options import Options
 
 
 class RetentionOptions(Options):
-    """Days that market data of live and simulated feeds is kept; 0 keeps it for ever.
+    """Days that what grows by itself is kept: market data of live and simulated feeds, and what
+    operating leaves behind; 0 keeps it for ever.
 
     Imported and replayed data sets, bars, and everything that belongs to accounts are never
     forgotten.
@@ -36,3 +37,18 @@ class RetentionOptions(Options):
         default=90, ge=0, le=36_500, description="Kinds of errors since the newest one"
     )
     quarantine_days: int = Field(default=90, ge=0, le=36_500, description="Refused records")
+    alerts_days: int = Field(
+        default=365,
+        ge=0,
+        le=36_500,
+        description="Alerts since their end, with what was sent of them",
+    )
+    availability_days: int = Field(
+        default=1100, ge=0, le=36_500, description="When the platform was up, down or stopped"
+    )
+    job_runs_days: int = Field(
+        default=90, ge=0, le=36_500, description="Runs of jobs since their end"
+    )
+    dead_letters_days: int = Field(
+        default=365, ge=0, le=36_500, description="Dead letters since they were given up"
+    )

@@ -80,7 +80,6 @@ _NEWEST: Final = """
 
 # Nobody asks for the queue's own diary: the runs are ours.
 _FORGET: Final = (
-    "DELETE FROM job_runs WHERE finished_at < $1",
     "DELETE FROM pgqueuer.pgqueuer_log WHERE created < $1",
     "DELETE FROM pgqueuer.pgqueuer_statistics WHERE created < $1",
 )
@@ -203,10 +202,10 @@ async def fail(db: Db, row: Row, error: str) -> bool:
     return bool(await db.fetchval(_FINISH, row["id"], row["attempt"], "failed", "{}", error))
 
 
-async def forget(db: Db, before: datetime) -> int:
-    """Drop the history before an instant; how many runs of ours."""
-    said = [await db.execute(statement, before) for statement in _FORGET]
-    return int(said[0].rpartition(" ")[2])
+async def forget_diary(db: Db, before: datetime) -> None:
+    """Drop what the queue wrote down for itself before an instant."""
+    for statement in _FORGET:
+        await db.execute(statement, before)
 
 
 # ----------------------------------------------------------------------------- schedules

@@ -1,11 +1,11 @@
-"""Forgets market data that is older than the settings keep it, never that of imports and replays.
+"""Forgets what grows by itself and is older than the settings keep it, never what was imported.
 
 TimescaleDB's own retention policies know time only, and would drop an imported history on the day
 it was imported. So chunks are dropped here, when nothing in them is to be kept; elsewhere rows are
 deleted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,6 +15,8 @@ import msgspec
 
 from app.core.retention import RetentionOptions
 
+Count = Callable[[int, int, str], None]
+"""So many of so many, and of what."""
 GROWING: Final = ("live", "simulated")
 "Data sets that grow by themselves."
 LOCK: Final = 7_236_503
@@ -32,6 +34,8 @@ class Rule:
     time: str
     days: str
     has_dataset: bool = True
+    only: str = "true"
+    "Which rows may go at all."
 
 
 RULES: Final = (
@@ -41,7 +45,68 @@ RULES: Final = (
     Rule("indicators", "start", "indicators_days"),
     Rule("metrics", "at", "metrics_days", has_dataset=False),
     Rule("quarantine", "recorded_at", "quarantine_days", has_dataset=False),
+    Rule("alerts", "resolved_at", "alerts_days", has_dataset=False),
+    Rule("availability", "until", "availability_days", has_dataset=False),
+    Rule(
+        "handler_deliveries",
+        "updated_at",
+        "dead_letters_days",
+        has_dataset=False,
+        only="status = 'dead'",
+    ),
+    Rule("job_runs", "finished_at", "job_runs_days", has_dataset=False),
 )
+
+_ACCOUNT: Final = "Belongs to an account: never forgotten."
+_FEW: Final = "One row a thing that people made or switched on: does not grow by itself."
+_STATE: Final = "One row a thing, written over."
+_MARKET: Final = "Facts of the market, of which replays and backtests are made."
+KEPT_OTHERWISE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("account_members", "accounts", "cash_movements", "commands", "daily_performance"),
+            *("deployments", "engine_checkpoints", "executions", "ledgers", "order_groups"),
+            *("orders", "positions", "reconciliations", "risk_checks", "risk_violations"),
+            *("signals", "standing_targets", "strategy_events", "trades", "trading_state"),
+        ),
+        _ACCOUNT,
+    ),
+    **dict.fromkeys(
+        (
+            *("api_keys", "backtest_trades", "backtests", "credentials", "instruments"),
+            *("notification_channels", "option_contracts", "sign_up_tokens", "stocks"),
+            *("strategies", "sweeps", "system_config", "users"),
+        ),
+        _FEW,
+    ),
+    **dict.fromkeys(
+        (
+            *("bar_series", "broker_states", "feed_states", "handler_cursors", "job_states"),
+            *("journal_streams", "leases"),
+        ),
+        _STATE,
+    ),
+    **dict.fromkeys(
+        (
+            *("corporate_actions", "data_gaps", "data_imports", "disclosures", "stock_data"),
+            "stock_data_revisions",
+        ),
+        _MARKET,
+    ),
+    "alert_deliveries": "Goes with its alert.",
+    "audit_trail": "The proof of who did what: its chain has no end.",
+    "backups": "One row a backup; the files have a retention of their own.",
+    "config_history": "Who changed which setting, for rolling back: as rare as people are.",
+    "errors": "RETENTION_ERRORS_DAYS, by the job metric_rollup.",
+    "heartbeats": "Each process forgets those that are silent for long.",
+    "idempotency_keys": "A day, by the job housekeeping.",
+    "market_data_cache": "Until each row expires.",
+    "metric_rollups": "RETENTION_METRICS_5M_DAYS and _1H_DAYS, by the job metric_rollup.",
+    "refresh_tokens": "A month after their end, by the job housekeeping.",
+    "sessions": "A month after their end, by the job housekeeping.",
+    "trading_events": "The journal: everything is decided again from it.",
+}
+"Every other table, and why nothing of it is forgotten here."
 
 # The clock of a simulated data set is that of its accounts.
 _CLOCK: Final = """
@@ -59,7 +124,7 @@ _DROP: Final = """
 _DELETE: Final = {
     rule.table: f"""
       DELETE FROM {rule.table} WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM {rule.table} WHERE {rule.time} < $1
+        SELECT ctid FROM {rule.table} WHERE {rule.time} < $1 AND {rule.only}
           {"AND dataset = $2" if rule.has_dataset else ""} LIMIT {_AT_ONCE}))"""
     for rule in RULES
 }
@@ -81,17 +146,24 @@ class Forgotten(msgspec.Struct, frozen=True):
     chunks: int
 
 
-async def forget(pool: asyncpg.Pool, now: datetime, kept: RetentionOptions) -> list[Forgotten]:
+def _quiet(_done: int, _total: int, _what: str) -> None:
+    """Nobody wants to know."""
+
+
+async def forget(
+    pool: asyncpg.Pool, now: datetime, kept: RetentionOptions, count: Count = _quiet
+) -> list[Forgotten]:
     """Forget what is too old; nothing while another process is at it. `now` is the wall clock."""
     async with pool.acquire() as db:
         if not await db.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
             return []
         try:
-            return [
-                found
-                for rule, dataset, before in await _due(db, now, kept)
-                if (found := await _forget(db, rule, dataset, before)) is not None
-            ]
+            forgotten, due = [], await _due(db, now, kept)
+            for number, (rule, dataset, before) in enumerate(due):
+                count(number, len(due), f"tables were looked through; now {rule.table}")
+                if (found := await _forget(db, rule, dataset, before)) is not None:
+                    forgotten.append(found)
+            return forgotten
         finally:
             await db.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
