@@ -744,6 +744,7 @@ EVENT_NAMES: Final = {
     for event in get_args(Input) + get_args(Caused) + get_args(System)
 }
 """Every `event_type` by name, e.g. "order_filled" -> OrderFilled."""
+_NAMES: Final[dict[type, str]] = {event: str(name) for name, event in EVENT_NAMES.items()}
 
 _PRIORITIES: Final[dict[type, Priority]] = {
     SliceClosed: Priority.LOW,
@@ -773,7 +774,7 @@ _PRIORITIES: Final[dict[type, Priority]] = {
 
 def name_of(event: Event) -> str:
     """The `event_type` as stored, e.g. `order_filled`."""
-    return str(event.__struct_config__.tag)
+    return _NAMES[type(event)]
 
 
 def priority_of(event: Event) -> Priority:

@@ -24,6 +24,7 @@ from app.engine.reconciliation import (
     cash,
     ended_order,
     foreign_order,
+    is_over,
     lacking_fills,
     match,
     positions,
@@ -117,6 +118,8 @@ class _Look:
 
     def known(self, order: Order, theirs: BrokerOrder, fills: list[Execution]) -> Reports:
         """One of our orders, as the broker has it."""
+        if not fills and is_over(order, theirs):
+            return ()
         if _inferred(self._desk, order.client_order_id):
             told = _told(self._desk, order.client_order_id, fills)
             if told or fills:
@@ -125,8 +128,8 @@ class _Look:
         if matched.lacking:
             self._suspects.append(lacking_fills(order, theirs))
             self._excused.add(order.symbol)
-        is_over = order.status in CLOSED and order.status is not OrderStatus.REJECTED
-        if is_over and theirs.status not in CLOSED and not matched.lacking and not fills:
+        has_ended = order.status in CLOSED and order.status is not OrderStatus.REJECTED
+        if has_ended and theirs.status not in CLOSED and not matched.lacking and not fills:
             self._suspects.append(ended_order(order, theirs))
         return matched.reports
 
@@ -155,9 +158,9 @@ def _sum(executions: Iterable[Execution]) -> Decimal:
 def _unheard(desk: Desk, executions: Iterable[Execution]) -> dict[str, list[Execution]]:
     """Fills that we have not heard of, by order, oldest first."""
     found: dict[str, list[Execution]] = {}
-    for one in sorted(executions, key=lambda one: one.at):
-        if not is_heard(desk, one):
-            found.setdefault(one.client_order_id, []).append(one)
+    new = [one for one in executions if not is_heard(desk, one)]
+    for one in sorted(new, key=lambda one: one.at):
+        found.setdefault(one.client_order_id, []).append(one)
     return found
 
 

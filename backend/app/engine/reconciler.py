@@ -308,7 +308,11 @@ class Reconciler:
 
     def _unanswered(self) -> list[Order]:
         """Unknown ones, and those whose answer has taken a while."""
-        now, orders = self._clock.monotonic(), self._desk.book.open.values()
+        orders = self._desk.book.open.values()
+        if not orders:
+            self._flying.clear()
+            return []
+        now = self._clock.monotonic()
         sent = [one.client_order_id for one in orders if one.status is OrderStatus.SUBMITTED]
         self._flying = {identity: self._flying.get(identity, now) for identity in sent}
         late = {i for i, since in self._flying.items() if now - since >= self._timing.flight}

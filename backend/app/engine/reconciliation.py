@@ -30,6 +30,8 @@ from app.domain.ports import BrokerBook
 
 ZERO: Final = Decimal(0)
 S = OrderStatus
+_OVER: Final = CLOSED - {S.REJECTED}
+"A rejected order may live at the broker after all."
 _UNTAKEN: Final = frozenset({S.APPROVED, S.SUBMITTED, S.UNKNOWN, S.REJECTED})
 "Orders of which we do not know yet that the broker took them."
 _LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
@@ -90,6 +92,13 @@ class Matched(msgspec.Struct, frozen=True):
     reports: tuple[BrokerReport, ...]
     lacking: Decimal = ZERO
     "Positive: filled at the broker without an execution; negative: filled here alone."
+
+
+def is_over(order: Order, theirs: BrokerOrder) -> bool:
+    """Whether the order has ended here and there, filled alike: nothing is left to be told."""
+    if order.status not in _OVER or theirs.status not in CLOSED:
+        return False
+    return theirs.filled_quantity == order.filled_quantity + base_of(order, theirs)
 
 
 def match(

@@ -148,6 +148,9 @@ class Wire:
                 for act in acts:
                     self._start(act)
                 wait = None if due is None else max(due - self._time(), 0.0)
+                if wait is None:
+                    await self._wake.wait()
+                    continue
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()

@@ -15,6 +15,7 @@ from app.core.errors import BrokerRejected, BrokerUnavailable
 from app.domain.events import BrokerReport, ChangeRejected
 from app.domain.orders import OPEN, Order, OrderStatus
 from app.domain.ports import BrokerAbilities, BrokerBook, BrokerLink, BrokerOrder
+from app.simulation.loop import SimLoop
 from app.simulation.profile import Profile
 from app.simulation.venue import NAME, Venue, nonzero
 
@@ -34,8 +35,10 @@ Answer = Callable[[], Any]
 class Network:
     """The world between a process and the venue: what happens to a message is drawn here."""
 
-    def __init__(self, rng: Random, profile: Profile, venue: Venue, context: Context) -> None:
-        self.rng, self.profile, self.venue = rng, profile, venue
+    def __init__(
+        self, rng: Random, profile: Profile, venue: Venue, loop: SimLoop, context: Context
+    ) -> None:
+        self.rng, self.profile, self.venue, self.loop = rng, profile, venue, loop
         self.is_up = True
         self.lines: list[SimBroker] = []
         self._context = context
@@ -44,7 +47,7 @@ class Network:
 
     def later(self, delay: float, work: Callable[..., None], *arguments: object) -> None:
         """Do it in the world's name: no death of a process stops it."""
-        asyncio.get_running_loop().call_later(delay, work, *arguments, context=self._context)
+        self.loop.call_later(delay, work, *arguments, context=self._context)
 
     def latency(self) -> float:
         return self.rng.expovariate(1 / _NETWORK)
@@ -65,6 +68,28 @@ class Network:
     def _tell_all(self, report: BrokerReport) -> None:
         for line in self.lines:
             line.hear(report)
+
+
+class Patience:
+    """As `asyncio.timeout`, which costs more than all the rest of a request.
+
+    It has ended, too, where the answer was there and its process, paused, had not seen it.
+    """
+
+    def __init__(self, answer: "asyncio.Future[Any]") -> None:
+        self._answer = answer
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Whoever waits has waited long enough."""
+        self._has_ended = True
+        if not self._answer.done():
+            self._answer.cancel()
+
+    def check(self) -> None:
+        """Raises TimeoutError once it has ended."""
+        if self._has_ended:
+            raise TimeoutError
 
 
 class SimBroker:
@@ -96,7 +121,7 @@ class SimBroker:
         self._wrote("submit", order.client_order_id)
         told = await self._change(lambda: self._place(order))
         if self._network.happens(self._network.profile.hung):
-            await asyncio.get_running_loop().create_future()  # for ever
+            await self._network.loop.create_future()  # for ever
         return told
 
     def _place(self, order: Order) -> Sequence[BrokerReport]:
@@ -147,19 +172,19 @@ class SimBroker:
         return found
 
     def _book(self, since: datetime | None) -> BrokerBook:
-        venue = self._network.venue
+        venue, now = self._network.venue, self._network.loop.time()
         shown = [
             order
             for order in venue.orders
-            if venue.shows(order.visible_at)
+            if order.visible_at <= now
             and (order.status in OPEN or since is None or order.at >= since - _REMEMBERED)
         ]
         fills = [
             fill.execution
             for fill in venue.fills.values()
-            if venue.shows(fill.visible_at) and (since is None or fill.execution.at >= since)
+            if fill.visible_at <= now and (since is None or fill.execution.at >= since)
         ]
-        is_early = asyncio.get_running_loop().time() - self._since < _FILLING
+        is_early = now - self._since < _FILLING
         if self._network.profile.empty_lists and is_early:
             shown, fills = [], []
         return BrokerBook(
@@ -227,7 +252,7 @@ class SimBroker:
 
     def _connect(self) -> None:
         self._is_connected = True
-        self._since = asyncio.get_running_loop().time()
+        self._since = self._network.loop.time()
         self._connection += 1
         self._network.lines.append(self)
 
@@ -243,7 +268,7 @@ class SimBroker:
         """Send, let the venue work when it arrives, and wait for the answer as long as we would."""
         self._ready()
         network, profile = self._network, self._network.profile
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = network.loop.create_future()
         if network.happens(profile.throttled):
             network.later(network.latency(), self._fail, answer, _THROTTLED)
         elif network.happens(profile.failing):
@@ -257,8 +282,13 @@ class SimBroker:
                 delay += PATIENCE + network.rng.random() * _LATE
             lost = network.happens(profile.answer_lost)
             network.later(delay, self._arrived, answer, work, True, _LOST if lost else None)
-        async with asyncio.timeout(PATIENCE):
+        patience = Patience(answer)
+        timer = network.loop.call_later(PATIENCE, patience.end)
+        try:
             return await answer
+        finally:
+            timer.cancel()
+            patience.check()
 
     def _fail(self, answer: "asyncio.Future[Any]", why: str) -> None:
         if not answer.done():

@@ -6,13 +6,16 @@ paused is run later, as between SIGSTOP and SIGCONT.
 """
 
 import asyncio
-import heapq
 from asyncio.events import _set_running_loop
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
+from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from warnings import catch_warnings, simplefilter
+
+import msgspec
 
 T = TypeVar("T")
 _CLOSINGS: Final = 10
@@ -36,30 +39,23 @@ class RealWait(Exception):
     """Something wanted a thread, a socket or a file: the simulation has none."""
 
 
-class Handle:
+class Handle(msgspec.Struct):
     """A callback that waits for its turn: what asyncio's own handles can, and lighter."""
 
-    __slots__ = ("_args", "_callback", "_context", "_is_cancelled", "_when")
-
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[object, ...],
-        context: Context | None,
-        when: float = 0.0,
-    ) -> None:
-        self._callback, self._args, self._when = callback, args, when
-        self._context = context or copy_context()
-        self._is_cancelled = False
+    callback: Callable[..., object]
+    args: tuple[object, ...]
+    context: Context
+    at: float = 0.0
+    is_cancelled: bool = False
 
     def cancel(self) -> None:
-        self._is_cancelled = True
+        self.is_cancelled = True
 
     def cancelled(self) -> bool:
-        return self._is_cancelled
+        return self.is_cancelled
 
     def when(self) -> float:
-        return self._when
+        return self.at
 
 
 class Life:
@@ -83,8 +79,11 @@ class SimLoop:
     """
 
     def __init__(self, seed: int) -> None:
-        self._rng = Random(seed)  # nosec B311 - the seed must decide
+        self._random = Random(seed).random  # nosec B311 - the seed must decide
         self._as_loop: Any = self
+        self.create_future: Callable[[], asyncio.Future[Any]] = partial(
+            asyncio.Future, loop=cast(Any, self)
+        )
         self._now = 0.0
         self._ready: list[Handle] = []
         self._timers: list[tuple[float, int, Handle]] = []
@@ -104,7 +103,7 @@ class SimLoop:
     def call_soon(
         self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> Handle:
-        handle = Handle(callback, args, context)
+        handle = Handle(callback, args, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
@@ -115,7 +114,7 @@ class SimLoop:
         *args: object,
         context: Context | None = None,
     ) -> Handle:
-        return self.call_at(self._now + max(delay, 0.0), callback, *args, context=context)
+        return self._at(self._now + delay if delay > 0.0 else self._now, callback, args, context)
 
     def call_at(
         self,
@@ -124,13 +123,19 @@ class SimLoop:
         *args: object,
         context: Context | None = None,
     ) -> Handle:
-        handle = Handle(callback, args, context, when)
-        self._number += 1
-        heapq.heappush(self._timers, (when, self._number, handle))
-        return handle
+        return self._at(when, callback, args, context)
 
-    def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self._as_loop)
+    def _at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[object, ...],
+        context: Context | None,
+    ) -> Handle:
+        handle = Handle(callback, args, copy_context() if context is None else context, when)
+        self._number += 1
+        heappush(self._timers, (when, self._number, handle))
+        return handle
 
     def create_task(
         self,
@@ -141,8 +146,14 @@ class SimLoop:
         self._tasks.append(task)
         return task
 
-    def get_debug(self) -> bool:
-        return False
+    get_debug = staticmethod(bool)
+    "No: and every future asks."
+
+    def sleep(self, delay: float) -> "asyncio.Future[None]":
+        """To be awaited: as `asyncio.sleep`, which costs twice as much."""
+        future: asyncio.Future[None] = self.create_future()
+        self._at(self._now + delay, _finish, (future,), None)
+        return future
 
     def is_running(self) -> bool:
         return self._is_running
@@ -168,7 +179,7 @@ class SimLoop:
         try:
             task: asyncio.Task[T] = self.create_task(main)
             while not task.done():
-                self._turn(self._next())
+                self._step()
                 if self.is_stopped:
                     raise Stopped
                 if self.steps > most:
@@ -178,31 +189,28 @@ class SimLoop:
             self._is_running = False
             _set_running_loop(None)
 
-    def _next(self) -> Handle:
-        """One of those that are ready, or the next timer: then it is as late as it says."""
+    def _step(self) -> None:
+        """Run one of those that are ready, or the next timer: then it is as late as it says."""
         ready = self._ready
         if ready:
             count = len(ready)
-            return ready.pop(int(self._rng.random() * count)) if count > 1 else ready.pop()
-        if not self._timers:
+            handle = ready.pop(int(self._random() * count)) if count > 1 else ready.pop()
+        elif self._timers:
+            when, _, handle = heappop(self._timers)
+            if when > self._now and not handle.is_cancelled:
+                self._now = when
+        else:
             raise Deadlock("nothing is ready and no timer is set")
-        when, _, handle = heapq.heappop(self._timers)
-        if when > self._now and not handle._is_cancelled:
-            self._now = when
-        return handle
-
-    def _turn(self, handle: Handle) -> None:
-        if handle._is_cancelled:
+        if handle.is_cancelled:
             return
-        context = handle._context
-        life = context.get(LIFE)
+        life = handle.context.get(LIFE)
         if life is not None and (life.is_dead or life.is_paused):
             if not life.is_dead:
                 life.parked.append(handle)
             return
         self.steps += 1
         try:
-            context.run(handle._callback, *handle._args)
+            handle.context.run(handle.callback, *handle.args)
         except Exception as error:  # noqa: BLE001  as asyncio: told, and the loop goes on
             self.errors.append({"message": "raised in a callback", "exception": error})
 
@@ -225,6 +233,11 @@ class SimLoop:
             _set_running_loop(None)
         self._ready.clear()
         self._timers.clear()
+
+
+def _finish(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _close(task: "asyncio.Task[Any]") -> None:

@@ -251,12 +251,12 @@ class Process:
                     self._gate.held_until = asked + LEASE_SECONDS
                     world.note(f"{self.life.name} holds the lease, epoch {epoch}")
                     return
-            await asyncio.sleep(RETRY_SECONDS)
+            await world.loop.sleep(RETRY_SECONDS)
 
     async def _keep_lease(self) -> None:
         world = self._world
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await world.loop.sleep(BEAT_SECONDS)
             asked = world.loop.time()
             while world.store.is_away:
                 await world.store.back.wait()
@@ -300,12 +300,12 @@ class Process:
                 raise
             except Exception as error:  # noqa: BLE001  a broker may fail in any way: asked again
                 self._world.note(f"{self.life.name} could not look: {error!r}")
-            await asyncio.sleep(TURN_SECONDS)
+            await self._world.loop.sleep(TURN_SECONDS)
 
     async def _tick(self) -> None:
         """Time-outs do not wait for the next bar."""
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await self._world.loop.sleep(TICK_SECONDS)
             self._inbox.put_nowait(None)
 
     async def _feed(self) -> None:

@@ -24,7 +24,8 @@ class Sway(Strategy):
 
     def prepare(self, bars: Columns) -> Columns:
         close = bars["close"]
-        sway = np.clip(np.round((close - 100.0) / 2.0) / 4.0, -1.0, 1.0)
+        # The bare ufuncs: around a few bars `clip` and `round` cost more than their work.
+        sway = np.minimum(np.maximum(np.rint((close - 100.0) / 2.0) / 4.0, -1.0), 1.0)
         exposure = -sway if self.contrary else sway
         stop = close * (1.0 - np.sign(exposure) * self.stop)
         return {"exposure": exposure, "stop_loss": stop if self.stop else close * np.nan}

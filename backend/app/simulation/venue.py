@@ -262,14 +262,11 @@ class Venue:
 
     # ----------------------------------------------------------------------------- for lists
 
-    def shows(self, visible_at: float) -> bool:
-        """Whether a list that is read now shows what became visible then."""
-        return visible_at <= asyncio.get_running_loop().time()
-
     def find(self, client_order_id: str) -> VenueOrder | None:
         """The order as lists show it."""
+        now = asyncio.get_running_loop().time()
         for order in self.by_id.get(client_order_id, ()):
-            if self.shows(order.visible_at):
+            if order.visible_at <= now:
                 return order
         return None
 

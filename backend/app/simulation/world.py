@@ -23,6 +23,7 @@ from app.engine.witness import Violation
 from app.simulation.broker import Network
 from app.simulation.checks import Checker
 from app.simulation.faults import Faults
+from app.simulation.heap import undisturbed
 from app.simulation.loop import LIFE, SimLoop, Stopped
 from app.simulation.market import START, SYMBOLS, Maker
 from app.simulation.process import Process, Production
@@ -82,7 +83,7 @@ class SimWorld:
         "How wrong the machine's clock is."
         venue = Venue(Random(f"venue {seed}"), profile, self.truth_now, CASH, self.note)  # nosec B311 - the seed must decide
         network = Random(f"network {seed}")  # nosec B311 - the seed must decide
-        self.network = Network(network, profile, venue, copy_context())
+        self.network = Network(network, profile, venue, self.loop, copy_context())
         self.venue = venue
         self.processes: list[Process] = []
         self.crashes = 0
@@ -95,11 +96,11 @@ class SimWorld:
     # -------------------------------------------------------------------- seen by processes
 
     def truth_now(self) -> datetime:
-        return START + timedelta(seconds=self.loop.time())
+        return START + timedelta(0, self.loop.time())
 
     def wall(self) -> datetime:
         """The time as the machine's clock has it."""
-        return START + timedelta(seconds=self.loop.time()) + self.offset
+        return START + timedelta(0, self.loop.time()) + self.offset
 
     def note(self, what: str) -> None:
         self.trace.append(f"{self.loop.time():10.3f} {what}")
@@ -292,5 +293,5 @@ def _abilities(rng: Random) -> BrokerAbilities:
 def simulate(seed: int, profile: str | Profile = "mixed", parts: Any = Production) -> Outcome:  # noqa: ANN401
     """Run one seed. Raises NotFound for a profile that does not exist."""
     drawn = draw(seed, profile) if isinstance(profile, str) else profile
-    with silence():
+    with silence(), undisturbed():
         return SimWorld(seed, drawn, parts).run()

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, Final, TypeVar, cast, get_type_hints
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -175,8 +176,19 @@ class Strategy(BaseStrategy):
         return type(self).decide is not Strategy.decide
 
 
+_SETTINGS: Final[WeakKeyDictionary[type, tuple[Parameter, ...]]] = WeakKeyDictionary()
+"By class, as long as it is one: code that was loaded anew brings others."
+
+
 def parameters_of(strategy: type[BaseStrategy]) -> tuple[Parameter, ...]:
     """The fields that people may set, in order. Raises InvalidInput for a type without a form."""
+    known = _SETTINGS.get(strategy)
+    if known is None:
+        known = _SETTINGS[strategy] = _read(strategy)
+    return known
+
+
+def _read(strategy: type[BaseStrategy]) -> tuple[Parameter, ...]:
     if "__dataclass_fields__" not in vars(strategy):
         raise InvalidInput(
             f"The class {strategy.__name__} is not a dataclass.",

@@ -54,6 +54,23 @@ def test_time_jumps_to_the_next_timer() -> None:
     assert loop.run(sleep()) == 3600
 
 
+def test_a_sleep_ends_in_its_time_whether_anybody_still_waits_or_not() -> None:
+    loop = SimLoop(1)
+
+    async def doze() -> None:
+        await loop.sleep(2.0)
+
+    async def main() -> float:
+        given_up = loop.create_task(doze())
+        await loop.sleep(1.0)
+        given_up.cancel()
+        await loop.sleep(2.0)
+        return loop.time()
+
+    assert loop.run(main()) == 3.0
+    assert loop.errors == []
+
+
 @pytest.mark.parametrize("what", ["run_in_executor", "add_reader", "sock_connect"])
 def test_whatever_is_real_is_refused(what: str) -> None:
     async def reach_out() -> None:
