@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.domain.passwords import weakness
+from app.core.common_passwords import common_passwords
+from app.domain.passwords import SHORTEST, weakness
 
 EMAIL = "adalovelace@example.com"
 
@@ -12,7 +13,10 @@ EMAIL = "adalovelace@example.com"
     [
         ("short", "12 are the least"),
         ("PasswordPassword", "list of common ones"),
-        ("aaaaaaaaaaaaaaaa", "repeats a few characters"),
+        ("1qaz-2wsx_3edc", "list of common ones"),
+        ("Administrator123", "list of common ones"),
+        ("leavemealone", "list of common ones"),
+        ("xyxzzyxyzxyzzx", "repeats a few characters"),
         ("asdfghjkl;'a", "run of neighbouring keys"),
         ("hxkqzhxkqzhxkqz", "repeats a short piece"),
         ("adalovelace-1815", "address with a few digits"),
@@ -20,6 +24,12 @@ EMAIL = "adalovelace@example.com"
 )
 def test_a_weak_password_is_refused_with_the_reason(password: str, reason: str) -> None:
     assert reason in (weakness(password, EMAIL) or "")
+
+
+def test_the_list_holds_the_3000_most_common_that_are_long_enough_and_more() -> None:
+    assert len(common_passwords()) > 10_000
+    assert min(map(len, common_passwords())) == SHORTEST
+    assert all(one == one.casefold() for one in common_passwords())
 
 
 def test_several_words_are_fine() -> None:
