@@ -47,6 +47,10 @@ RELEASED_AS: Final = {
 """What a stop is once the price has touched it."""
 
 
+APART: Final = "/"
+"Between the name of a position's group and whose part of it has a group of its own."
+
+
 def on_their_way(orders: Sequence[Order]) -> Decimal:
     """Signed shares that these orders may still bring; of an OCO pair only one of the two."""
     total = ZERO

@@ -25,7 +25,7 @@ from app.domain.orders import (
 )
 from app.domain.portfolio import Position
 from app.domain.trailing import first_stop
-from app.engine.desk import Desk
+from app.engine.desk import APART, Desk, on_their_way
 from app.engine.pursuit import pursue, shrink
 from app.engine.state import Standing
 from app.risk.rules import Intent
@@ -50,14 +50,69 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
     if not legs and not is_wanted(desk, standing):
         return
     wanted = abs(held) - _leaving(desk, standing, held)
-    is_halted = desk.book.trading_state is TradingState.HALTED
+    shares = _shares(desk, standing, wanted)
     for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
         mine = [leg for leg in legs if leg.leg is kind and leg.side is not _side(held)]
-        if shrink(desk, mine, max(wanted, ZERO), "resized", at):
-            continue
-        mine = [desk.book.open[leg.client_order_id] for leg in mine]
-        if standing.is_guarded and not standing.waits and not is_halted:
-            _fit(desk, standing, position, kind, mine, wanted, at)
+        _fit_kind(desk, standing, position, kind, mine, shares, at)
+
+
+Group = str | None
+"""Whose legs: of a way out with a group of its own, or (None) of the position's."""
+
+
+def _shares(desk: Desk, standing: Standing, wanted: Decimal) -> dict[Group, Decimal]:
+    """How many shares the legs of each group cover, `wanted` together; the position's come last."""
+    apart: dict[Group, list[Order]] = {}
+    for order in desk.entries(standing):
+        if order.leg is Leg.EXIT and (group := _group(order)) is not None:
+            apart.setdefault(group, []).append(order)
+    shares: dict[Group, Decimal] = {}
+    for group, orders in apart.items():
+        shares[group] = min(abs(on_their_way(orders)), max(wanted, ZERO))
+        wanted -= shares[group]
+    shares[None] = wanted
+    return shares
+
+
+def _group(order: Order) -> Group:
+    is_apart = order.group_id is not None and APART in order.group_id
+    return order.group_id if is_apart else None
+
+
+def _fit_kind(
+    desk: Desk,
+    standing: Standing,
+    position: Position,
+    kind: Leg,
+    legs: list[Order],
+    shares: dict[Group, Decimal],
+    at: datetime,
+) -> None:
+    """Legs of one kind, group by group: never more than is wanted in all, so less comes first."""
+    parts: dict[Group, list[Order]] = {group: [] for group in shares}
+    for leg in legs:
+        parts.setdefault(_group(leg), []).append(leg)
+    smaller = [
+        group
+        for group, mine in parts.items()
+        if shrink(desk, mine, max(shares.get(group, ZERO), ZERO), "resized", at)
+    ]
+    is_halted = desk.book.trading_state is TradingState.HALTED
+    if not standing.is_guarded or standing.waits or is_halted:
+        return
+    parts = {key: [desk.book.open[leg.client_order_id] for leg in parts[key]] for key in shares}
+    covered = {key: _covered(mine) for key, mine in parts.items()}
+    leaving = sum((leg.most_remaining for leg in legs if _group(leg) not in shares), ZERO)
+    room = sum(shares.values(), ZERO) - sum(covered.values(), leaving)
+    for group in shares:
+        if group not in smaller:
+            wanted = min(shares[group], covered[group] + max(room, ZERO))
+            room -= max(wanted - covered[group], ZERO)
+            _fit(desk, standing, position, kind, parts[group], wanted, at, group)
+
+
+def _covered(legs: list[Order]) -> Decimal:
+    return sum((leg.most_remaining for leg in legs), ZERO)
 
 
 def _side(quantity: Decimal) -> Side:
@@ -172,11 +227,12 @@ def _fit(
     mine: list[Order],
     wanted: Decimal,
     at: datetime,
+    group: Group,
 ) -> None:
     shape = _shape(desk, standing, position, kind)
     if shape is None or any(leg.pending is PendingChange.CANCEL for leg in mine):
         return
-    missing = wanted - sum((leg.most_remaining for leg in mine), ZERO)
+    missing = wanted - _covered(mine)
     if missing < 0:
         return  # a change that is under way will make it less
     for leg in mine:
@@ -192,7 +248,7 @@ def _fit(
             desk.cancel(leg, "protection moved", at)
             missing = ZERO
     if missing > 0:
-        _add(desk, standing, position, kind, shape, missing, at)
+        _add(desk, standing, position, kind, shape, missing, at, group)
 
 
 def _add(
@@ -203,6 +259,7 @@ def _add(
     shape: Shape,
     quantity: Decimal,
     at: datetime,
+    group: Group,
 ) -> None:
     standing.legs += 1
     side = Side.SELL if position.quantity > 0 else Side.BUY
@@ -230,7 +287,7 @@ def _add(
         ),
         attempt=standing.legs,
         # All legs of one position are one group: of two kinds one may fill at a time.
-        group_id=desk.group(position.ledger, position.symbol, at),
+        group_id=group or desk.group(position.ledger, position.symbol, at),
     )
     # Shares that a broker has set aside for a stop it does not give to another order as well.
     is_second = kind is Leg.TAKE_PROFIT and not desk.abilities.links_orders

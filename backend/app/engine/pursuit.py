@@ -25,7 +25,7 @@ from app.domain.orders import (
     Side,
 )
 from app.domain.signals import Target
-from app.engine.desk import Desk
+from app.engine.desk import APART, Desk, on_their_way
 from app.engine.state import Standing
 from app.risk.engine import denial_of
 from app.risk.rules import Finding, Intent
@@ -228,17 +228,36 @@ def _intent(
         price=desk.book.price(target.symbol),
         terms=target.terms or MARKET,
         attempt=standing.attempt + 1,
-        group_id=_group(desk, target, leg, at),
+        group_id=_group(desk, target, leg, quantity, at),
     )
 
 
-def _group(desk: Desk, target: Target, leg: Leg, at: datetime) -> str | None:
-    """A way out beside the protection is one of its group: of these one may fill at a time."""
+def _group(desk: Desk, target: Target, leg: Leg, quantity: Decimal, at: datetime) -> str | None:
+    """A way out beside the protection is one of its group: of these one may fill at a time.
+
+    One of a part of the position has a group of its own, with as many shares of the protection:
+    brokers end the others of a group when one is filled, however many shares they are for.
+    """
     ledger, symbol = target.ledger, target.symbol
     if leg is Leg.ENTRY:
         return None if target.oco is None else target.signal_id
-    is_beside = desk.abilities.links_orders and bool(desk.legs(ledger, symbol))
-    return desk.group(ledger, symbol, at) if _rests(target) or is_beside else None
+    whole = desk.group(ledger, symbol, at)
+    if not _rests(target):
+        is_beside = desk.abilities.links_orders and bool(desk.legs(ledger, symbol))
+        return whole if is_beside else None
+    if not desk.abilities.links_orders or quantity == _alone(desk, target, whole):
+        return whole
+    return f"{whole}{APART}{target.signal_id}"
+
+
+def _alone(desk: Desk, target: Target, whole: str) -> Decimal | None:
+    """Shares that no resting way out is for; None where one is in the position's own group."""
+    ledger, symbol = target.ledger, target.symbol
+    exits = [o for o in desk.book.working(ledger, symbol) if o.leg is Leg.EXIT]
+    if any(one.group_id == whole and one.signal_id != target.signal_id for one in exits):
+        return None
+    apart = [one for one in exits if one.group_id is not None and APART in one.group_id]
+    return abs(desk.book.held(ledger, symbol)) - abs(on_their_way(apart))
 
 
 def _rests(target: Target) -> bool:

@@ -7,7 +7,7 @@ becomes of them. What it remembers is the truth that tests compare our books wit
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any, Final, Literal
 
 ZERO: Final = Decimal(0)
@@ -71,7 +71,10 @@ class Fill:
 
 @dataclass
 class Exchange:
-    """Matches at the price of the last print. `filled`, `ended` and `changed` tell the loopback."""
+    """Matches at the price of the last print. Of a group, all are reduced by the same share.
+
+    `filled`, `ended` and `changed` tell the loopback.
+    """
 
     now: Callable[[], datetime]
     cash: Decimal = Decimal(100_000)
@@ -205,16 +208,18 @@ class Exchange:
             at=self.now(),
         )
         self.fills.append(fill)
+        share = quantity / ticket.left
         self._book(ticket, quantity, price)
         self.cash -= fill.fee
         if ticket.left <= 0:
             ticket.state = "filled"
         self.filled(ticket, fill)
         for other in self._others(ticket):
-            if ticket.state == "filled" or other.left <= quantity:
+            less = (other.left * share).to_integral_value(ROUND_UP)
+            if other.left <= less:
                 self.end(other, "canceled", "the other order of its group filled")
             else:
-                other.quantity -= quantity
+                other.quantity -= less
                 self.changed(other)
 
     def _others(self, ticket: Ticket) -> Iterator[Ticket]:

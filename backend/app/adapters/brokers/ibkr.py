@@ -309,10 +309,17 @@ class Adapter:
         )
 
     def _group(self, order: Order, number: int) -> str:
-        """IBKR never takes the name of a group again once one of it has filled or was cancelled."""
+        """IBKR never takes the name of a group again once one of it has filled or was cancelled.
+
+        It takes the same share off all of a group, so that the end of a small one would end a
+        large one: an order that is not as large as the others is not linked with them.
+        """
         if order.group_id is None:
             return ""
-        return self._desk.group_of(order.group_id) or f"{order.group_id}#{number}"
+        name, left = self._desk.group_of(order.group_id)
+        if name is None:
+            return f"{order.group_id}#{number}"
+        return name if left == {order.remaining_quantity} else ""
 
     # ----------------------------------------------------------------------------- hearing
 

@@ -82,6 +82,11 @@ class Tracked:
         return self.closing is None and self.status != "Filled"
 
     @property
+    def left(self) -> Decimal:
+        """Shares that may still fill, as was last seen or asked for."""
+        return ZERO if self.change is None else self.change.quantity - self.filled
+
+    @property
     def order(self) -> BrokerOrder | None:
         """As it stands now."""
         if self.seen is None:
@@ -125,12 +130,14 @@ class Desk:
         """An order that we placed or saw."""
         return self._by_identity.get(identity)
 
-    def group_of(self, group_id: str) -> str | None:
-        """The name by which open orders of a group are linked at IBKR."""
-        for one in self._by_identity.values():
-            if one.is_open and one.group.rpartition("#")[0] == group_id:
-                return one.group
-        return None
+    def group_of(self, group_id: str) -> tuple[str | None, set[Decimal]]:
+        """The name by which open orders of a group are linked at IBKR, and what is left of each."""
+        linked = [
+            one
+            for one in self._by_identity.values()
+            if one.is_open and one.group.rpartition("#")[0] == group_id
+        ]
+        return linked[0].group if linked else None, {one.left for one in linked}
 
     def is_ours(self, reference: str, client_id: int | None = None) -> bool:
         """Whether an order with this reference was placed by this account of ours."""
@@ -367,12 +374,19 @@ class Desk:
         if one.closing is not None:
             return
         one.closing, one.closed_at = report, self._clock.now()
-        self.executions.flush(one.identity)
+        self._flush(one)
         no = BrokerRejected(report.reason, api_name=NAME)
         if isinstance(report, OrderRejected) and _fail(one, "submit", no):
             return
         _fail(one, "replace", no)
         self._answer(one, "cancel", report)
+
+    def _flush(self, one: Tracked) -> None:
+        """Fills come before the end that follows from them: its own, and those of its group."""
+        together = self._by_identity.values() if one.group else (one,)
+        for other in together:
+            if other.group == one.group:
+                self.executions.flush(other.identity)
 
     def _answer(self, one: Tracked, change: Change, report: BrokerReport) -> None:
         """Tell who waits for it, else everybody."""

@@ -370,6 +370,57 @@ async def test_protective_orders_rest_at_the_broker_as_one_group(desk: Desk) -> 
     assert timedelta(0) <= desk.clock.now() - desk.now
 
 
+AWAY = {"symbol": "AAPL", "side": "sell", "type": "limit", "time_in_force": "gtc"}
+
+
+async def held(desk: Desk) -> None:
+    """90 AAPL at 100 with a stop."""
+    identity = await desk.buy(90, stop_loss=90)
+    await desk.becomes(identity, "accepted")
+    desk.market.print("AAPL", 100)
+    await until(lambda: resting(desk) == [("stop", 90)])
+
+
+async def test_each_of_two_ways_out_leaves_the_other_and_its_stop(desk: Desk) -> None:
+    desk.server.orders.commissions_at_once = False
+    await held(desk)
+    first = await desk.ask("order_place", quantity="30", limit_price="110", **AWAY)
+    second = await desk.ask("order_place", quantity="20", limit_price="120", **AWAY)
+    stops = [("stop", 20), ("stop", 30), ("stop", 40)]
+    await until(lambda: resting(desk) == [("limit", 20), ("limit", 30), *stops])
+    assert len({one.group for one in desk.market.open()}) == 3
+    assert {one.tag.wish.oca_type for one in desk.market.open()} == {"2"}  # reduced, with block
+    desk.market.print("AAPL", 110)
+    assert resting(desk) == [("limit", 20), ("stop", 20), ("stop", 40)]  # nothing of ours did it
+    await desk.becomes(str(first["client_order_id"]), "filled")
+    desk.server.drop()
+    desk.market.print("AAPL", 120)
+    await desk.becomes(str(second["client_order_id"]), "filled")
+    await heal(desk)
+    await desk.agrees()
+    assert resting(desk) == [("stop", 40)]
+    desk.market.print("AAPL", 80)
+    await until(lambda: not desk.engine.book.net["AAPL"])
+    await desk.agrees()
+
+
+async def test_a_part_that_is_sold_at_the_market_leaves_the_stop_of_the_rest(desk: Desk) -> None:
+    await held(desk)
+    sold = await desk.ask("order_place", symbol="AAPL", side="sell", quantity="30")
+    await desk.becomes(str(sold["client_order_id"]), "filled")
+    await until(lambda: resting(desk) == [("stop", 60)])
+    await desk.agrees()
+    rest = await desk.ask("order_place", symbol="AAPL", side="sell", quantity="60")
+    await desk.becomes(str(rest["client_order_id"]), "filled")
+    await until(lambda: resting(desk) == [])
+    assert desk.market.find(str(rest["client_order_id"]))[0].group is not None
+    await desk.agrees()
+
+
+def resting(desk: Desk) -> list[tuple[str, int]]:
+    return sorted((one.kind, int(one.left)) for one in desk.market.open())
+
+
 # ------------------------------------------------------------------------------ all of it at once
 
 
