@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from app.core.common_passwords import common_passwords
+from app.core.frequent_passwords import frequent_passwords
 
 SHORTEST: Final = 12
 
@@ -22,7 +22,7 @@ def weakness(password: str, email: str) -> str | None:
     if len(password) < SHORTEST:
         return f"The password has {len(password)} characters; {SHORTEST} are the least."
     plain = password.casefold()
-    if common_passwords() & {plain, re.sub(r"[\W_]", "", plain)}:
+    if frequent_passwords() & {plain, re.sub(r"[\W_]", "", plain)}:
         return "The password is on the list of common ones that everybody tries first."
     if len(set(plain)) < 5:
         return "The password repeats a few characters."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.common_passwords import common_passwords
+from app.core.frequent_passwords import frequent_passwords
 from app.domain.passwords import SHORTEST, weakness
 
 EMAIL = "adalovelace@example.com"
@@ -27,9 +27,9 @@ def test_a_weak_password_is_refused_with_the_reason(password: str, reason: str) 
 
 
 def test_the_list_holds_the_3000_most_common_that_are_long_enough_and_more() -> None:
-    assert len(common_passwords()) > 10_000
-    assert min(map(len, common_passwords())) == SHORTEST
-    assert all(one == one.casefold() for one in common_passwords())
+    assert len(frequent_passwords()) > 10_000
+    assert min(map(len, frequent_passwords())) == SHORTEST
+    assert all(one == one.casefold() for one in frequent_passwords())
 
 
 def test_several_words_are_fine() -> None:
