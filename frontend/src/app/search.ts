@@ -96,6 +96,9 @@ export const tradingEngine = (raw: Raw) =>
     alert: integer(raw, 'alert'),
     /** Of the configuration: who changed what; of the alerts: what raises them. */
     view: oneOf(raw, 'view', ['history', 'rules']),
+    /** Of the configuration: which category, and values from where. */
+    group: text(raw, 'group'),
+    source: oneOf(raw, 'source', ['default', 'profile', 'environment', 'stored']),
     /** The setting that is open. */
     key: text(raw, 'key'),
     /** The metric whose history is open. */

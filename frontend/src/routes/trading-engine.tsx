@@ -4,12 +4,12 @@ import { createLazyRoute, getRouteApi } from '@tanstack/react-router'
 import { Page } from '@/components/Page'
 import { Panel } from '@/components/Panel'
 import { ArmingPanel } from '@/features/arming/ArmingPanel'
+import { ConfigPanel } from '@/features/config/ConfigPanel'
 import { EventBusPanel } from '@/features/event-bus/EventBusPanel'
 import { JobsTable } from '@/features/jobs/JobsTable'
 import { BrokerPanel } from '@/features/reconciliation/BrokerPanel'
 import { AlertRules } from '@/features/trading-engine/AlertRules'
 import { AlertsTable } from '@/features/trading-engine/AlertsTable'
-import { ConfigPanel } from '@/features/trading-engine/ConfigPanel'
 import { ErrorsTable } from '@/features/trading-engine/ErrorsTable'
 import { EventDrawer } from '@/features/trading-engine/EventDrawer'
 import { EventHistory } from '@/features/trading-engine/EventHistory'
@@ -84,7 +84,13 @@ function TradingEnginePage() {
         </Tabs.Panel>
         <Tabs.Panel value="config">
           <Panel flush className="fill">
-            <ConfigPanel view={view} openKey={key} onChange={change} />
+            <ConfigPanel
+              view={view}
+              openKey={key}
+              group={search.group}
+              source={search.source}
+              onChange={change}
+            />
           </Panel>
         </Tabs.Panel>
         <Tabs.Panel value="events">

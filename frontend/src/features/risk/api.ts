@@ -16,8 +16,7 @@ export const risk = {
 export const limits = () =>
   queryOptions({
     queryKey: ['config', 'limits'],
-    queryFn: () =>
-      api.GET('/api/config', { params: { query: { category: 'limits' } } }).then(unwrap),
+    queryFn: () => api.GET('/api/config', { params: { query: { category: 'limits' } } }).then(unwrap),
   })
 
 export const explain = (symbol: string, at: string, accountId: number): Promise<Explanation> =>

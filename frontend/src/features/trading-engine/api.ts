@@ -1,4 +1,4 @@
-/** Everything `/trading-engine` asks and says: status, metrics, alerts, configuration, history, controls. */
+/** Everything `/trading-engine` asks and says: status, metrics, alerts, history, controls. */
 import { queryOptions } from '@tanstack/react-query'
 import { api, unwrap } from '@/lib/api/client'
 import { PAGE_SIZE, pagesOf } from '@/lib/api/pages'
@@ -33,11 +33,6 @@ export const tradingEngine = {
     ),
     refetchInterval: REFRESH_MS,
   }),
-  config: () =>
-    queryOptions({
-      queryKey: ['config'],
-      queryFn: () => api.GET('/api/trading-engine/config').then(unwrap),
-    }),
   deliveries: (alertId: number) =>
     queryOptions({
       queryKey: ['alerts', 'deliveries', alertId],
@@ -70,10 +65,6 @@ export const tradingEngine = {
     ),
     refetchInterval: 15_000,
   }),
-  configHistory: (key: string | undefined, limit = PAGE_SIZE) =>
-    pagesOf(['config', 'history', key, limit], (cursor) =>
-      api.GET('/api/config/history', { params: { query: { key, limit, cursor } } }).then(unwrap),
-    ),
   eventHistory: (filter: EventFilter) =>
     pagesOf(['events', 'history', filter], (cursor) =>
       api
@@ -106,18 +97,6 @@ export const resolveAlert = (id: number, note: string | null) =>
     .POST('/api/trading-engine/alerts/{alert_id}/resolve', {
       params: { path: { alert_id: id } },
       body: { note },
-    })
-    .then(unwrap)
-
-export const setConfig = (key: string, value: unknown, reason: string | null) =>
-  api.POST('/api/trading-engine/config', { body: { key, value, reason, scope: 'all' } }).then(unwrap)
-
-/** Sets what a change had changed back to what it was before. */
-export const rollbackConfig = ({ id, reason }: { id: number; reason: string | null }) =>
-  api
-    .POST('/api/config/history/{change_id}/rollback', {
-      params: { path: { change_id: id } },
-      body: { reason },
     })
     .then(unwrap)
 

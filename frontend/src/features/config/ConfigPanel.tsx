@@ -1,42 +1,64 @@
-/** Limits and settings that change while trading runs: checked, taken at once, audited, taken back. */
+/** Every setting that changes while it runs, by category: checked, taken at once, audited, taken back. */
 import { SegmentedControl } from '@mantine/core'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { IconAdjustments } from '@tabler/icons-react'
+import { useMemo } from 'react'
+import { Badge } from '@/components/Badge'
+import { Facts } from '@/components/Facts'
 import { Row, Rows } from '@/components/Rows'
 import { SideDrawer } from '@/components/SideDrawer'
 import { Empty, Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { DataTable } from '@/components/table/DataTable'
+import { type Filter, FilterChips } from '@/components/table/FilterChips'
 import type { Column } from '@/components/table/columns'
 import { useRows } from '@/lib/api/pages'
 import type { ConfigEntry } from '@/lib/api/types'
-import { showValue } from '@/lib/config-value'
-import { formatName } from '@/lib/format'
+import { type ValueSchema, boundsOf, showValue, titleOf } from '@/lib/config-value'
 import { useMay } from '@/lib/permission'
 import { ConfigForm } from './ConfigForm'
 import { ConfigHistory } from './ConfigHistory'
 import { Rollback } from './Rollback'
-import { tradingEngine } from './api'
+import { config } from './api'
+import { SOURCES, categoryName, chosen, sourceSentence } from './words'
 
 const columns: Column<ConfigEntry>[] = [
-  { id: 'key', header: 'Setting', width: 200, value: (row) => row.key, cell: (row) => formatName(row.key) },
+  {
+    id: 'category',
+    header: 'Category',
+    width: 140,
+    value: (row) => categoryName(row.category),
+    cell: (row) => <span className="dim">{categoryName(row.category)}</span>,
+  },
+  {
+    id: 'key',
+    header: 'Setting',
+    width: 180,
+    value: (row) => titleOf(row.key),
+    cell: (row) => <span title={row.key}>{titleOf(row.key)}</span>,
+  },
   {
     id: 'value',
     header: 'Value',
-    width: 110,
+    width: 120,
     align: 'right',
     value: (row) => showValue(row.key, row.value),
-    cell: (row) =>
-      showValue(row.key, row.value) === showValue(row.key, row.default) ? (
-        showValue(row.key, row.value)
-      ) : (
-        <b>{showValue(row.key, row.value)}</b>
-      ),
+    cell: (row) => {
+      const text = showValue(row.key, row.value)
+      return <span title={text}>{text === showValue(row.key, row.default) ? text : <b>{text}</b>}</span>
+    },
+  },
+  {
+    id: 'source',
+    header: 'From',
+    width: 110,
+    value: (row) => SOURCES[row.source].label,
+    cell: (row) => <Badge tone={SOURCES[row.source].tone}>{SOURCES[row.source].label}</Badge>,
   },
   {
     id: 'default',
     header: 'Default',
-    width: 100,
+    width: 110,
     align: 'right',
     value: (row) => showValue(row.key, row.default),
     cell: (row) => <span className="dim">{showValue(row.key, row.default)}</span>,
@@ -56,6 +78,7 @@ const columns: Column<ConfigEntry>[] = [
     cell: (row) => <TimeAgo at={row.updated_at} />,
   },
   { id: 'updated_by', header: 'By', width: 130, value: (row) => row.updated_by },
+  { id: 'variable', header: 'Variable', width: 170, value: (row) => row.variable, isHidden: true },
 ]
 
 const NONE: ConfigEntry[] = []
@@ -63,11 +86,32 @@ const NONE: ConfigEntry[] = []
 interface ConfigPanelProps {
   view: string | undefined
   openKey: string | undefined
-  onChange: (change: { view?: string | undefined; key?: string | undefined }) => void
+  /** The category, and the source of values, that is shown; all without. */
+  group: string | undefined
+  source: string | undefined
+  onChange: (change: Record<string, string | undefined>) => void
 }
 
-export function ConfigPanel({ view, openKey, onChange }: ConfigPanelProps) {
-  const { data, isPending, error, refetch } = useQuery(tradingEngine.config())
+function filtersOf(entries: readonly ConfigEntry[]): Filter[] {
+  const groups = [...new Set(entries.map(({ category }) => category))]
+  return [
+    {
+      key: 'group',
+      label: 'Category',
+      choices: groups.map((value) => ({ value, label: categoryName(value) })),
+    },
+    {
+      key: 'source',
+      label: 'From',
+      choices: Object.entries(SOURCES).map(([value, { label }]) => ({ value, label })),
+    },
+  ]
+}
+
+export function ConfigPanel({ view, openKey, group, source, onChange }: ConfigPanelProps) {
+  const { data, isPending, error, refetch } = useQuery(config.list())
+  const entries = data?.items ?? NONE
+  const rows = useMemo(() => chosen(entries, { group, source }), [entries, group, source])
   const entry = view !== 'history' ? data?.items.find(({ key }) => key === openKey) : undefined
   const close = () => onChange({ key: undefined })
   const choice = (
@@ -89,17 +133,26 @@ export function ConfigPanel({ view, openKey, onChange }: ConfigPanelProps) {
         name="config"
         label="Configuration"
         columns={columns}
-        data={{ rows: data?.items ?? NONE, isPending, error, refetch: () => void refetch() }}
+        data={{ rows, isPending, error, refetch: () => void refetch() }}
         rowId={(row) => row.key}
         openId={openKey}
         onOpen={(row) => onChange({ key: row.key })}
-        filters={choice}
-        empty={<Empty title="No settings" icon={<IconAdjustments size={28} stroke={1.4} />} />}
+        filters={
+          <>
+            {choice}
+            <FilterChips filters={filtersOf(entries)} values={{ group, source }} onChange={onChange} />
+          </>
+        }
+        empty={
+          <Empty title="No such settings" icon={<IconAdjustments size={28} stroke={1.4} />}>
+            Nothing of this category comes from there. Try fewer filters.
+          </Empty>
+        }
       />
       <SideDrawer
         isOpen={entry !== undefined}
         onClose={close}
-        title={<b>{formatName(openKey ?? '')}</b>}
+        title={<b>{titleOf(openKey ?? '')}</b>}
         size={440}
         hasOwnFocus
       >
@@ -114,16 +167,34 @@ function Setting({ entry, onDone }: { entry: ConfigEntry; onDone: () => void }) 
   return (
     <>
       {isAdmin ? <ConfigForm entry={entry} onDone={onDone} /> : <p className="dim">{entry.description}</p>}
+      <div style={{ margin: '20px 0 0', fontSize: 13 }}>
+        <Facts
+          facts={[
+            ['Now', showValue(entry.key, entry.value)],
+            ['Default', showValue(entry.key, entry.default)],
+            ['Category', categoryName(entry.category)],
+            ['Allowed', boundsOf(entry.key, entry.value_schema) ?? choicesOf(entry.value_schema)],
+            ['Key', <code key="key">{entry.key}</code>],
+            entry.variable ? ['Variable', <code key="variable">{entry.variable}</code>] : null,
+          ]}
+        />
+        <p className="dim" style={{ margin: '10px 0 0' }}>
+          {sourceSentence(entry)}
+        </p>
+      </div>
       <h3 style={{ margin: '24px 0 0', fontSize: 13 }}>Its changes</h3>
       <PastValues keyName={entry.key} />
     </>
   )
 }
 
+/** Of a schema without bounds. */
+const choicesOf = ({ enum: some }: ValueSchema): string => some?.join(', ') ?? 'see its meaning'
+
 const SHOWN = 20
 
 function PastValues({ keyName }: { keyName: string }) {
-  const past = useRows(useInfiniteQuery(tradingEngine.configHistory(keyName, SHOWN)))
+  const past = useRows(useInfiniteQuery(config.history(keyName, SHOWN)))
   if (past.error && past.rows.length === 0) return <Failed error={past.error} onRetry={past.refetch} />
   if (past.isPending) return <Loading rows={2} />
   if (past.rows.length === 0) return <p className="dim">Nobody has changed it yet.</p>

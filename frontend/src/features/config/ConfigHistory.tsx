@@ -8,14 +8,19 @@ import { DataTable } from '@/components/table/DataTable'
 import type { Column } from '@/components/table/columns'
 import { useRows } from '@/lib/api/pages'
 import type { ConfigChange } from '@/lib/api/types'
-import { showValue } from '@/lib/config-value'
-import { formatName } from '@/lib/format'
+import { showValue, titleOf } from '@/lib/config-value'
 import { Rollback } from './Rollback'
-import { tradingEngine } from './api'
+import { config } from './api'
 
 const columns: Column<ConfigChange>[] = [
   { id: 'at', header: 'When', width: 156, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
-  { id: 'key', header: 'Setting', width: 190, value: (row) => row.key, cell: (row) => formatName(row.key) },
+  {
+    id: 'key',
+    header: 'Setting',
+    width: 190,
+    value: (row) => row.key,
+    cell: (row) => <span title={row.key}>{titleOf(row.key)}</span>,
+  },
   { id: 'scope', header: 'Of', width: 110, value: (row) => row.scope },
   {
     id: 'before',
@@ -44,7 +49,7 @@ const columns: Column<ConfigChange>[] = [
 ]
 
 export function ConfigHistory({ keyName, filters }: { keyName: string | undefined; filters: ReactNode }) {
-  const data = useRows(useInfiniteQuery(tradingEngine.configHistory(keyName)))
+  const data = useRows(useInfiniteQuery(config.history(keyName)))
   return (
     <DataTable
       name="config-history"
