@@ -11,9 +11,27 @@ HEARTBEAT: Final = "bus"
 FAN_OUT: Final = "fan_out"
 "Of each worker's fan-out to Redis `fan_out:<host>:<process>`."
 SILENT_SECONDS: Final = 10.0
+START_SECONDS: Final = 60.0
+"So long after our own start nobody misses a bus that was never heard of."
 LAG: Final = 1_000
 "Events behind from which on it is said."
 _SUMS: Final = ("published", "handled", "failed", "retried", "lag", "waiting", "dead_letters")
+
+
+def problem(told: Sequence[Row], waited: float) -> str | None:
+    """What is wrong with who runs it, for a person; `waited` is how long we have been there.
+
+    `told` are the heartbeats of buses.
+    """
+    alive = [one["state"]["handlers"] for one in told if one["age_seconds"] < SILENT_SECONDS]
+    if not alive and (told or waited > START_SECONDS):
+        return "No worker runs the event bus; events are kept and caught up with."
+    if alive and not any(alive) and waited > START_SECONDS:
+        return "Workers are there, but none runs a handler of the event bus."
+    stuck = sorted({name for each in alive for name, one in each.items() if not one["is_current"]})
+    if stuck:
+        return f"Does not get on with the database: {', '.join(stuck)}."
+    return None
 
 
 def overview(

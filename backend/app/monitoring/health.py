@@ -17,6 +17,7 @@ from app.monitoring import (
     backups,
     brokers,
     clocks,
+    event_bus,
     external,
     feeds,
     guardian,
@@ -173,9 +174,13 @@ class HealthChecker:
         return verdict(status, f"{share}; {memory}. {backlog}")
 
     async def event_bus(self) -> Verdict:
-        """Committed events reach subscribers."""
+        """Committed events reach subscribers, and somebody handles them."""
         if not self._hub.is_current:
             return verdict(UNHEALTHY, "The journal is not being followed.")
+        told = await heartbeats.listed(self._pool, f"{event_bus.HEARTBEAT}:%")
+        waited = self._clock.monotonic() - self._began
+        if why := event_bus.problem(told, waited):
+            return verdict(DEGRADED, why)
         lag = self._hub.lag
         noted = await metrics.noted(self._pool, "bus_", self._clock.now() - _NOTED)
         behind = noted.get("bus_lag", 0.0)

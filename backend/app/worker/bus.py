@@ -15,7 +15,7 @@ from app.monitoring.event_bus import HEARTBEAT
 from app.repositories import heartbeats, metrics
 from app.repositories.handler_deliveries import HandlerDeliveries
 from app.repositories.journal import LOST_CONNECTION
-from app.worker.context import WorkerContext
+from app.worker.context import COMMAND_SECONDS, WorkerContext
 from app.worker.handlers import every_handler
 
 BEAT_SECONDS: Final = 2.0
@@ -36,7 +36,9 @@ async def run(context: WorkerContext) -> None:
 async def run_handlers(context: WorkerContext, handlers: Sequence[EventHandler]) -> None:
     """A bus with these handlers, whatever becomes of other parts' connections."""
     size = sum(handler.slots for handler in handlers) + SPARE_CONNECTIONS
-    async with opened_pool(context.url, min_size=1, max_size=size, idle_seconds=30) as pool:
+    async with opened_pool(
+        context.url, min_size=1, max_size=size, idle_seconds=30, command_seconds=COMMAND_SECONDS
+    ) as pool:
         deliveries = HandlerDeliveries(pool, context.system, context.clock)
         bus = EventBus(deliveries, handlers, context.connect, context.clock)
         beside = [

@@ -15,7 +15,7 @@ from app.core.clock import Clock
 from app.core.config import Settings, get_settings
 from app.core.security import master_key, subkey
 from app.db.address import database_url
-from app.db.pool import APPLICATION_NAME, opened_pool
+from app.db.pool import APPLICATION_NAME, connect, opened_pool
 from app.repositories import alerts
 from app.repositories.alerts import NewAlert
 from app.repositories.journal import SharedJournal
@@ -23,6 +23,8 @@ from app.repositories.journal import SharedJournal
 POOL_MAX: Final = 6
 IDLE_SECONDS: Final = 30
 "Parts work now and then, and each connection costs the server memory."
+COMMAND_SECONDS: Final = 60.0
+"No statement of a part takes so long; those of jobs have a pool without it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +42,11 @@ class WorkerContext:
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of one's own, for LISTEN and for advisory locks."""
-        return await asyncpg.connect(
-            self.url, timeout=5, server_settings={"application_name": f"{APPLICATION_NAME} worker"}
+        return await connect(
+            self.url,
+            f"{APPLICATION_NAME} worker",
+            seconds=5.0,
+            command_seconds=COMMAND_SECONDS,
         )
 
     async def alarm(self, alert: NewAlert) -> None:
@@ -61,7 +66,13 @@ async def opened(settings: Settings | None = None) -> AsyncIterator[WorkerContex
     settings = settings or get_settings()
     url = database_url()
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
-    async with opened_pool(url, min_size=1, max_size=POOL_MAX, idle_seconds=IDLE_SECONDS) as pool:
+    async with opened_pool(
+        url,
+        min_size=1,
+        max_size=POOL_MAX,
+        idle_seconds=IDLE_SECONDS,
+        command_seconds=COMMAND_SECONDS,
+    ) as pool:
         yield WorkerContext(
             settings=settings,
             url=url,

@@ -4,10 +4,12 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
+import asyncpg
 from pgqueuer.core.qm import QueueManager
 
 from app.core.tasks import end
 from app.core.worker import WorkerOptions
+from app.db.pool import opened_pool
 from app.jobs import queue
 from app.jobs.registry import jobs
 from app.jobs.runner import Runner, Surroundings
@@ -18,13 +20,20 @@ GRACE_SECONDS: Final = 2.0
 "How long a stop waits for runs to end by themselves, of what the worker may take."
 POLL_SECONDS: Final = 5.0
 "How soon a run is found whose notice was lost, and a silent worker's."
+POOL_MAX: Final = 6
 
 
 async def run(context: WorkerContext) -> None:
     """Until the stop. Raises what the database raises; the process begins us again."""
+    # A statement of a job may take long: its run has a limit. So it is not that of the parts.
+    async with opened_pool(context.url, min_size=0, max_size=POOL_MAX, idle_seconds=30) as pool:
+        await _run(context, pool)
+
+
+async def _run(context: WorkerContext, pool: asyncpg.Pool) -> None:
     options = WorkerOptions()
     connection = await context.connect()
-    manager, runner = queue.manager(connection), Runner(surroundings(context))
+    manager, runner = queue.manager(connection), Runner(surroundings(context, pool))
     for name in jobs():
         manager.entrypoint(name, accepts_context=False)(runner.handle)
     scheduler = Scheduler(context.pool, jobs(), context.clock)
@@ -43,12 +52,12 @@ async def run(context: WorkerContext) -> None:
         connection.terminate()
 
 
-def surroundings(context: WorkerContext) -> Surroundings:
-    """Of the worker's, what jobs need."""
+def surroundings(context: WorkerContext, pool: asyncpg.Pool) -> Surroundings:
+    """Of the worker's, what jobs need; with a pool of their own."""
     return Surroundings(
         settings=context.settings,
         url=context.url,
-        pool=context.pool,
+        pool=pool,
         journal=context.system,
         clock=context.clock,
         worker=context.name,
