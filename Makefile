@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= $(or $(TRADEWRIGHT_HOME),.tradewright)
 PORT ?= 8000
+# Tests start hundreds of Pythons, which compile everything anew where somebody forbids byte code.
+export PYTHONDONTWRITEBYTECODE =
 
 # The newest Python that is supported and present; override with `make PYTHON=… run`.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -14,7 +16,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 UI_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) $(wildcard frontend/*.ts frontend/*.html frontend/*.json)
 NPM := npm --prefix frontend --no-audit --no-fund --loglevel=error
 
-.PHONY: help run install test lint semgrep format types contracts test-backend sim torture soak test-frontend e2e bench docs pages lock clean
+# Two targets side by side, each with its output in one piece where make can do that.
+BESIDE := --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+
+.PHONY: help run install test lint lint-style lint-types lint-frontend semgrep format types contracts test-backend sim torture soak test-frontend e2e bench docs pages lock clean
 help: ## List what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -60,16 +65,25 @@ run: $(VENV)/.installed frontend/dist/index.html ## Start everything on paper at
 
 # ------------------------------------------------------------------ check it
 
-test: lint test-backend sim test-frontend ## Install what is missing and run every check and test
+test: ## Install what is missing and run every check and test
+	@$(MAKE) $(BESIDE) install
+	@$(MAKE) --no-print-directory -j1 lint test-backend sim test-frontend
 	@echo "make test: everything passed."
 
 lint: $(VENV)/.installed-dev frontend/node_modules/.installed ## Lint, format check, types, import contracts, dependency check, security lint
+	@$(MAKE) $(BESIDE) lint-types lint-style lint-frontend
+
+lint-types:
+	$(BIN)/mypy
+
+lint-style:
 	$(BIN)/ruff check backend
 	$(BIN)/ruff format --check backend
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry backend
 	$(BIN)/bandit -q -c pyproject.toml -r backend/app backend/tradewright
+
+lint-frontend:
 	cd frontend && npm run --silent lint && npm run --silent typecheck
 
 SEMGREP := .venv-semgrep
@@ -88,9 +102,10 @@ format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 
 test-backend: $(VENV)/.installed-dev frontend/dist/index.html
 	rm -f .coverage .coverage.*
+	@# Three on two cores, for tests that wait for real servers leave a core to others.
 	@# Tests with real servers and processes can meet a machine that stands still for seconds. What
 	@# failed runs once more, alone, with everything it said; what fails twice has failed.
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report= || { \
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= || { \
 		test $$? -eq 1 && echo "Some tests failed: once more, alone. What passes now is flaky: mend it." && \
 		$(BIN)/pytest --last-failed --last-failed-no-failures none --cov --cov-append --cov-report=; }
 	$(BIN)/coverage report --include='backend/app/domain/*,backend/app/risk/*,backend/app/engine/*' --fail-under=100

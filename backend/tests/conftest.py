@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from app.core import system_config
 from app.core.config import get_settings, with_driver
 from app.core.environment import project_root
-from tests import servers
+from tests import order, servers
 from tests.servers import TestServers
 
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -34,6 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     os.environ["TRADEWRIGHT_ENV_FILE"] = os.devnull
     os.environ["TRADEWRIGHT_SECRETS_DIR"] = os.devnull
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long."""
+    items[:] = order.in_order(items)
 
 
 @pytest.fixture(autouse=True)

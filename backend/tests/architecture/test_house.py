@@ -126,7 +126,7 @@ def test_ci_runs_the_command_that_people_run() -> None:
 
 def test_every_make_target_has_a_line_of_help_or_is_a_part_of_one() -> None:
     explained = set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", MAKEFILE, re.MULTILINE))
-    parts = set(re.findall(r"^test: (.+) ##", MAKEFILE, re.MULTILINE)[0].split())
+    parts = {word for line in MAKEFILE.splitlines() if "$(MAKE)" in line for word in line.split()}
     assert TARGETS - explained - parts == set()
 
 

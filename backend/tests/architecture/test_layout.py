@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 from app.db.base import Base
+from tests import order
 
 BACKEND = Path(__file__).parents[2]
 APP = BACKEND / "app"
@@ -63,6 +64,10 @@ def test_a_file_begins_with_its_single_job() -> None:
     assert [name_of(p) for p, text in texts.items() if not text] == []
     firsts = {name_of(p): (text or "").splitlines()[0] for p, text in texts.items()}
     assert {name: line for name, line in firsts.items() if not line.endswith(".")} == {}
+
+
+def test_the_test_files_that_begin_first_are_there() -> None:
+    assert [name for name in order.LONGEST if not (order.FOLDER / name).is_file()] == []
 
 
 def test_functions_of_the_decision_core_are_short() -> None:
