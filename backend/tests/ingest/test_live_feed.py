@@ -171,6 +171,7 @@ async def test_at_night_nobody_is_called_and_nothing_is_said(
             await chain.until(lambda: chain.report("twelve_data").state is LinkState.UP)
             await chain.until(lambda: chain.report("twelve_data").state is LinkState.CLOSED)
             calls = vendor.connections
+            clock.hurry(10 * SPEED)
             await clock.until(utc("2024-03-01 21:20"))
         finally:
             await end([running])

@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.market import Bar, Timeframe
@@ -77,6 +77,7 @@ def test_stream_and_columns_agree_to_the_bit(
         assert aggregate(batch, timeframe, XNYS).bars() == streamed(batch, timeframe)
 
 
+@settings(max_examples=25)  # each draws hundreds of prices
 @given(st.lists(st.floats(1, 1000), min_size=400, max_size=800))
 def test_hours_of_quarters_are_hours_of_minutes(closes: list[float]) -> None:
     batch = make_batch(closes)
