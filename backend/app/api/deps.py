@@ -110,7 +110,14 @@ def refuse_lesser_key(caller: Annotated[Caller, Depends(caller_of)]) -> None:
         )
 
 
+def check_person(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> None:
+    """What lets trading go on needs a fresh check of a person. Raises StepUpNeeded."""
+    parts_of(request).gate.check_person(caller)
+
+
 NO_LESSER_KEY = Depends(refuse_lesser_key)
+FRESH_PERSON = Depends(check_person)
+"Beside the guard: of people only; a key may have no cap instead."
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 CurrentVisit = Annotated[Visit, Depends(visit_of)]
 Answer = Annotated[Table, Depends(Table)]

@@ -103,6 +103,14 @@ class Gate:
                 remedy="POST /api/auth/step-up with your password (and code), then try again.",
             )
 
+    def check_person(self, caller: Caller) -> None:
+        """For what loosens: a person proves who they are; a key that may do it at all goes on.
+
+        Raises StepUpNeeded.
+        """
+        if caller.via != "api_key":
+            self._check_fresh(caller)
+
     def check_site(self, request: HTTPConnection) -> None:
         """Let nothing change because another site made the browser ask. Raises Forbidden.
 

@@ -1,8 +1,8 @@
 """The passwords that everybody tries first: those that are long enough for our own rule.
 
 The list holds the 10,000 most common of 12 characters and more of the SecLists project (its
-10-million-password-list, MIT licence, in frequent_passwords.LICENSE.txt), in lower case, and some of
-our own.
+10-million-password-list, MIT licence, in frequent_passwords.LICENSE.txt), in lower case, and some
+of our own.
 """
 
 import gzip

@@ -15,6 +15,7 @@ from app.core.errors import Conflict, NotFound, Unavailable
 from app.domain.commands import CommandKind
 from app.domain.deployments import TradingState
 from app.domain.events import Severity
+from app.domain.notional_caps import refuse_unbounded
 from app.domain.users import Caller
 from app.repositories import (
     account_reports,
@@ -150,8 +151,10 @@ class Trading:
     async def resume(self, caller: Caller, reason: str, account_id: int | None) -> Control:
         """Lift the latch of all (unless one account is named), then each account's own.
 
-        Accounts that were disarmed stay halted. Raises Conflict where one of them is named.
+        Accounts that were disarmed stay halted. Raises Conflict where one of them is named, and
+        Forbidden for a key with a cap.
         """
+        refuse_unbounded(caller)
         accounts = await self._accounts(caller, account_id)
         disarmed = await account_rows.disarmed(self._pool, accounts)
         if account_id in disarmed:
@@ -170,10 +173,13 @@ class Trading:
     ) -> Row:
         """One account's halt, reduce or resume as a command; its row with the outcome.
 
-        Raises Conflict for resuming an account of real money that is not armed.
+        Raises Conflict for resuming an account of real money that is not armed, and Forbidden for
+        resuming with a key that has a cap.
         """
-        await self._accounts(caller, account_id)
         is_resume = kind is CommandKind.TRADING_RESUME
+        if is_resume:
+            refuse_unbounded(caller)
+        await self._accounts(caller, account_id)
         if is_resume and await account_rows.disarmed(self._pool, [account_id]):
             raise _not_armed(account_id)
         row = await self._desk.ask(account_id, kind, payload, caller.actor)

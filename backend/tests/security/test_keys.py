@@ -116,6 +116,21 @@ async def test_a_change_may_not_grow_an_order_beyond_the_cap(
     assert answer.status_code == 403, answer.text
 
 
+async def test_a_key_with_a_cap_stops_trading_and_does_not_let_it_go_on(
+    capped: httpx.AsyncClient, account: int, parts: Parts
+) -> None:
+    body = {"reason": "why"}
+    assert (await capped.post("/api/trading-engine/emergency-stop", json=body)).status_code == 200
+    for path in ("/api/trading-engine/resume", f"/api/accounts/{account}/resume"):
+        answer = await capped.post(path, json=body)
+        assert answer.status_code == 403, path
+        assert "use a key without a cap" in answer.json()["remedy"]
+    states = await parts.pool.fetch("SELECT DISTINCT state FROM trading_state")
+    assert [row["state"] for row in states] == ["halted"]
+    assert await parts.pool.fetchval("SELECT count(*) FROM commands") == 1
+    assert (await capped.post(f"/api/accounts/{account}/arm", json={})).status_code == 403
+
+
 async def test_a_key_with_a_cap_asks_for_single_orders_only(
     capped: httpx.AsyncClient, account: int, world: World
 ) -> None:

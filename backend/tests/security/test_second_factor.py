@@ -162,6 +162,9 @@ GUARDED: list[tuple[str, str, object]] = [
     ("DELETE", "/api/notification-channels/1", None),
     ("POST", "/api/auth/totp", None),
     ("DELETE", "/api/auth/totp", None),
+    ("POST", "/api/trading-engine/resume", {"reason": "all clear"}),
+    ("POST", "/api/accounts/999/resume", {"reason": "all clear"}),
+    ("POST", "/api/accounts/999/arm", {"account": "999"}),
 ]
 
 

@@ -8,6 +8,7 @@ from app.api import columns
 from app.api.deps import (
     ADMIN,
     FRESH_ADMIN,
+    FRESH_PERSON,
     READ,
     Accounts,
     Answer,
@@ -105,7 +106,7 @@ async def reduce_account(
     return answer(response, row)
 
 
-@router.post("/{account_id}/resume", dependencies=[CONTROL], responses=PENDING)
+@router.post("/{account_id}/resume", dependencies=[CONTROL, FRESH_PERSON], responses=PENDING)
 async def resume_account(
     account_id: AccountId,
     body: StateChangeIn,
@@ -113,7 +114,10 @@ async def resume_account(
     response: Response,
     trading: Trading,
 ) -> CommandOut:
-    """Trade normally again; the latch for all accounts, if set, still holds."""
+    """Trade normally again; the latch for all accounts, if set, still holds.
+
+    A person needs a fresh check, a key may have no cap.
+    """
     row = await trading.change(caller, account_id, CommandKind.TRADING_RESUME, body.model_dump())
     return answer(response, row)
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import (
     ADMIN,
+    FRESH_PERSON,
     PUBLIC,
     READ,
     TRADE,
@@ -147,11 +148,14 @@ async def reduce_trading(
     return _controlled(response, await trading.reduce(caller, body.reason, body.account_id))
 
 
-@router.post("/resume", dependencies=[CONTROL], responses=UNCONFIRMED)
+@router.post("/resume", dependencies=[CONTROL, FRESH_PERSON], responses=UNCONFIRMED)
 async def resume_trading(
     body: ControlIn, caller: CurrentCaller, response: Response, trading: Trading
 ) -> ControlOut:
-    """Lift the latch: a separate, audited act."""
+    """Lift the latch: a separate, audited act.
+
+    A person needs a fresh check, a key may have no cap.
+    """
     return _controlled(response, await trading.resume(caller, body.reason, body.account_id))
 
 

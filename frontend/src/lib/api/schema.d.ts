@@ -485,6 +485,8 @@ export interface paths {
         /**
          * Resume Account
          * @description Trade normally again; the latch for all accounts, if set, still holds.
+         *
+         *     A person needs a fresh check, a key may have no cap.
          */
         post: operations["resumeAccount"];
         delete?: never;
@@ -2152,6 +2154,8 @@ export interface paths {
         /**
          * Resume Trading
          * @description Lift the latch: a separate, audited act.
+         *
+         *     A person needs a fresh check, a key may have no cap.
          */
         post: operations["resumeTrading"];
         delete?: never;
