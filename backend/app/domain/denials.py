@@ -18,6 +18,7 @@ class Denial(StrEnum):
     NOT_SHORTABLE = "not_shortable"
     ORDER_UNKNOWN = "order_unknown"
     SELF_CROSSING = "self_crossing"
+    OPPOSITE_ORDER = "opposite_order"
     PRICE_COLLAR = "price_collar"
     CONCURRENT_ORDERS = "concurrent_orders"
     ORDER_RATE = "order_rate"
@@ -45,6 +46,7 @@ MEANING: Final[dict[Denial, str]] = {
     Denial.NOT_SHORTABLE: "The broker does not lend this symbol.",
     Denial.ORDER_UNKNOWN: "The fate of an earlier order on this symbol is unknown.",
     Denial.SELF_CROSSING: "Another ledger of the account has an order on the other side.",
+    Denial.OPPOSITE_ORDER: "The broker takes no order that could meet another of the account.",
     Denial.PRICE_COLLAR: "The order's price is too far from the last price.",
     Denial.CONCURRENT_ORDERS: "Too many orders are open.",
     Denial.ORDER_RATE: "Too many orders were made in the last minute.",

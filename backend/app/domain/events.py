@@ -316,7 +316,7 @@ class FundsSeen(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
-class AbilitiesSeen(Fact, frozen=True, kw_only=True):
+class AbilitiesSeen(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """What the account's broker can do by itself, from now on: we hold the rest.
 
     Journaled, so that the stream alone explains what was held (`domain.ports.BrokerAbilities`).
@@ -326,6 +326,7 @@ class AbilitiesSeen(Fact, frozen=True, kw_only=True):
     times_in_force: tuple[TimeInForce, ...]
     can_replace: bool
     links_orders: bool
+    takes_both_sides: bool = True
     at: datetime
 
 

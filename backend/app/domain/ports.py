@@ -61,6 +61,8 @@ class BrokerAbilities(msgspec.Struct, frozen=True, kw_only=True):
     "Whether orders of one `group_id` are one-cancels-other at the broker itself."
     is_fractional: bool = False
     can_short: bool = True
+    takes_both_sides: bool = True
+    "Whether it takes an order that could meet one on the other side that rests there."
     remembers: timedelta | None = None
     "How far back executions can be asked for; None: without end."
 

@@ -83,6 +83,7 @@ class Desk:
         self, book: Book, risk: RiskEngine, abilities: BrokerAbilities = EVERYTHING
     ) -> None:
         self.book, self.risk, self.abilities = book, risk, abilities
+        book.takes_both_sides = abilities.takes_both_sides
         self.told_abilities: AbilitiesSeen | None = None
         "Where the abilities are from the stream."
         self.standings: dict[Key, Standing] = {}

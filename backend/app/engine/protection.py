@@ -28,7 +28,7 @@ from app.domain.trailing import first_stop
 from app.engine.desk import APART, Desk, on_their_way
 from app.engine.pursuit import pursue, shrink
 from app.engine.state import Standing
-from app.risk.rules import Intent
+from app.risk.rules import Intent, in_the_way
 
 ZERO: Final = Decimal(0)
 
@@ -89,6 +89,8 @@ def _fit_kind(
     at: datetime,
 ) -> None:
     """Legs of one kind, group by group: never more than is wanted in all, so less comes first."""
+    if kind is Leg.STOP_LOSS and not desk.abilities.takes_both_sides:
+        _send_held(desk, legs, at)
     parts: dict[Group, list[Order]] = {group: [] for group in shares}
     for leg in legs:
         parts.setdefault(_group(leg), []).append(leg)
@@ -109,6 +111,21 @@ def _fit_kind(
             wanted = min(shares[group], covered[group] + max(room, ZERO))
             room -= max(wanted - covered[group], ZERO)
             _fit(desk, standing, position, kind, parts[group], wanted, at, group)
+
+
+def _send_held(desk: Desk, legs: list[Order], at: datetime) -> None:
+    """Stops that we held for an order on the other side go to the broker once that is over."""
+    for leg in legs:
+        if leg.is_held and leg.type in desk.abilities.types and not _is_crossed(desk, leg):
+            desk.cancel(leg, "it can rest at the broker now", at)
+
+
+def _is_crossed(desk: Desk, leg: Order | Intent) -> bool:
+    """Whether the broker would refuse the leg, for it could meet an order that rests there."""
+    if desk.abilities.takes_both_sides:
+        return False
+    terms = leg.terms if isinstance(leg, Intent) else OrderTerms(type=leg.type)
+    return in_the_way(desk.book, leg.symbol, leg.side, terms) is not None
 
 
 def _covered(legs: list[Order]) -> Decimal:
@@ -292,7 +309,8 @@ def _add(
     # Shares that a broker has set aside for a stop it does not give to another order as well.
     is_second = kind is Leg.TAKE_PROFIT and not desk.abilities.links_orders
     has_stop = is_second and _shape(desk, standing, position, Leg.STOP_LOSS) is not None
-    desk.place(desk.risk.protect(intent, desk.book), is_held=has_stop)
+    is_held = has_stop or _is_crossed(desk, intent)
+    desk.place(desk.risk.protect(intent, desk.book), is_held=is_held)
 
 
 def _life(desk: Desk) -> TimeInForce:

@@ -34,7 +34,9 @@ def on_abilities(desk: Desk, event: AbilitiesSeen) -> None:
         times_in_force=frozenset(event.times_in_force),
         can_replace=event.can_replace,
         links_orders=event.links_orders,
+        takes_both_sides=event.takes_both_sides,
     )
+    desk.book.takes_both_sides = event.takes_both_sides
 
 
 def told_of(abilities: BrokerAbilities, at: datetime) -> AbilitiesSeen:
@@ -44,5 +46,6 @@ def told_of(abilities: BrokerAbilities, at: datetime) -> AbilitiesSeen:
         times_in_force=tuple(sorted(abilities.times_in_force)),
         can_replace=abilities.can_replace,
         links_orders=abilities.links_orders,
+        takes_both_sides=abilities.takes_both_sides,
         at=at,
     )

@@ -82,6 +82,8 @@ class Book:
     "The fall from the peak has reached its limit, and nobody has resumed trading since."
     elsewhere = 0
     "Open orders of the user's other accounts."
+    takes_both_sides = True
+    "Whether the broker takes orders that could meet one of the account that rests there."
     funds: Funds | None = None
     committed = ZERO
     "What additions cost that the broker had not counted when it said `funds`."

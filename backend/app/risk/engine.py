@@ -168,6 +168,8 @@ def denial_of(intent: Intent, finding: Finding, checks: tuple[Check, ...]) -> Or
 
 def _sentence(finding: Finding) -> str:
     meaning = MEANING[Denial(finding.code)]
+    if finding.about is not None:
+        return f"{meaning} {finding.about}"
     whose = f" of {finding.scope}" if finding.scope else ""
     if finding.value is None or finding.limit is None:
         return f"{meaning} That is the limit{whose}." if whose else meaning

@@ -11,7 +11,7 @@ from app.domain.denials import Denial
 from app.domain.deployments import TradingState
 from app.domain.instruments import Instrument
 from app.domain.limits import Limits
-from app.domain.orders import Leg, Order, OrderStatus, OrderTerms, Side
+from app.domain.orders import Leg, Order, OrderStatus, OrderTerms, OrderType, Side
 from app.domain.scopes import Scope
 from app.risk.book import Book
 
@@ -65,6 +65,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     allowed: Decimal | None = None
     scope: str | None = None
     "Whose limit it is, where it is not the account's."
+    about: str | None = None
+    "What stands in the way, where the code alone does not say it."
 
     @property
     def passed(self) -> bool:
@@ -183,6 +185,37 @@ def self_crossing(intent: Intent, book: Book) -> Finding | None:
         if is_other and order.symbol == intent.symbol:
             return _claim(Denial.SELF_CROSSING, False)
     return _claim(Denial.SELF_CROSSING, True)
+
+
+def opposite_order(intent: Intent, book: Book) -> Finding | None:
+    """Some brokers refuse what could trade with another order of the account, stops above all."""
+    if book.takes_both_sides:
+        return None
+    other = in_the_way(book, intent.symbol, intent.side, intent.terms)
+    if other is None:
+        return _claim(Denial.OPPOSITE_ORDER, True)
+    what = f"{other.side} {other.remaining_quantity:f} {other.symbol}, {other.type}"
+    about = f"Order {other.client_order_id} ({what}) rests there."
+    return Finding(Denial.OPPOSITE_ORDER, allowed=ZERO, about=about)
+
+
+def in_the_way(book: Book, symbol: str, side: Side, terms: OrderTerms) -> Order | None:
+    """An order that rests at the broker on the other side and could trade with such a one."""
+    for order in book.open.values():
+        is_there = order.symbol == symbol and not order.is_held
+        if is_there and order.side is not side and _could_meet(side, terms, order):
+            return order
+    return None
+
+
+def _could_meet(side: Side, terms: OrderTerms, other: Order) -> bool:
+    """Whatever has no limit, or waits for a price, counts as being at any price."""
+    if terms.type is not OrderType.LIMIT or other.type is not OrderType.LIMIT:
+        return True
+    bid, ask = terms.limit_price, other.limit_price
+    if side is Side.SELL:
+        bid, ask = ask, bid
+    return bid is None or ask is None or bid >= ask
 
 
 def price_collar(intent: Intent, book: Book) -> Finding | None:
@@ -397,6 +430,7 @@ ADDITIONS: Final[Sequence[Rule]] = (
     borrow,
     unknown_order,
     self_crossing,
+    opposite_order,
     price_collar,
     concurrent_orders,
     order_rate,

@@ -246,6 +246,51 @@ def test_ledgers_do_not_trade_with_each_other() -> None:
     approved(book, symbol="IBM")
 
 
+def resting(book: Book, **given: Any) -> None:
+    """An order of our own to sell 10 AAPL at a broker that takes nothing that could meet it."""
+    book.takes_both_sides = False
+    fields = {"side": Side.SELL, "status": OrderStatus.ACCEPTED, "client_order_id": "1-x"}
+    book.put(make_order(**fields | given))
+
+
+def test_a_broker_that_takes_no_order_against_a_resting_one_is_not_asked() -> None:
+    book = make_book()
+    stop: dict[str, Any] = {"leg": Leg.STOP_LOSS, "type": OrderType.STOP, "stop_price": 90}
+    resting(book, **stop)
+    denial = denied(book)
+    assert denial.code == Denial.OPPOSITE_ORDER
+    assert denial.detail.endswith("Order 1-x (sell 10 AAPL, stop) rests there.")
+    approved(book, symbol="IBM")
+    approved(book, side=Side.SELL, terms=OrderTerms())
+    book.takes_both_sides = True
+    approved(book)
+
+
+def test_what_is_held_here_is_not_in_the_way_at_the_broker() -> None:
+    book = make_book()
+    resting(book, is_held=True, leg=Leg.TAKE_PROFIT)
+    approved(book)
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "other", "passes"),
+    [
+        (Side.BUY, 99, 101, True),
+        (Side.BUY, 101, 101, False),
+        (Side.SELL, 101, 99, True),
+        (Side.SELL, 99, 99, False),
+    ],
+)
+def test_limits_that_cannot_meet_are_taken(
+    side: Side, price: int, other: int, passes: bool
+) -> None:
+    book = make_book()
+    against = Side.SELL if side is Side.BUY else Side.BUY
+    resting(book, side=against, type=OrderType.LIMIT, limit_price=other)
+    answer = review(book, side=side, terms=OrderTerms(type=OrderType.LIMIT, limit_price=D(price)))
+    assert isinstance(answer, OrderApproved) is passes
+
+
 def test_a_closed_exchange_takes_no_entries_unless_extended_hours_are_traded() -> None:
     book = make_book()
     book.is_open = False

@@ -62,6 +62,11 @@ const RULES: Record<string, RuleWords> = {
     unit: 'plain',
     meaning: 'Another ledger of the account has an order on the other side.',
   },
+  opposite_order: {
+    title: 'No order against a resting one',
+    unit: 'plain',
+    meaning: 'The broker takes no order that could meet another of the account.',
+  },
   price_collar: {
     title: 'Price collar',
     unit: 'fraction',

@@ -96,7 +96,7 @@ class Adapter:
         options = options or AlpacaOptions()
         options.require("api_key", "secret_key")
         _check_mode(setup.mode, options.base_url)
-        self.abilities = BrokerAbilities(is_fractional=True)
+        self.abilities = BrokerAbilities(is_fractional=True, takes_both_sides=False)
         self._settings = msgspec.convert(setup.settings, Settings, strict=False)
         self._clock = clock
         self._ping_seconds = ping_seconds

@@ -18,6 +18,7 @@ from app.core.tasks import end
 from app.domain.events import CashSeen, HoldingSeen
 from app.domain.ports import BrokerLink, BrokerSetup
 from app.engine.reconciler import Reconciler
+from app.engine.surroundings import on_abilities, told_of
 from app.engine.suspicions import Doubts
 from app.engine.wire import Pace
 from tests.floor import Floor
@@ -38,7 +39,7 @@ class AlpacaFloor(Floor):
         self.began = now()
         server.venue.clock = self._time
         super().__init__(broker=self._made(), pace=PATIENT, clock=self._time, **given)
-        self.engine.desk.abilities = self.broker.abilities
+        on_abilities(self.engine.desk, told_of(self.broker.abilities, OPEN))
         self.driver.linked(is_up=False)
         self._listening: asyncio.Task[None] | None = None
 

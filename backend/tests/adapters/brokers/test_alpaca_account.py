@@ -9,9 +9,10 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from app.core.errors import TradewrightError
-from app.domain.events import OrderFilled, OrderRejected, OrderUnknown
+from app.core.errors import BrokerRejected, TradewrightError
+from app.domain.events import OrderDenied, OrderFilled, OrderRejected, OrderUnknown
 from tests.adapters.brokers.alpaca_floor import AlpacaFloor
+from tests.trading import make_order
 from tests.vendors.alpaca_trading import AlpacaTrading
 
 RESTING = {"type": "limit", "limit_price": 90, "time_in_force": "gtc"}
@@ -250,7 +251,7 @@ async def test_an_exit_frees_the_shares_that_a_stop_binds(floor: AlpacaFloor) ->
     floor.check()
 
 
-async def test_an_addition_is_refused_while_a_stop_rests_and_the_stop_stays(
+async def test_an_addition_is_denied_before_the_wire_while_a_stop_rests(
     floor: AlpacaFloor,
 ) -> None:
     """Alpaca takes a stop on the other side for a wash trade; docs/brokers/alpaca.md says so."""
@@ -260,9 +261,45 @@ async def test_an_addition_is_refused_while_a_stop_rests_and_the_stop_stays(
     await floor.print(105)
     await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
     await floor.minute(109)
-    await floor.until(lambda: floor.of(OrderRejected))
-    assert "wash trade" in floor.of(OrderRejected)[0].reason
-    assert [o.type for o in floor.server.venue.open_orders()] == ["stop"]
+    denied = floor.of(OrderDenied)[-1]
+    assert denied.code == "opposite_order"
+    (stop,) = floor.engine.open_orders
+    assert f"Order {stop.client_order_id} (sell 47 AAPL, stop) rests there." in denied.detail
+    await floor.settled()
+    assert [asked.method for asked in floor.server.asked].count("POST") == 2  # as before
+    assert not floor.of(OrderRejected)
+    floor.check()
+
+
+async def test_what_alpaca_refuses_is_what_we_deny(floor: AlpacaFloor) -> None:
+    """The venue has the rule as its documentation has it: asked anyhow, it says no."""
+    identity = await floor.buy(10, stop_loss=90)
+    await floor.becomes(identity, "accepted")
+    await floor.print(100)
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
+    with pytest.raises(BrokerRejected, match="wash trade"):
+        await floor.broker.submit(make_order(client_order_id="1-x"), floor.now)
+    assert (await floor.ask("order_place", symbol="AAPL", side="buy", quantity="1"))["code"] == (
+        "opposite_order"
+    )
+
+
+async def test_the_stop_of_a_part_waits_here_until_the_rest_of_its_order_is_done(
+    floor: AlpacaFloor,
+) -> None:
+    identity = await floor.buy(10, stop_loss=80, **RESTING)
+    await floor.becomes(identity, "accepted")
+    await floor.print(90, 4)
+    await floor.until(lambda: floor.engine.desk.legs("manual", "AAPL"))
+    (stop,) = floor.engine.desk.legs("manual", "AAPL")
+    assert (stop.is_held, stop.quantity) == (True, 4)
+    await floor.print(90)
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
+    await floor.settled()
+    (stop,) = floor.engine.desk.legs("manual", "AAPL")
+    assert (stop.is_held, stop.quantity) == (False, 10)
+    assert not floor.of(OrderRejected)
+    await floor.reconcile()
     floor.check()
 
 
