@@ -5,8 +5,8 @@ from decimal import Decimal
 from app.domain.events import OrderApproved, OrderSeen, Reconciled
 from app.domain.flattening import orders
 from app.domain.orders import OrderType
-from tests.engine.test_reconciler import OPEN, Books
-from tests.trading import make_order
+from tests.books import Books
+from tests.trading import OPEN, make_order
 
 
 async def bought() -> Books:
