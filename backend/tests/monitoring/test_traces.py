@@ -43,6 +43,8 @@ class Collector(ThreadingHTTPServer):
         self.spans: list[Span] = []
         self.seen: list[tuple[str, Any]] = []
         self.services: set[str] = set()
+        self.raw = b""
+        "All that came, as it came."
 
     @property
     def url(self) -> str:
@@ -50,6 +52,7 @@ class Collector(ThreadingHTTPServer):
 
     def learn(self, path: str, headers: Any, body: bytes) -> None:
         self.seen.append((path, headers))
+        self.raw += body
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             for attribute in resource.resource.attributes:
                 if attribute.key == "service.name":

@@ -1,4 +1,5 @@
-"""Secrets are planted everywhere; then logs, database, API answers and output are searched."""
+"""Secrets are planted everywhere; then logs, database, API answers, output, traces and backups are
+searched."""
 
 import base64
 import io
@@ -20,11 +21,18 @@ from app.console import audit, config, secrets
 from app.console.users import app as users_app
 from app.core import credentials as known
 from app.core import logging as logs
+from app.core.backup import BackupOptions
 from app.core.errors import ConfigurationError
+from app.core.monitoring import TracingOptions
 from app.core.options import Options
+from app.db import backup
+from app.db.address import database_url
 from app.main import create_app
+from app.monitoring.traces import TYPES, TraceHandler, Tracer
 from app.services.credentials import offer
 from tests.api.world import OURS, World, client_of
+from tests.monitoring.test_traces import Collector, journaled
+from tests.monitoring.test_traces import collector as collector  # a fixture
 
 MASTER = "c0ffee" * 10 + "c0de"
 CANARIES = {
@@ -36,6 +44,8 @@ CANARIES = {
     "wrong password": "canary guess of mallory",
     "password of the command line": "canary password of bob",
     "channel": "canary-mail-password",
+    "backup key": "canary-of-the-backups",
+    "trace header": "canary-of-the-collector",
     "master key": MASTER,
 }
 ONE_ANSWER = {"/api/auth/totp"}
@@ -52,6 +62,9 @@ def environment(environment: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
         environment.setenv("DATABASE_URL", planted)
     environment.setenv("ALPACA_API_KEY", CANARIES["key of the environment"])
     environment.setenv("TRADEWRIGHT_SECRET_KEY", MASTER)
+    environment.setenv("BACKUP_KEY", CANARIES["backup key"])
+    environment.setenv("BACKUP_SPARE_MB", "0")
+    environment.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"x-key={CANARIES['trace header']}")
     environment.setenv("LOG_DIR", str(tmp_path / "logs"))
     environment.setenv("LOG_LEVEL", "DEBUG")
     return environment
@@ -105,6 +118,41 @@ async def dump(parts: Parts) -> str:
         for row in names:
             await db.copy_from_query(f"SELECT * FROM {row['name']}", output=whole)
     return whole.getvalue().decode(errors="replace")
+
+
+async def traced(parts: Parts, world: World, collector: Collector) -> str:
+    """What the collector is sent of an order's whole life, and of everything people did."""
+    await world.bars([100.0])
+    await world.bars([100.0], symbol="SPY")
+    account = await world.account("Traced")
+    await world.deployment(account)
+    events = await journaled(parts.pool, account)
+    options = TracingOptions(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    tracer = Tracer(options)
+    handler = TraceHandler(tracer)
+    async with parts.pool.acquire() as db:
+        for event in events:
+            if event.event_type in TYPES:
+                await handler.handle(event, db)
+    await tracer.flush()
+    tracer.close()
+    assert any(CANARIES["trace header"] in str(headers) for _, headers in collector.seen)
+    return collector.raw.decode(errors="replace")
+
+
+def backed_up(url: str, folder: Path) -> dict[str, str]:
+    """A sealed backup as it lies on the disk, and all that a plain one holds."""
+    key = BackupOptions().key
+    sealed = backup.create(url, folder / "sealed", key, secret_id="x").path
+    plain = backup.create(url, folder / "plain", None, secret_id="x").path
+    with backup.opened(plain, None) as reader:
+        manifest = str(backup.manifest_of(reader))
+        archive = b"".join(reader.archive())
+    return {
+        "sealed": sealed.read_bytes().decode(errors="replace"),
+        "plain": archive.decode(errors="replace"),
+        "manifest": manifest + plain.read_bytes()[:4096].decode(errors="replace"),
+    }
 
 
 async def used(client: httpx.AsyncClient, parts: Parts, world: World) -> tuple[str, dict[str, str]]:
@@ -175,7 +223,7 @@ def command_line() -> str:
 
 
 async def test_no_secret_comes_out_anywhere(
-    app: FastAPI, console: io.StringIO, tmp_path: Path
+    app: FastAPI, console: io.StringIO, collector: Collector, tmp_path: Path
 ) -> None:
     parts: Parts = app.state.parts
     async with client_of(app) as client:
@@ -191,6 +239,17 @@ async def test_no_secret_comes_out_anywhere(
     assert found_in(output, planted) == []
     assert found_in(log + console.getvalue(), planted) == []
     assert found_in(await dump(parts), planted) == []
+    traces = await traced(parts, World(parts.pool), collector)
+    assert "order_filled" in traces
+    assert found_in(traces, planted) == []
+    saved = await anyio.to_thread.run_sync(backed_up, database_url(), tmp_path / "backups")
+    assert "ada@example.com" in saved["plain"]
+    assert "ada@example.com" not in saved["sealed"]
+    assert {name: found_in(text, planted) for name, text in saved.items()} == {
+        "sealed": [],
+        "plain": [],
+        "manifest": [],
+    }
 
 
 def test_what_looks_for_secrets_finds_them() -> None:
