@@ -10,12 +10,9 @@ from fastapi import FastAPI
 
 from app.api.tables import cell
 from app.core.clock import now
-from app.core.security import subkey
-from app.db.session import opened_pool
 from app.repositories.paging import decode_cursor, encode_cursor
-from app.services import sample
-from tests import servers
-from tests.api.world import client_of, key_of, started
+from tests.api import world
+from tests.api.world import client_of, key_of
 from tests.servers import TestServers
 
 
@@ -26,16 +23,12 @@ async def sampled_app(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[FastAPI]:
     """The sample data; one database for the whole file, since nothing writes."""
-    with servers.copied(test_servers.database_url, template_database) as url:
-        async with opened_pool(url) as pool:
-            await sample.fill(pool, subkey(b"k" * 32, "journal"))
-            await pool.execute("UPDATE accounts SET active = true")
-        home = tmp_path_factory.mktemp("sampled")
-        async with started(url, test_servers, home) as app:
-            parts = app.state.parts
-            user_id = await parts.pool.fetchval("SELECT min(id) FROM users")
-            app.state.key = await key_of(parts, user_id, "admin", "read")
-            yield app
+    home = tmp_path_factory.mktemp("sampled")
+    async with world.sampled(test_servers, template_database, home) as (app, _):
+        parts = app.state.parts
+        user_id = await parts.pool.fetchval("SELECT min(id) FROM users")
+        app.state.key = await key_of(parts, user_id, "admin", "read")
+        yield app
 
 
 @pytest.fixture

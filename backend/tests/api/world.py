@@ -1,7 +1,7 @@
 """Small worlds for the API's tests, made by SQL, and an engine that answers as it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,21 +14,25 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
+from app.api.limits import CLASSES, RateLimits
 from app.api.parts import Parts
 from app.core.clock import now
 from app.core.config import get_settings
-from app.core.security import hash_password
+from app.core.security import hash_password, subkey
+from app.db.session import opened_pool
 from app.domain.market import Timeframe
 from app.domain.users import Role, Scope
 from app.main import create_app
 from app.repositories import leases, trading_state, users
 from app.repositories.stock_data import StockData
+from app.services import sample
 from app.services.keys import KeyWish
 from tests.factories import make_batch
-from tests.servers import TestServers, redis_database
+from tests.servers import TestServers, copied, redis_database
 
 PASSWORD = "seven blue herons at dawn"
 _HASHED = hash_password(PASSWORD)
+Mark = Callable[[asyncpg.Pool], Awaitable[None]]
 ADDRESS = "http://127.0.0.1:8000"
 OURS = {"origin": ADDRESS, "sec-fetch-site": "same-origin"}
 "What a browser says on our own pages."
@@ -63,6 +67,26 @@ async def started(url: str, test_servers: TestServers, home: Path) -> AsyncItera
         yield app
     finally:
         await running.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def sampled(
+    test_servers: TestServers, template: str, home: Path, mark: Mark | None = None
+) -> AsyncIterator[tuple[FastAPI, str]]:
+    """An application over the sample data, and the address of its database.
+
+    `mark` changes the data before the start. No limit of rate: what walks over every operation is
+    quicker than any person.
+    """
+    with copied(test_servers.database_url, template) as url:
+        async with opened_pool(url) as pool:
+            await sample.fill(pool, subkey(b"k" * 32, "journal"))
+            await pool.execute("UPDATE accounts SET active = true")
+            if mark is not None:
+                await mark(pool)
+        async with started(url, test_servers, home) as app:
+            app.state.parts.gate.limits = RateLimits(None, dict.fromkeys(CLASSES, "9999999/second"))
+            yield app, url
 
 
 class World:

@@ -14,12 +14,12 @@ from app.api.openapi import guards
 from app.core import access_tokens
 from app.core.clock import now
 from app.core.security import master_key, subkey
-from app.main import create_app
+from tests.api.document import APP
 from tests.api.world import OURS, client_of
 
 ROUTES = [
     (method.upper(), path)
-    for path, method, guard in guards(create_app().routes)
+    for path, method, guard in guards(APP.routes)
     if guard is not None and path.startswith("/api/")
 ]
 CHANGING = [(method, path) for method, path in ROUTES if method != "GET"]

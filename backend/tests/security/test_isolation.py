@@ -9,20 +9,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.api.limits import CLASSES, RateLimits
 from app.api.openapi import guards
-from app.core.security import subkey
 from app.db.base import Base
-from app.db.session import opened_pool
-from app.main import create_app
-from app.services import sample
-from tests import servers
 from tests.api import world
-from tests.api.world import PASSWORD, World, client_of, key_of, started
+from tests.api.document import APP
+from tests.api.world import PASSWORD, World, client_of, key_of
 from tests.servers import TestServers
 
 CANARY = "canary-of-ada"
-APP = create_app()
 STREAMS = {"trading_events", "journal_streams", "handler_deliveries", "handler_cursors"}
 "An account's, when the stream is `account:ID`."
 SCOPES_OF = {"trading_state", "system_config", "config_history"}
@@ -72,20 +66,15 @@ async def owned_app(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[FastAPI]:
     """Ada's account with history; people who may see it, and people who may not."""
-    with servers.copied(test_servers.database_url, template_database) as url:
-        async with opened_pool(url) as pool:
-            await sample.fill(pool, subkey(b"k" * 32, "journal"))
-            await _mark(pool)
-        async with started(url, test_servers, tmp_path_factory.mktemp("owned")) as app:
-            # A walk over everything is quicker than any person: no limit may hide an answer.
-            app.state.parts.gate.limits = RateLimits(None, dict.fromkeys(CLASSES, "9999999/second"))
-            await _people(app)
-            yield app
+    home = tmp_path_factory.mktemp("owned")
+    async with world.sampled(test_servers, template_database, home, _mark) as (app, _):
+        await _people(app)
+        yield app
 
 
 async def _mark(pool: asyncpg.Pool) -> None:
     """Put the canary where words are, and what the sample has none of."""
-    await pool.execute("UPDATE accounts SET active = true, name = $1", CANARY)
+    await pool.execute("UPDATE accounts SET name = $1", CANARY)
     await pool.execute(
         "INSERT INTO alerts (key, category, severity, title, detail, account_id)"
         " VALUES ('k', 'trading', 'warning', $1, $1, 1)",

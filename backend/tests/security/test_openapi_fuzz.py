@@ -4,6 +4,7 @@ No answer is a fault of ours, and each has a status, a type and a form that the 
 """
 
 from collections.abc import AsyncIterator
+from copy import deepcopy
 from typing import Any
 
 import httpx
@@ -21,13 +22,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.api.limits import CLASSES, RateLimits
-from app.core.security import subkey
-from app.db.session import opened_pool
-from app.main import create_app
-from app.services import sample
-from tests import servers
-from tests.api.world import ADDRESS, PASSWORD, World, client_of, engine, started
+from tests.api.document import DOCUMENT
+from tests.api.world import ADDRESS, PASSWORD, World, client_of, engine, sampled
 from tests.servers import TestServers
 
 load_all_checks()
@@ -35,7 +31,7 @@ CHECKS = [status_code_conformance, content_type_conformance, response_schema_con
 EXAMPLES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 2}
 OPERATIONS: dict[str, APIOperation] = {
     found.ok().label: found.ok()
-    for found in schemathesis.openapi.from_dict(create_app().openapi()).get_all_operations()
+    for found in schemathesis.openapi.from_dict(deepcopy(DOCUMENT)).get_all_operations()
 }
 REACHES_OUT = {"POST /api/notification-channels/{channel_id}/test"}
 "It would send something to an address that was made up."
@@ -48,18 +44,16 @@ async def fuzzed_app(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[FastAPI]:
     """Sample data, an engine that agrees to everything, no limit of rate, and two admins."""
-    with servers.copied(test_servers.database_url, template_database) as url:
-        async with opened_pool(url) as pool:
-            await sample.fill(pool, subkey(b"k" * 32, "journal"))
-            await pool.execute("UPDATE accounts SET active = true")
-            # Nobody guesses their numbers, and so shuts them out.
-            await pool.execute("ALTER TABLE users ALTER COLUMN id RESTART WITH 5000000")
-        home = tmp_path_factory.mktemp("fuzzed")
-        async with started(url, test_servers, home) as app, engine(url, 1):
-            app.state.parts.gate.limits = RateLimits(None, dict.fromkeys(CLASSES, "9999999/second"))
-            await _sign_in(app)
-            app.state.known = await _known(app.state.parts.pool)
-            yield app
+    home = tmp_path_factory.mktemp("fuzzed")
+    async with sampled(test_servers, template_database, home, _hide) as (app, url), engine(url, 1):
+        await _sign_in(app)
+        app.state.known = await _known(app.state.parts.pool)
+        yield app
+
+
+async def _hide(pool: Any) -> None:
+    """Nobody guesses the numbers of the admins, and so shuts them out."""
+    await pool.execute("ALTER TABLE users ALTER COLUMN id RESTART WITH 5000000")
 
 
 async def _sign_in(app: FastAPI) -> None:
