@@ -1,5 +1,6 @@
 """Invariant: tables = fold(journal). Folds a stream in memory and compares it with the rows."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from app.repositories.folds.rows import Key, Row, Table
 from app.repositories.folds.tables import ACCOUNTS, ALL, DEPLOYMENTS, TRADING_STATE
 from app.repositories.projection import INSTRUMENTS, apply
 
+_PATIENCE_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.0)
+_HEAD: Final = "SELECT seq, unfolded FROM journal_streams WHERE stream = $1"
 _DRAWN: Final = frozenset({"id", "order_id"})
 "Ids come from sequences: another fold would draw others."
 _DOCUMENTS: Final = frozenset(
@@ -67,11 +70,28 @@ async def _folded(pool: asyncpg.Pool, account_id: int) -> Book:
         created = {"id": row["id"], "state": DeploymentState.CREATED}
         nothing = dict.fromkeys(("reason", "started_at", "stopped_at"))
         book.rows.remember(DEPLOYMENTS, created | nothing)
-    async for record in journal.scan(pool, journal.stream_of(account_id)):
+    stream = journal.stream_of(account_id)
+    shown = await _shown(pool, stream)
+    async for record in journal.scan(pool, stream):
+        if record.seq > shown:
+            break
         if record.event_type in ("order_approved", "order_seen"):
             book.order_ids.append(record.seq)
         apply(book, record, decode(record.payload))
     return book
+
+
+async def _shown(pool: asyncpg.Pool, stream: str) -> int:
+    """Seq of the last event that the tables show; those of an intent follow within milliseconds.
+
+    Where nobody is left to write them they do not, until the stream is opened again.
+    """
+    for seconds in _PATIENCE_SECONDS:
+        head = await pool.fetchrow(_HEAD, stream)
+        if head is None or not head["unfolded"]:
+            break
+        await asyncio.sleep(seconds)
+    return 0 if head is None else int(head["seq"] - head["unfolded"])
 
 
 async def _compare(pool: asyncpg.Pool, book: Book, table: Table) -> list[Difference]:

@@ -11,9 +11,15 @@ from app.domain.orders import OPEN
 from app.engine.invariants import OrderRow, Tables
 from app.engine.witness import DECISIONS
 from app.repositories import journal
-from app.repositories.chain import Record
+from app.repositories.chain import GENESIS, Record
 
-_HEAD: Final = "SELECT seq, hash FROM journal_streams WHERE stream = $1"
+_HEAD: Final = """
+SELECT s.seq - s.unfolded AS seq, CASE WHEN s.unfolded = 0 THEN s.hash ELSE coalesce(
+  (SELECT e.hash FROM trading_events e WHERE e.stream = s.stream AND e.seq = s.seq - s.unfolded), $2
+) END AS hash
+FROM journal_streams s WHERE stream = $1
+"""
+"Where the tables stand: those of an intent follow milliseconds after it."
 _ACCOUNT: Final = "SELECT starting_cash, cash FROM accounts WHERE id = $1"
 _POSITIONS: Final = """
 SELECT p.ledger, i.symbol, p.quantity FROM positions p JOIN instruments i ON i.id = p.instrument_id
@@ -57,7 +63,7 @@ async def snapshot(pool: asyncpg.Pool, account_id: int, after: int | None) -> Sn
         pool.acquire() as db,
         db.transaction(isolation="repeatable_read", readonly=True),
     ):
-        head = await db.fetchrow(_HEAD, stream)
+        head = await db.fetchrow(_HEAD, stream, GENESIS)
         account = await db.fetchrow(_ACCOUNT, account_id)
         known = after or 0
         records: list[Record] = []
@@ -65,6 +71,7 @@ async def snapshot(pool: asyncpg.Pool, account_id: int, after: int | None) -> Sn
             db, stream, records[-1].seq if records else known, _PAST if after is None else None
         ):
             records += page
+        records = [record for record in records if record.seq <= head["seq"]]
         return Snapshot(
             seq=head["seq"],
             hash=bytes(head["hash"]),

@@ -1,31 +1,51 @@
 """The durable journal: gapless, hash-chained streams in PostgreSQL with one fenced owner each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain as flatten
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
 from app.core import clock
-from app.core.errors import Fenced, JournalError, NotFound
+from app.core.errors import Fenced, JournalError
 from app.core.logging import get_logger
 from app.core.tasks import end
 from app.core.timing import timed_seconds
-from app.domain.events import Event
+from app.domain.events import Event, decode
 from app.domain.ports import Entry
-from app.repositories import chain
-from app.repositories.chain import GENESIS, Record
-from app.repositories.journal_batch import Batch, Notice
+from app.repositories.chain import Record
+from app.repositories.folds.port import Folds, NoFolds, Notice
+from app.repositories.journal_batch import Batch, Head
+from app.repositories.journal_reading import follow, hash_at, read, scan, streams, verify
+
+__all__ = [
+    "LOST_CONNECTION",
+    "SYSTEM",
+    "PostgresJournal",
+    "SharedJournal",
+    "follow",
+    "hash_at",
+    "read",
+    "scan",
+    "stream_of",
+    "streams",
+    "verify",
+]
 
 log = get_logger("trading")
 
 SYSTEM: Final = "system"
 "The stream that any process may append to."
 
-_PAGE: Final = 2_000
+_FOLLOW_SECONDS: Final = 0.005
+"How long the state tables of an intent wait for the next event, which takes them along."
+_MOST_UNFOLDED: Final = 100
+_FAILED: Final = "failed and must be opened anew"
+_LAST_SECONDS: Final = 2.0
+"How long a closing journal tries to bring its tables up to date; else the next one does."
 _PATIENCE_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 LOST_CONNECTION: Final = (
@@ -49,63 +69,14 @@ def stream_of(account_id: int) -> str:
     return f"account:{account_id}"
 
 
-class Folds(Protocol):
-    """State tables as a fold of the stream, written by the statement that appends the events."""
-
-    async def load(self, connection: asyncpg.Connection, events: Sequence[Event]) -> None:
-        """Fetch the rows that `events` will change and that are not remembered yet."""
-        ...
-
-    def origin(self, event: Event) -> tuple[int, str] | None:
-        """(seq, correlation id) of the stored event that `event` answers, e.g. a fill's order."""
-        ...
-
-    def fold(self, record: Record, event: Event) -> None:
-        """Let one more event change the rows."""
-        ...
-
-    def take(self) -> tuple[str, Sequence[str], list[Notice]]:
-        """CTEs that write the rows changed since the last call from parameters of their own, those
-        parameters as JSON, and whom to notify."""
-        ...
-
-
-class NoFolds:
-    """A stream without state tables, such as `system`."""
-
-    async def load(self, connection: asyncpg.Connection, events: Sequence[Event]) -> None:
-        return
-
-    def origin(self, event: Event) -> tuple[int, str] | None:
-        return None
-
-    def fold(self, record: Record, event: Event) -> None:
-        return
-
-    def take(self) -> tuple[str, Sequence[str], list[Notice]]:
-        return "", (), []
-
-
 _ONE_PLAN: Final = """
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off
 """
 """Few rows are changed, each by its key: also where the planner, which plans once and does not know
 how many they are, would rather read tables whole that grow for ever."""
-_HEAD: Final = "SELECT seq, hash, epoch FROM journal_streams WHERE stream = $1"
+_HEAD: Final = "SELECT seq, hash, unfolded, epoch FROM journal_streams WHERE stream = $1"
 _OPEN: Final = "INSERT INTO journal_streams (stream) VALUES ($1) ON CONFLICT DO NOTHING"
-_END: Final = """
-SELECT seq, hash, EXISTS (SELECT FROM trading_events e WHERE e.stream = s.stream AND e.seq > s.seq)
-       AS beyond
-FROM journal_streams s WHERE stream = $1
-"""
-_READ: Final = """
-SELECT stream, seq, event_type, priority, occurred_at, recorded_at, caused_by, correlation_id,
-       actor, payload, hash
-FROM trading_events
-WHERE stream = $1 AND seq > $2 AND ($3::text[] IS NULL OR event_type = ANY($3))
-ORDER BY seq LIMIT $4
-"""
 
 
 class PostgresJournal:
@@ -126,33 +97,67 @@ class PostgresJournal:
         folds: Folds | None = None,
         now: Callable[[], datetime] = clock.now,
         reconnected: Callable[[], Awaitable[None]] | None = None,
+        *,
+        intents_first: bool = False,
     ) -> None:
         """`reconnected` is awaited before anything is done on a new connection: what was heard
-        over the old one (the latch above all) has to be read again first."""
+        over the old one (the latch above all) has to be read again first.
+
+        `intents_first`: an intent is committed without its state tables. The next append takes
+        them along, or a statement of their own does after 5 ms; until then nobody is notified, and
+        the head says how many events the tables lack, so that `open` catches up after a crash.
+        """
         self.stream = stream
         self.account_id = account_id
         self.epoch = epoch
-        self.seq = 0
         self._pool = pool
         self._key = key
         self._folds: Folds = folds or NoFolds()
         self._now = now
-        self._hash = GENESIS
+        self._head = Head()
         self._connection: asyncpg.Connection | None = None
         self._broken: str | None = None
         self._reconnected = reconnected
+        self._intents_first = intents_first
+        self._turn = asyncio.Lock()
+        self._unfolded: list[tuple[Record, Event]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def seq(self) -> int:
+        """Of the last event."""
+        return self._head.seq
 
     async def open(self) -> "PostgresJournal":
         """Learn where the stream ends. Raises Fenced when `epoch` is no longer the stream's."""
         try:
-            self.seq, self._hash = await self._patiently(self._begin)
+            self._head = await self._patiently(self._begin)
+            if self._head.unfolded:
+                after = self.seq - self._head.unfolded
+                found = await self._patiently(read, self.stream, after, None, self._head.unfolded)
+                self._unfolded = [(record, decode(record.payload)) for record in found]
+                log.info("state_tables_catch_up", stream=self.stream, events=len(found))
+                await self._store(())
         except BaseException:
-            await self.close()
+            await self._give_back()
             raise
         return self
 
     async def close(self) -> None:
         """Give the connection back; the stream can be opened again."""
+        following, self._following = self._following, None
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await asyncio.wait_for(self._follow(), _LAST_SECONDS)
+        except (JournalError, *LOST_CONNECTION) as error:
+            log.warning("state_tables_left_behind", stream=self.stream, error=str(error))
+        finally:
+            await end([following])
+            await self._give_back()
+
+    async def _give_back(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._pool.release(connection)
@@ -164,55 +169,121 @@ class PostgresJournal:
         Raises Fenced when the lease was lost, and JournalError after any other failure: the state
         in memory is then ahead of the tables, and the stream must be opened anew.
         """
-        if self._broken:
-            raise JournalError(f"Stream {self.stream} {self._broken}.", stream=self.stream)
-        if not entries:
+        async with self._turn:
+            if self._broken:
+                raise JournalError(f"Stream {self.stream} {self._broken}.", stream=self.stream)
+            if not entries:
+                return self.seq
+            with self._all_or_broken():
+                await (self._intend if self._may_wait(entries) else self._store)(entries)
             return self.seq
-        await self._patiently(self._load, [entry.event for entry in entries])
-        batch = Batch(self.stream, self.seq, self._hash, self._now())
+
+    def _may_wait(self, entries: Sequence[Entry]) -> bool:
+        return (
+            self._intents_first
+            and len(self._unfolded) < _MOST_UNFOLDED
+            and self._folds.may_wait([entry.event for entry in entries])
+        )
+
+    async def _intend(self, entries: Sequence[Entry]) -> None:
+        """Commit an intent; its tables follow."""
+        batch = self._batch()
+        for entry in entries:
+            batch.add(self._key, entry, None)
+        await self._write(batch, None)
+        self._unfolded += zip(batch.records, (entry.event for entry in entries), strict=True)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_FOLLOW_SECONDS, self._begin_to_follow)
+
+    async def _store(self, entries: Sequence[Entry]) -> None:
+        """Commit `entries` with the tables of everything that they do not show yet."""
+        late = self._unfolded
+        events = [entry.event for entry in entries]
+        await self._patiently(self._load, [*(event for _, event in late), *events])
+        for record, event in late:
+            self._folds.fold(record, event)
+        batch = self._batch()
         for entry in entries:
             record = batch.add(self._key, entry, self._folds.origin(entry.event))
             self._folds.fold(record, entry.event)
-        await self._write(batch)
-        self.seq, self._hash = batch.records[-1].seq, batch.hashes[-1]
-        return self.seq
+        await self._write(batch, self._folds.take())
+        self._unfolded = []
 
-    async def _write(self, batch: Batch) -> None:
-        sql, arguments = batch.statement(self.epoch, self._folds.take())
+    def _batch(self) -> Batch:
+        head = self._head
+        return Batch(self.stream, head.seq, head.hash, self._now(), head.unfolded)
+
+    async def _write(
+        self, batch: Batch, changes: tuple[str, Sequence[str], list[Notice]] | None
+    ) -> None:
+        sql, arguments = batch.statement(self.epoch, changes)
+        head = batch.head(folded=changes is not None)
         try:
-            await self._patiently(self._commit, sql, arguments)
+            await self._patiently(self._commit, head, sql, arguments)
         except asyncpg.DivisionByZeroError:
             raise self._fenced() from None
         except asyncpg.PostgresError as error:
-            self._broken = "failed and must be opened anew"
             raise JournalError(
                 f"Stream {self.stream} could not be appended to: {error}", stream=self.stream
             ) from error
+        self._head = head
+
+    @contextmanager
+    def _all_or_broken(self) -> Iterator[None]:
+        """Left half-way, what we remember may be more than is stored, or less."""
+        try:
+            yield
+        except BaseException:
+            self._broken = self._broken or _FAILED
+            raise
 
     async def _commit(
-        self, connection: asyncpg.Connection, sql: str, arguments: tuple[Any, ...]
+        self, connection: asyncpg.Connection, head: Head, sql: str, arguments: tuple[Any, ...]
     ) -> None:
         """Commit once: after a lost connection the head says whether it already happened."""
         try:
             await connection.fetchrow(sql, *arguments)
         except asyncpg.DivisionByZeroError:
-            if await self._head(connection) != (arguments[3], arguments[4]):
+            if await self._stored_head(connection) != head:
                 raise
+
+    # ------------------------------------------------------------------ tables behind an intent
+
+    def _begin_to_follow(self) -> None:
+        self._timer = None
+        if self._unfolded:
+            self._following = asyncio.create_task(self._follow_aside())
+
+    async def _follow_aside(self) -> None:
+        try:
+            await self._follow()
+        except JournalError as error:  # whoever appends next is told the same
+            log.warning("state_tables_left_behind", stream=self.stream, error=str(error))
+
+    async def _follow(self) -> None:
+        """Bring the tables up to date, unless an append has done it."""
+        async with self._turn:
+            if self._unfolded and self._broken is None:
+                with self._all_or_broken():
+                    await self._store(())
+
+    # --------------------------------------------------------------------------------- database
 
     async def _load(self, connection: asyncpg.Connection, events: Sequence[Event]) -> None:
         await self._folds.load(connection, events)
 
-    async def _begin(self, connection: asyncpg.Connection) -> tuple[int, bytes]:
+    async def _begin(self, connection: asyncpg.Connection) -> Head:
         await connection.execute(_OPEN, self.stream)
-        return await self._head(connection)
+        return await self._stored_head(connection)
 
-    async def _head(self, connection: asyncpg.Connection) -> tuple[int, bytes]:
+    async def _stored_head(self, connection: asyncpg.Connection) -> Head:
         head = await connection.fetchrow(_HEAD, self.stream)
         if head is None:
             raise JournalError(f"Stream {self.stream} has no head.", stream=self.stream)
         if self.epoch is not None and head["epoch"] != self.epoch:
             raise self._fenced()
-        return head["seq"], bytes(head["hash"])
+        return Head(head["seq"], bytes(head["hash"]), head["unfolded"])
 
     def _fenced(self) -> Fenced:
         self._broken = "was taken over by another engine"
@@ -283,104 +354,3 @@ class SharedJournal:
         sql, arguments = batch.statement(None, NoFolds().take())
         await connection.fetchrow(sql, *arguments)
         return batch.records[-1].seq
-
-
-# --------------------------------------------------------------------------------------- reading
-
-
-async def read(
-    pool: asyncpg.Pool,
-    stream: str,
-    after: int = 0,
-    types: Collection[str] | None = None,
-    limit: int = _PAGE,
-) -> list[Record]:
-    """The next `limit` events of a stream beyond seq `after`, of these types or of all."""
-    wanted = None if types is None else list(types)
-    return [_record(row) for row in await pool.fetch(_READ, stream, after, wanted, limit)]
-
-
-async def scan(
-    pool: asyncpg.Pool, stream: str, after: int = 0, types: Collection[str] | None = None
-) -> AsyncIterator[Record]:
-    """Every event of a stream beyond `after`, page by page."""
-    while page := await read(pool, stream, after, types):
-        for record in page:
-            yield record
-        after = page[-1].seq
-
-
-async def streams(pool: asyncpg.Pool) -> list[str]:
-    """Names of all streams."""
-    return [
-        row["stream"] for row in await pool.fetch("SELECT stream FROM journal_streams ORDER BY 1")
-    ]
-
-
-async def verify(pool: asyncpg.Pool, stream: str, key: bytes) -> int:
-    """Recompute the chain from the first event to the head; returns the number of events.
-
-    Raises ChainBroken with the first bad seq: edited, deleted, reordered or truncated.
-    """
-    return (await follow(pool, stream, key))[0]
-
-
-async def follow(
-    pool: asyncpg.Pool, stream: str, key: bytes, seq: int = 0, last: bytes = GENESIS
-) -> tuple[int, bytes]:
-    """Recompute the chain from behind event `seq`, whose hash is `last`, to the head.
-
-    Returns the head's (seq, hash). Raises ChainBroken with the first bad seq.
-    """
-    head = await _end(pool, stream)
-    if head["seq"] < seq:
-        raise chain.broken(stream, head["seq"] + 1, "is missing: the stream was cut off")
-    async for page in _pages(pool, stream, seq, head["seq"]):
-        seq, last = chain.check(key, page, seq, last)
-    if seq < head["seq"]:
-        raise chain.broken(stream, seq + 1, "is missing")
-    if last != bytes(head["hash"]) or (await _end(pool, stream))["beyond"]:
-        raise chain.broken(stream, seq + 1, "is missing, or the head was changed")
-    return seq, last
-
-
-async def _pages(
-    pool: asyncpg.Pool, stream: str, after: int, until: int
-) -> AsyncIterator[list[Record]]:
-    """What is stored from `after` to `until`; the database reads on while a page is checked."""
-    coming: asyncio.Task[list[Record]] | None = None
-    try:
-        while after < until:
-            page = await (coming or read(pool, stream, after, limit=min(_PAGE, until - after)))
-            if not page:
-                return
-            after = page[-1].seq
-            rest = until - after
-            coming = (
-                asyncio.create_task(read(pool, stream, after, limit=min(_PAGE, rest)))
-                if rest > 0
-                else None
-            )
-            await asyncio.sleep(0)  # sends the question before the checking begins
-            yield page
-    finally:
-        await end([coming])
-
-
-async def hash_at(pool: asyncpg.Pool, stream: str, seq: int) -> bytes | None:
-    """The stored hash of an event; None when it is not there."""
-    found = await pool.fetchval(
-        "SELECT hash FROM trading_events WHERE stream = $1 AND seq = $2", stream, seq
-    )
-    return None if found is None else bytes(found)
-
-
-async def _end(pool: asyncpg.Pool, stream: str) -> asyncpg.Record:
-    end = await pool.fetchrow(_END, stream)
-    if end is None:
-        raise NotFound(f"There is no stream {stream!r}.", stream=stream)
-    return end
-
-
-def _record(row: asyncpg.Record) -> Record:
-    return Record(**row)

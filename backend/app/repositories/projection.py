@@ -242,6 +242,20 @@ def apply(book: Book, record: Record, event: Event) -> None:
         fold(book, record, event)
 
 
+MAY_WAIT: Final = frozenset(
+    {
+        ev.SliceClosed,
+        ev.SignalRaised,
+        ev.SignalSatisfied,
+        ev.SignalExpired,
+        ev.TargetSet,
+        ev.OrderApproved,
+        ev.OrderDenied,
+    }
+)
+"What a decision to order is made of: nothing that moved money, was asked for or halts."
+
+
 class Projection:
     """The folds of one account. `load` is all its I/O; `fold` is pure."""
 
@@ -249,6 +263,11 @@ class Projection:
         self.book = Book(account_id)
         self._stream = stream
         self._is_open = False
+
+    def may_wait(self, events: Sequence[Event]) -> bool:
+        """An order that was approved on a slice: whatever follows it takes its rows along."""
+        kinds = {type(event) for event in events}
+        return ev.OrderApproved in kinds and kinds <= MAY_WAIT
 
     # -------------------------------------------------------------------------------------- load
 

@@ -10,6 +10,7 @@ from app.domain import events as ev
 from app.domain.ports import Entry
 from app.repositories import journal as journals
 from app.repositories.journal import PostgresJournal, SharedJournal, stream_of
+from app.repositories.journal_batch import Head
 
 from .conftest import KEY
 from .stories import at, make_slice, started
@@ -110,9 +111,9 @@ class ForgetfulJournal(PostgresJournal):
     is_lost = False
 
     async def _commit(
-        self, connection: asyncpg.Connection, sql: str, arguments: tuple[object, ...]
+        self, connection: asyncpg.Connection, head: Head, sql: str, arguments: tuple[object, ...]
     ) -> None:
-        await super()._commit(connection, sql, arguments)
+        await super()._commit(connection, head, sql, arguments)
         if not self.is_lost:
             self.is_lost = True
             raise ConnectionResetError("lost before the answer came")

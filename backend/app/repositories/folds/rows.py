@@ -11,7 +11,7 @@ Key = tuple[Any, ...]
 Row = dict[str, Any]
 "A row by column name. Values are plain: Decimal, datetime, text, numbers, lists and dicts."
 
-FIRST_ROWS: Final = 17
+FIRST_ROWS: Final = 19
 "Number of the first parameter with rows in the statement that appends."
 _encode: Final = msgspec.json.Encoder().encode
 
