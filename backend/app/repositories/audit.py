@@ -22,12 +22,16 @@ SELECT seq, payload::text AS payload, hash FROM audit_trail WHERE seq > $1 AND s
 ORDER BY seq
 """
 _ODD_COLUMNS: Final = """
-SELECT seq FROM audit_trail WHERE seq > $1 AND seq <= $2 AND (
-  (payload ->> 'at')::timestamptz, payload ->> 'actor', (payload ->> 'user_id')::bigint,
-  payload ->> 'action', payload ->> 'resource', payload ->> 'resource_id',
-  (payload ->> 'address')::inet, payload ->> 'correlation_id', (payload ->> 'seq')::bigint
-) IS DISTINCT FROM (at, actor, user_id, action, resource, resource_id, address, correlation_id, seq)
-ORDER BY seq LIMIT 1
+SELECT a.seq FROM audit_trail a, json_to_record(a.payload) AS n (
+  at timestamptz, actor text, user_id bigint, action text, resource text, resource_id text,
+  address inet, correlation_id text, seq bigint
+)
+WHERE a.seq > $1 AND a.seq <= $2 AND (
+  n.at, n.actor, n.user_id, n.action, n.resource, n.resource_id, n.address, n.correlation_id, n.seq
+) IS DISTINCT FROM (
+  a.at, a.actor, a.user_id, a.action, a.resource, a.resource_id, a.address, a.correlation_id, a.seq
+)
+ORDER BY a.seq LIMIT 1
 """
 "Payloads are hashed; the columns are copies of them, to search by."
 _LISTING: Final = Listing(
