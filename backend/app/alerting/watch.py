@@ -73,9 +73,10 @@ class Watch:
             health=await self._ask_health(),
             opened=self._ask_open,
         )
-        for condition in self._conditions:
-            if self._is_due(condition):
-                await self._at(condition, look)
+        due = [condition for condition in self._conditions if self._is_due(condition)]
+        known = await self._known([condition.rule for condition in due])
+        for condition in due:
+            await self._at(condition, look, known[condition.rule.name])
         await self._settle(look)
         return thresholds
 
@@ -86,7 +87,7 @@ class Watch:
             self._looked[name] = now
         return is_due
 
-    async def _at(self, condition: Condition, look: Look) -> None:
+    async def _at(self, condition: Condition, look: Look, known: Mapping[str, Row]) -> None:
         """A look that fails says nothing: what was open stays open."""
         try:
             found = await condition.find(look)
@@ -94,7 +95,6 @@ class Watch:
             log.warning("condition_not_seen", rule=condition.rule.name, error=repr(error))
             return
         lasting = self._lasting(condition.rule, found, look.thresholds)
-        known = {row["key"]: row for row in await self._known(condition.rule)}
         await self._raise(condition.rule, lasting, known, look)
         if condition.rule.name not in _ONCE:
             for key in known.keys() - {one.key for one in found}:
@@ -116,8 +116,12 @@ class Watch:
             if now - self._first_seen.setdefault(prefix + one.key, now) >= patience
         ]
 
-    async def _known(self, rule: Rule) -> list[Row]:
-        return await alerts.open_of_rules(self._pool, [rule.name])
+    async def _known(self, rules: Sequence[Rule]) -> dict[str, dict[str, Row]]:
+        """Open alerts by rule and key: one question, whatever the number of rules."""
+        known: dict[str, dict[str, Row]] = {rule.name: {} for rule in rules}
+        for row in await alerts.open_of_rules(self._pool, list(known)):
+            known[row["rule"]][row["key"]] = row
+        return known
 
     async def _raise(
         self, rule: Rule, found: Sequence[Finding], known: Mapping[str, Row], look: Look

@@ -73,12 +73,15 @@ async def create_pool(
     max_size: int | None = None,
     idle_seconds: int = 300,
     command_seconds: float | None = None,
+    leaves_nothing: bool = False,
 ) -> asyncpg.Pool:
     """An asyncpg pool for prepared statements and COPY; json columns come as the stored text.
 
     A connection that nobody used for `idle_seconds` is closed: each is 2 to 8 MB of the server's.
     A statement that takes longer than `command_seconds`, and names no limit of its own, raises
-    TimeoutError: the server is there and does not answer.
+    TimeoutError: the server is there and does not answer. Whoever `leaves_nothing` behind in a
+    session (locks, listeners, settings: transactions are ended anyway) saves the statement that
+    cleans it up after each use.
     """
     return await asyncpg.create_pool(
         bare_url(url),
@@ -88,8 +91,13 @@ async def create_pool(
         timeout=CONNECT_SECONDS,
         command_timeout=command_seconds,
         connection_class=KeptAlive,
+        reset=_nothing if leaves_nothing else None,
         server_settings={"application_name": APPLICATION_NAME},
     )
+
+
+async def _nothing(_connection: asyncpg.Connection) -> None:
+    """There is nothing to clean up."""
 
 
 class Sizes(TypedDict, total=False):
@@ -99,6 +107,7 @@ class Sizes(TypedDict, total=False):
     max_size: int | None
     idle_seconds: int
     command_seconds: float | None
+    leaves_nothing: bool
 
 
 @asynccontextmanager

@@ -13,10 +13,12 @@ from app.core.logging import get_logger
 from app.core.tasks import end
 from app.events.handlers import CommittedEvent, EventHandler
 from app.events.listener import Listener
-from app.events.runner import POLL_SECONDS, Deliveries, Runner, is_away
+from app.events.runner import Deliveries, Runner, is_away
 
 __all__ = ["CommittedEvent", "EventBus", "EventHandler"]
 
+HEADS_SECONDS: Final = 5.0
+"How often the heads of the streams are asked for where no notice came."
 OWN_SECONDS: Final = 1.0
 "How often another process's handlers are tried to be taken over."
 STOP_SECONDS: Final = 2.5
@@ -115,7 +117,7 @@ class EventBus:
                 if not is_away(error):
                     raise
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(HEADS_SECONDS):
                     await self._look.wait()
             self._look.clear()
 

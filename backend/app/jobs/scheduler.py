@@ -102,6 +102,8 @@ class Scheduler:
 
     async def _lost(self) -> list[int]:
         """Queue again what fell out of the queue: the library drops what was cancelled there."""
+        if not await job_runs.are_orphans(self._pool, list(self._jobs)):
+            return []
         async with self._pool.acquire() as db, db.transaction():
             rows = await job_runs.orphans(db, list(self._jobs))
             for row in rows:

@@ -50,11 +50,12 @@ _PROGRESS: Final = """
   UPDATE job_runs SET progress = $3, progress_note = $4
   WHERE id = $1 AND attempt = $2 AND status = 'running'"""
 _UNFINISHED: Final = "SELECT id FROM job_runs WHERE finished_at IS NULL ORDER BY id"
-_ORPHANS: Final = """
-  SELECT r.id, r.job FROM job_runs r
+_OF_ORPHANS: Final = """FROM job_runs r
   WHERE r.finished_at IS NULL AND r.job = ANY($1::text[])
-    AND NOT EXISTS (SELECT FROM pgqueuer.pgqueuer q WHERE q.id = r.queue_id)
-  ORDER BY r.scheduled_for FOR UPDATE OF r SKIP LOCKED"""
+    AND NOT EXISTS (SELECT FROM pgqueuer.pgqueuer q WHERE q.id = r.queue_id)"""
+_ORPHANS: Final = f"""
+  SELECT r.id, r.job {_OF_ORPHANS} ORDER BY r.scheduled_for FOR UPDATE OF r SKIP LOCKED"""
+_ARE_ORPHANS: Final = f"SELECT EXISTS (SELECT {_OF_ORPHANS})"
 
 _KNOW: Final = """
   INSERT INTO job_states (job, seen_until) SELECT unnest($1::text[]), $2
@@ -160,6 +161,11 @@ async def is_waiting(db: Db, job: str) -> bool:
     """Whether a run of the job has not begun yet."""
     sql = "SELECT EXISTS (SELECT FROM job_runs WHERE job = $1 AND status = 'queued')"
     return bool(await db.fetchval(sql, job))
+
+
+async def are_orphans(db: Db, jobs: Sequence[str]) -> bool:
+    """Whether there may be any: nothing is held for that."""
+    return bool(await db.fetchval(_ARE_ORPHANS, list(jobs)))
 
 
 async def orphans(db: Db, jobs: Sequence[str]) -> list[Row]:

@@ -55,11 +55,13 @@ async def run_handlers(context: WorkerContext, handlers: Sequence[EventHandler])
 
 async def _say(context: WorkerContext, bus: EventBus) -> None:
     """For the API and Prometheus, which are other processes."""
-    name = f"{HEARTBEAT}:{context.name}"
+    name, forgot = f"{HEARTBEAT}:{context.name}", -FORGET_SECONDS
     while True:
         with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
             told = bus.statistics()
-            await heartbeats.forget(context.pool, f"{HEARTBEAT}:%", FORGET_SECONDS)
+            if context.clock.monotonic() - forgot >= FORGET_SECONDS:
+                await heartbeats.forget(context.pool, f"{HEARTBEAT}:%", FORGET_SECONDS)
+                forgot = context.clock.monotonic()
             await heartbeats.beat(context.pool, name, {"handlers": told})
             await metrics.note(context.pool, context.name, figures(told), context.clock.now())
         await asyncio.sleep(BEAT_SECONDS)

@@ -72,6 +72,7 @@ async def opened(settings: Settings | None = None) -> AsyncIterator[WorkerContex
         max_size=POOL_MAX,
         idle_seconds=IDLE_SECONDS,
         command_seconds=COMMAND_SECONDS,
+        leaves_nothing=True,
     ) as pool:
         yield WorkerContext(
             settings=settings,

@@ -54,11 +54,13 @@ async def run(context: WorkerContext) -> None:
 
 
 async def _say(context: WorkerContext, publisher: StreamPublisher) -> None:
-    name = f"{FAN_OUT}:{context.name}"
+    name, forgot = f"{FAN_OUT}:{context.name}", -FORGET_SECONDS
     while True:
         with suppress(*LOST_CONNECTION, asyncpg.PostgresError):
             told = publisher.told()
-            await heartbeats.forget(context.pool, f"{FAN_OUT}:%", FORGET_SECONDS)
+            if context.clock.monotonic() - forgot >= FORGET_SECONDS:
+                await heartbeats.forget(context.pool, f"{FAN_OUT}:%", FORGET_SECONDS)
+                forgot = context.clock.monotonic()
             await heartbeats.beat(context.pool, name, told)
             figures = {
                 "bus_fan_out_total": float(told["published"]),
