@@ -19,6 +19,8 @@ NOTED_PREFIXES: Final = ("process_", "publisher_", "invariant_", "bus_", "clock_
 MONTH: Final = timedelta(days=30)
 _QUICK_SECONDS: Final = 1.0
 _COUNTED_SECONDS: Final = 15.0
+_COUNTED_SHARE: Final = 0.01
+"Of the time that counting rows may take: with millions of them it is done less often."
 _AWAY_SECONDS: Final = 180.0
 "An answer about a vendor that is older says nothing about now."
 _SUMS: Final = {
@@ -34,14 +36,17 @@ class SharedFigures:
     """What is true of the platform, whichever process is asked.
 
     Cheap figures are at most a second old. Those for which rows are counted are fetched every 15 s
-    at most, and nobody waits for them but the first who asks.
+    at most, and so seldom that counting takes a hundredth of the time; nobody waits for them but
+    the first who asks.
     """
 
     def __init__(self, pool: Db, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
         self._quick = Remembered(self._ask_quick, _QUICK_SECONDS)
-        self._counted = Remembered(self._ask_counted, _COUNTED_SECONDS, stale=True)
+        self._counted = Remembered(
+            self._ask_counted, _COUNTED_SECONDS, stale=True, share=_COUNTED_SHARE
+        )
 
     async def get(self) -> Figures:
         """Figures by name, and those with labels; names as in `monitoring.titles`."""

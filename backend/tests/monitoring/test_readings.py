@@ -78,3 +78,10 @@ async def test_one_who_goes_away_takes_the_question_from_nobody() -> None:
     await settled()
     question.free.set()
     assert await patient == 1
+
+
+async def test_a_question_that_takes_long_is_asked_less_often() -> None:
+    question = Question()
+    seldom, often = (Remembered(question, 0, share=share) for share in (1e-9, 1.0))
+    assert [await seldom.get(), await seldom.get()] == [1, 1]
+    assert [await often.get(), await often.get()] == [2, 3]
