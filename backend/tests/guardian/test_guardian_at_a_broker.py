@@ -5,31 +5,22 @@ Real processes on both sides: the core, the guardian, and the vendor's protocol 
 
 import signal
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app.core.clock import now
 from app.db.halt_file import HaltFile
 from app.db.session import create_pool
-from app.domain.commands import CommandKind
-from app.repositories import accounts, commands, fold_check
-from app.repositories.accounts import AccountSettings
+from app.repositories import fold_check
+from tests.at_a_broker import PLACES, READY, Place, add_account, buy
 from tests.core_process import running, until
 from tests.runner.conftest import waves, write_bars
-from tests.vendors.alpaca import KEY
-from tests.vendors.alpaca import SECRET as ALPACA_SECRET
-from tests.vendors.alpaca_trading import AlpacaTrading
-from tests.vendors.twelve_data import TwelveDataLoopback
 
 from .conftest import Door
 from .test_guardian import truly
 from .test_guardian_process import guarding, send
 
-READY = "SELECT (report ->> 'is_reconciled')::bool FROM broker_states WHERE account_id = $1"
 HOLDS = (
     "SELECT coalesce(sum(quantity) FILTER (WHERE ledger = $2), 0) = $3"
     " FROM positions WHERE account_id = $1"
@@ -39,22 +30,14 @@ HALTED = (
     "SELECT state = 'halted' FROM trading_state"
     " WHERE scope <> 'all' AND split_part(scope, ':', 2)::bigint = $1"
 )
+GLOBAL_CANCEL = 58
 DIFFERENCES = "SELECT count(*) FROM trading_events WHERE event_type = 'reconciliation_difference'"
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[AlpacaTrading]:
-    async with AlpacaTrading() as server:
-        server.venue.print("AAPL", 100)
-        server.venue.hold("AAPL", 10, 100)
-        yield server
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[TwelveDataLoopback]:
-    async with TwelveDataLoopback() as loopback:
-        loopback.know("AAPL")
-        yield loopback
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    async with PLACES[request.param]() as made:
+        yield made
 
 
 @pytest.fixture
@@ -65,36 +48,21 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture
-async def account_id(pool: asyncpg.Pool) -> int:
-    settings = AccountSettings(
-        feeds=("twelve_data",),
-        symbols=("AAPL",),
-        exchange="24/7",
-        start=now() - timedelta(minutes=1),
-    )
-    async with pool.acquire() as db, db.transaction():
-        return await accounts.add(
-            db, name="Real", dataset="live", cash=Decimal(0), settings=settings, broker="alpaca"
-        )
-
-
-async def buy(pool: asyncpg.Pool, account_id: int, limit: str) -> None:
-    order = {"symbol": "AAPL", "side": "buy", "quantity": "5", "type": "limit"}
-    order |= {"limit_price": limit, "time_in_force": "gtc"}
-    await commands.submit(pool, account_id, CommandKind.ORDER_PLACE, order, "ann")
+async def account_id(pool: asyncpg.Pool, place: Place) -> int:
+    return await add_account(pool, place)
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("flatten", "is_database_there"),
-    [(False, False), (True, True)],
-    ids=["cancel, no postgresql", "flatten"],
+    ("place", "flatten", "is_database_there"),
+    [("alpaca", False, False), ("alpaca", True, True), ("ibkr", True, True)],
+    ids=["cancel, no postgresql", "flatten", "IBKR's global cancel, flatten"],
+    indirect=["place"],
 )
 async def test_a_hanging_core_at_a_broker(
     door: Door,
     pool: asyncpg.Pool,
-    broker: AlpacaTrading,
-    vendor: TwelveDataLoopback,
+    place: Place,
     account_id: int,
     tmp_path: Path,
     flatten: bool,
@@ -102,12 +70,9 @@ async def test_a_hanging_core_at_a_broker(
 ) -> None:
     variables = {
         "TRADEWRIGHT_REPLAY": write_bars(tmp_path / "waves", {"SPY": waves(5)}),
-        "ALPACA_BASE_URL": broker.http,
-        "ALPACA_API_KEY": KEY,
-        "ALPACA_SECRET_KEY": ALPACA_SECRET,
-        **vendor.variables,
+        **place.variables,
     }
-    held, file = broker.venue.holdings, HaltFile(tmp_path, account_id)
+    file = HaltFile(tmp_path, account_id)
     watching = {"GUARDIAN_FLATTEN": str(flatten).lower(), **variables}
     async with (
         running(door.url, tmp_path, **variables) as core,
@@ -115,8 +80,7 @@ async def test_a_hanging_core_at_a_broker(
     ):
         await until(pool, READY, account_id, core=core)
         await buy(pool, account_id, "101")
-        await until(pool, RESTS, account_id, core=core)
-        broker.venue.print("AAPL", 100)
+        await truly(lambda: place.print(100) or place.held() == 15)
         await until(pool, HOLDS, account_id, "manual", 5, core=core)
         await buy(pool, account_id, "90")
         await until(pool, RESTS, account_id, core=core)
@@ -126,9 +90,9 @@ async def test_a_hanging_core_at_a_broker(
             await door.shut()
         send(core, signal.SIGSTOP)
         await truly(file.is_there)
-        await truly(lambda: not [o for o in broker.venue.orders.values() if o.is_open])
         if flatten:
-            await truly(lambda: broker.venue.print("AAPL", 100) or held["AAPL"].qty == 10)
+            await truly(lambda: place.print(100) or place.held() == 10)
+        await truly(lambda: not place.rests())
         if not is_database_there:
             await door.open()
         send(core, signal.SIGCONT)
@@ -138,6 +102,8 @@ async def test_a_hanging_core_at_a_broker(
         await truly(lambda: not file.is_there())
         await until(pool, READY, account_id, core=core)
         assert await core.stop() == 0
-    assert held["AAPL"].qty == (10 if flatten else 15)
+    assert place.held() == (10 if flatten else 15)
+    if place.broker == "ibkr":
+        assert GLOBAL_CANCEL in {number for number, _ in place.server.asked}
     assert await pool.fetchval(DIFFERENCES) == 0
     assert await fold_check.differences(pool, account_id) == []

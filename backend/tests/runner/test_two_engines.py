@@ -8,28 +8,19 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app.core.clock import now
 from app.core.security import subkey
 from app.db.session import create_pool
-from app.domain.commands import CommandKind
-from app.repositories import accounts, commands, fold_check, journal
-from app.repositories.accounts import AccountSettings
+from app.repositories import fold_check, journal
+from tests.at_a_broker import READY, Place, add_account, alpaca, buy
 from tests.core_process import REPLAY_OVER, SECRET, CoreProcess, running, until
 from tests.runner.conftest import waves, write_bars
-from tests.vendors.alpaca import KEY
-from tests.vendors.alpaca import SECRET as ALPACA_SECRET
-from tests.vendors.alpaca_trading import AlpacaTrading
-from tests.vendors.twelve_data import TwelveDataLoopback
 
 JOURNAL_KEY = subkey(bytes.fromhex(SECRET), "journal")
-READY = "SELECT (report ->> 'is_reconciled')::bool FROM broker_states WHERE account_id = $1"
 HELD = (
     "SELECT count(*) = 2 FROM leases WHERE resource LIKE 'account:%' AND holder IS NOT NULL"
     " AND epoch = $1"
@@ -45,18 +36,9 @@ TWICE = (
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[AlpacaTrading]:
-    async with AlpacaTrading() as server:
-        server.venue.print("AAPL", 100)
-        server.venue.hold("AAPL", 10, 100)
-        yield server
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[TwelveDataLoopback]:
-    async with TwelveDataLoopback() as loopback:
-        loopback.know("AAPL")
-        yield loopback
+async def place() -> AsyncIterator[Place]:
+    async with alpaca() as made:
+        yield made
 
 
 @pytest.fixture
@@ -67,17 +49,8 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture
-async def account_id(pool: asyncpg.Pool) -> int:
-    settings = AccountSettings(
-        feeds=("twelve_data",),
-        symbols=("AAPL",),
-        exchange="24/7",
-        start=now() - timedelta(minutes=1),
-    )
-    async with pool.acquire() as db, db.transaction():
-        return await accounts.add(
-            db, name="Real", dataset="live", cash=Decimal(0), settings=settings, broker="alpaca"
-        )
+async def account_id(pool: asyncpg.Pool, place: Place) -> int:
+    return await add_account(pool, place)
 
 
 class Pair:
@@ -100,19 +73,14 @@ class Pair:
 
 
 @pytest.fixture
-def pair(
-    database_url: str, tmp_path: Path, broker: AlpacaTrading, vendor: TwelveDataLoopback
-) -> Pair:
+def pair(database_url: str, tmp_path: Path, place: Place) -> Pair:
     bars = write_bars(tmp_path / "waves", {"AAPL": waves(120), "SPY": waves(120, 400)})
     return Pair(
         database_url,
         tmp_path,
         TRADEWRIGHT_REPLAY=bars,
         TRADEWRIGHT_REPLAY_SPEED=600,
-        ALPACA_BASE_URL=broker.http,
-        ALPACA_API_KEY=KEY,
-        ALPACA_SECRET_KEY=ALPACA_SECRET,
-        **vendor.variables,
+        **place.variables,
     )
 
 
@@ -121,18 +89,13 @@ def send(core: CoreProcess, number: signal.Signals) -> None:
     core._process.send_signal(number)
 
 
-async def buy(pool: asyncpg.Pool, account_id: int) -> int:
-    order = {"symbol": "AAPL", "side": "buy", "quantity": "5", "type": "limit", "limit_price": "90"}
-    return await commands.submit(pool, account_id, CommandKind.ORDER_PLACE, order, "ann")
-
-
 async def says(core: CoreProcess, words: str) -> None:
     async with asyncio.timeout(60):
         while words not in core.log.read_text():  # noqa: ASYNC110 - asks a file
             await asyncio.sleep(0.05)
 
 
-async def assert_sound(pool: asyncpg.Pool, broker: AlpacaTrading, orders: int) -> None:
+async def assert_sound(pool: asyncpg.Pool, place: Place, orders: int) -> None:
     """Nothing twice, nothing lost, and the broker has what we say it has."""
     ours = await pool.fetch("SELECT id FROM accounts")
     for row in ours:
@@ -141,7 +104,7 @@ async def assert_sound(pool: asyncpg.Pool, broker: AlpacaTrading, orders: int) -
         assert await fold_check.differences(pool, row["id"]) == []
     for question in TWICE:
         assert await pool.fetch(question) == [], question
-    sent = [order.client_order_id for order in broker.venue.orders.values()]
+    sent = [order.client_order_id for order in place.server.venue.orders.values()]
     stored = "SELECT client_order_id FROM orders WHERE ledger = 'manual'"
     assert sorted(sent) == sorted(row[0] for row in await pool.fetch(stored))
     assert len(sent) == orders
@@ -149,7 +112,7 @@ async def assert_sound(pool: asyncpg.Pool, broker: AlpacaTrading, orders: int) -
 
 @pytest.mark.timeout(180)
 async def test_a_second_engine_takes_over_from_one_that_was_killed(
-    pool: asyncpg.Pool, pair: Pair, broker: AlpacaTrading, account_id: int
+    pool: asyncpg.Pool, pair: Pair, place: Place, account_id: int
 ) -> None:
     async with pair:
         first = await pair.start("a")
@@ -157,24 +120,24 @@ async def test_a_second_engine_takes_over_from_one_that_was_killed(
         await until(pool, HELD, 1, core=first)
         second = await pair.start("b")
         await says(second, "core_started")
-        await buy(pool, account_id)
+        await buy(pool, account_id, "90")
         await until(pool, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted'"
                     " AND ledger = 'manual')", core=first)  # fmt: skip
         assert await pool.fetchval(HELD, 1)  # F16: the other one waits
         await first.kill()
         await until(pool, HELD, 2, core=second)
         await until(pool, READY, account_id, core=second)
-        await buy(pool, account_id)
+        await buy(pool, account_id, "90")
         await until(pool, "SELECT count(*) = 2 FROM orders WHERE status = 'accepted'"
                     " AND ledger = 'manual'", core=second)  # fmt: skip
         await until(pool, REPLAY_OVER, core=second)
         assert await second.stop() == 0
-    await assert_sound(pool, broker, orders=2)
+    await assert_sound(pool, place, orders=2)
 
 
 @pytest.mark.timeout(180)
 async def test_a_paused_zombie_can_neither_write_nor_send(
-    pool: asyncpg.Pool, pair: Pair, broker: AlpacaTrading, account_id: int
+    pool: asyncpg.Pool, pair: Pair, place: Place, account_id: int
 ) -> None:
     async with pair:
         first = await pair.start("a")
@@ -183,13 +146,13 @@ async def test_a_paused_zombie_can_neither_write_nor_send(
         second = await pair.start("b")
         await says(second, "core_started")
         send(first, signal.SIGSTOP)
-        await buy(pool, account_id)
+        await buy(pool, account_id, "90")
         await until(pool, HELD, 2, core=second)
         await until(pool, "SELECT EXISTS (SELECT FROM orders WHERE status = 'accepted'"
                     " AND ledger = 'manual')", core=second)  # fmt: skip
         seq = await pool.fetchval("SELECT sum(seq) FROM journal_streams WHERE stream <> 'system'")
         send(first, signal.SIGCONT)
-        await buy(pool, account_id)
+        await buy(pool, account_id, "90")
         await says(first, "fenced")
         await until(pool, "SELECT count(*) = 2 FROM orders WHERE status = 'accepted'"
                     " AND ledger = 'manual'", core=second)  # fmt: skip
@@ -198,4 +161,4 @@ async def test_a_paused_zombie_can_neither_write_nor_send(
         assert await first.stop() == 0
         assert await second.stop() == 0
     assert seq > 0
-    await assert_sound(pool, broker, orders=2)
+    await assert_sound(pool, place, orders=2)
