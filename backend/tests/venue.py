@@ -296,6 +296,7 @@ class VenueBroker:
             executions=tuple(
                 execution_of(f) for f in fills if f.quantity and (since is None or f.at >= since)
             ),
+            complete_since=None if self._faults.forgets_fills else since,
             positions={s: q for s, q in exchange.positions.items() if q},
             average_prices=dict(self.venue.prices),
             cash=exchange.cash,

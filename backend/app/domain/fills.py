@@ -64,6 +64,10 @@ class Fills:
         found = (one.execution for one in self._fills)
         return [one for one in found if one.client_order_id == client_order_id]
 
+    def of_symbol(self, symbol: str) -> list[Execution]:
+        """What was filled of a symbol of late, over all ledgers, as it counts now."""
+        return [one.execution for one in self._fills if one.execution.symbol == symbol]
+
     def snapshot(self) -> list[BookedFill]:
         """All of them, for a checkpoint."""
         return [msgspec.structs.replace(one) for one in self._fills]

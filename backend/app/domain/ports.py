@@ -31,6 +31,8 @@ class BrokerBook(msgspec.Struct, frozen=True, kw_only=True):
     open_orders: tuple[BrokerOrder, ...]
     executions: tuple[Execution, ...]
     "Fills, of orders that are not ours too, as far back as was asked or the broker remembers."
+    complete_since: datetime | None = None
+    "From when on every fill that counts is among `executions`, for certain; None: nobody knows."
     closed_orders: tuple[BrokerOrder, ...] = ()
     "Orders that ended, as far back as was asked or the broker remembers."
     positions: Mapping[str, Decimal] | None = None

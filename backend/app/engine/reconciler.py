@@ -33,7 +33,7 @@ from app.engine.reconciliation import (
     sentences,
 )
 from app.engine.suspicions import Doubts, Suspicions
-from app.engine.takeover import Case, taken
+from app.engine.takeover import Case, explained, taken
 from app.engine.unknowns import Misses, never_arrived
 
 _IN_FLIGHT: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
@@ -189,7 +189,7 @@ class Reconciler:
         for one in found:
             inputs = taken(self._desk, self._case(one, theirs, at, is_asked=is_asked))
             reports += inputs
-            left += [] if inputs else [one]
+            left += [] if inputs else [explained(self._desk, one)]
         return _outcome(Scope.WHOLE, at, theirs, reports, left, [])
 
     @timed_seconds("reconciliation_look")
@@ -265,7 +265,7 @@ class Reconciler:
                 continue
             if one.kind == Kind.ENDED_ORDER and one not in self.differences:
                 await self._broker.cancel(one.subject, at)  # a cancel can do no harm
-            self._suspicions.believe(one)
+            self._suspicions.believe(explained(self._desk, one))
         return doubtful
 
     def _case(self, one: Difference, theirs: BrokerBook, at: datetime, *, is_asked: bool) -> Case:

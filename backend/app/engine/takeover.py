@@ -18,6 +18,7 @@ from app.domain.events import (
     OrderSeen,
 )
 from app.domain.executions import Execution
+from app.domain.fills import BookedFill
 from app.domain.flattening import ledger_of
 from app.domain.orders import BrokerOrder, Order
 from app.domain.ports import BrokerBook
@@ -48,7 +49,7 @@ def taken(desk: Desk, case: Case) -> tuple[Input, ...]:
     """What makes our books as the broker's; empty where only a person may decide."""
     match case.one.kind:
         case Kind.POSITION:
-            return _holding(case)
+            return _taken_back(desk, case) or _holding(case)
         case Kind.CASH:
             return _cash(desk, case)
         case Kind.FILLS:
@@ -76,6 +77,63 @@ def _holding(case: Case) -> tuple[Input, ...]:
             at=case.at,
         ),
     )
+
+
+def _taken_back(desk: Desk, case: Case) -> tuple[Input, ...]:
+    """Fills that the broker's whole list lacks, where they are the difference to the last share.
+
+    Not where it still counts them for an order that it lists. Of other orders nothing is left.
+    """
+    gone = _unlisted(desk, case)
+    if not gone or sum((one.signed_quantity for one in gone), ZERO) != _too_much(case.one):
+        return ()
+    told: list[Input] = [_bust(one.client_order_id, one.execution_id, case) for one in gone]
+    reason = "the broker has nothing of it any more"
+    for identity in dict.fromkeys(one.client_order_id for one in gone):
+        order = _order(case.theirs, identity)
+        if order is not None and order.filled_quantity != _listed(case.theirs, identity):
+            return ()
+        if order is None and identity in desk.book.records:
+            told.append(OrderCanceled(client_order_id=identity, reason=reason, at=case.at))
+    return tuple(told)
+
+
+def _unlisted(desk: Desk, case: Case) -> list[Execution]:
+    """Fills of the symbol in our books that would be in the broker's list if they counted."""
+    since = case.theirs.complete_since
+    listed = {one.execution_id for one in case.theirs.executions}
+    # The same fill may have another id by now: that of its commission, or of a new process.
+    values = {_values(one) for one in case.theirs.executions}
+    return [
+        one
+        for one in desk.fills.of_symbol(case.one.subject)
+        if since is not None and one.at >= since and one.broker == case.broker
+        if one.execution_id not in listed and _values(one) not in values
+    ]
+
+
+def _listed(theirs: BrokerBook, identity: str) -> Decimal:
+    found = (one.quantity for one in theirs.executions if one.client_order_id == identity)
+    return sum(found, ZERO)
+
+
+def _values(one: Execution) -> tuple[str, Decimal, Decimal]:
+    return one.client_order_id, one.quantity, one.price
+
+
+def _too_much(one: Difference) -> Decimal:
+    """Shares that we count and the broker does not."""
+    return Decimal(one.ours) - Decimal(one.theirs)
+
+
+def explained(desk: Desk, one: Difference) -> Difference:
+    """The difference with what may be its reason, for the person who looks at it."""
+    fills = desk.fills.of_symbol(one.subject) if one.kind == Kind.POSITION else []
+    found = next((f for f in fills if f.signed_quantity == _too_much(one)), None)
+    if found is None:
+        return one
+    may = f"Fill {found.execution_id} may have been taken back by the broker meanwhile."
+    return msgspec.structs.replace(one, detail=f"{one.detail} {may}")
 
 
 def _cash(desk: Desk, case: Case) -> tuple[Input, ...]:
@@ -111,8 +169,7 @@ def _fills(desk: Desk, case: Case) -> tuple[Input, ...]:
     if record is None:
         return (adoption(order, order.filled_quantity, case.at),)
     listed = [one for one in case.theirs.executions if one.client_order_id == case.one.subject]
-    total = sum((one.quantity for one in listed), ZERO)
-    if total == order.filled_quantity:
+    if _listed(case.theirs, case.one.subject) == order.filled_quantity:
         return _busted(desk, record, listed, case)
     if case.is_asked and order.filled_quantity > record.order.filled_quantity:
         return (OrderFilled(execution=_inferred(record.order, order, case.at)),)
@@ -123,13 +180,7 @@ def _busted(desk: Desk, record: Record, listed: list[Execution], case: Case) -> 
     """The broker's list is whole: what we have beside it was taken back."""
     whole = {one.execution_id for one in listed}
     busts = [
-        ExecutionBusted(
-            broker=booked.execution.broker if (booked := desk.fills.find(one)) else case.broker,
-            execution_id=one,
-            client_order_id=record.order.client_order_id,
-            reason="the broker does not list it any more",
-            at=case.at,
-        )
+        _bust(record.order.client_order_id, one, case, desk.fills.find(one))
         for one in record.executions
         if one not in whole and one not in desk.voided
     ]
@@ -137,6 +188,18 @@ def _busted(desk: Desk, record: Record, listed: list[Execution], case: Case) -> 
         OrderFilled(execution=one) for one in listed if one.execution_id not in record.executions
     ]
     return (*busts, *new)
+
+
+def _bust(
+    client_order_id: str, execution_id: str, case: Case, booked: BookedFill | None = None
+) -> ExecutionBusted:
+    return ExecutionBusted(
+        broker=case.broker if booked is None else booked.execution.broker,
+        execution_id=execution_id,
+        client_order_id=client_order_id,
+        reason="the broker does not list it any more",
+        at=case.at,
+    )
 
 
 def _inferred(order: Order, theirs: BrokerOrder, at: datetime) -> Execution:

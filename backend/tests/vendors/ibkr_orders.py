@@ -140,6 +140,11 @@ class Orders:
         self.exchange.bust(fill)
         self._tell_fill(fill)
 
+    def bust_unheard(self, fill: Fill) -> None:
+        """Null and void, and no list has anything of it."""
+        self.exchange.bust(fill)
+        self.exchange.fills.remove(fill)
+
     def correct(self, fill: Fill, **to: Decimal) -> None:
         """A new execution id that differs behind its last dot replaces the one before."""
         self.exchange.correct(fill, **to)

@@ -194,7 +194,10 @@ class Adapter:
         self._check_link()
         epoch = self._desk.epoch
         open_, ended = await self._orders()
-        await self._questions.executions(self._desk.account)
+        known = self._executions.names()
+        listed = await self._questions.executions(self._desk.account)
+        self._executions.flush()
+        whole = self._executions.compare(known, listed)
         held = await self._questions.positions(self._desk.account)
         money = await self._questions.money(self._desk.account)
         self._check_link()
@@ -206,6 +209,7 @@ class Adapter:
         return BrokerBook(
             open_orders=tuple(open_),
             executions=self._executions.take(since),
+            complete_since=max(whole, since) if whole and since else whole,
             closed_orders=tuple(ended),
             positions={symbol: quantity for symbol, (quantity, _) in held.items()},
             average_prices={symbol: cost for symbol, (_, cost) in held.items()},

@@ -134,6 +134,7 @@ class BookReader:
             executions=tuple(
                 [execution(row, await self._chains.name_of(row.order_id)) for row in rows]
             ),
+            complete_since=since or datetime.min.replace(tzinfo=UTC),
             positions={row.symbol: row.signed for row in positions if row.qty},
             average_prices={
                 row.symbol: row.avg_entry_price for row in positions if row.avg_entry_price

@@ -6,7 +6,7 @@ its own: a fill waits for it a moment, and what comes later is told as a correct
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,6 +41,8 @@ class Known:
     before: Execution | None = None
     "What it was until `changed_at`."
     changed_at: float = 0.0
+    is_gone: bool = False
+    "Though it is of the time that IBKR's list covers, the list lacks it."
 
 
 class Executions:
@@ -116,10 +118,27 @@ class Executions:
             one = known.execution
             if known.before is not None and now - known.changed_at < SETTLING_SECONDS:
                 one = known.before
-            if one.quantity and (since is None or one.at >= since):
+            if one.quantity and not known.is_gone and (since is None or one.at >= since):
                 known.is_told = True
                 found.append(one)
         return tuple(found)
+
+    def names(self) -> set[str]:
+        """All that were told."""
+        return set(self._known)
+
+    def compare(self, before: set[str], listed: Iterable[str]) -> datetime | None:
+        """Hold a list of IBKR's, by id, against those known `before` it was asked for.
+
+        Returns from when on the list is whole: it goes back to midnight somewhere, and so at
+        least to the oldest fill in it. None where it is empty.
+        """
+        there = {split(one)[0] for one in listed} & self._known.keys()
+        since = min((self._known[name].execution.at for name in there), default=None)
+        for name, known in self._known.items():
+            is_covered = since is not None and known.execution.at >= since
+            known.is_gone = is_covered and name in before and name not in there
+        return since
 
     def of(self, identity: str) -> list[Execution]:
         """Fills of one order, those that still wait for their commission too."""

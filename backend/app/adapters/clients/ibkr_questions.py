@@ -44,12 +44,13 @@ class Questions:
         )
         return found["completedOrder"]
 
-    async def executions(self, account: str) -> None:
-        """Have all of today's fills told once more, each with its commission."""
+    async def executions(self, account: str) -> list[str]:
+        """Have today's fills told once more, each with its commission; IBKR's ids of them."""
         wanted = self._session.wire.module.ExecutionFilter(acctCode=account)
-        await self._numbered(
+        found = await self._numbered(
             lambda client, number: client.reqExecutions(number, wanted), "about the day's fills"
         )
+        return [str(said[2].execId) for said in found["execDetails"] if said[0] >= 0]
 
     async def positions(self, account: str) -> dict[str, tuple[Decimal, Decimal]]:
         """Signed quantity and average cost of a share, by our symbol."""

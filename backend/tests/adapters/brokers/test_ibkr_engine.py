@@ -327,6 +327,29 @@ async def test_corrections_and_busts_reach_positions_and_cash(desk: Desk) -> Non
     assert _held(desk.engine.book.net) == {"AAPL": Decimal(5)}
 
 
+@pytest.mark.parametrize("is_reborn", [False, True], ids=["reconnected", "restarted"])
+async def test_a_bust_that_no_message_tells_of_is_found(desk: Desk, is_reborn: bool) -> None:
+    identity = await desk.rest()
+    await desk.becomes(identity, "accepted")
+    for price in (170, 169):
+        desk.market.print("AAPL", price, size=5)
+    await desk.becomes(identity, "filled")
+    desk.server.orders.by_hand("AAPL", "buy", 3)
+    desk.server.orders.by_hand("AAPL", "buy", 4)
+    await desk.reconcile()
+    desk.server.drop()
+    fees = 2 * desk.market.fee
+    for fill in (desk.market.fills[1], desk.market.fills[2]):
+        desk.server.orders.bust_unheard(fill)
+    desk.market.cash += fees  # a bust gives its commission back
+    other = await desk.reborn() if is_reborn else desk
+    await other.agrees()
+    assert _held(other.engine.book.net) == {"AAPL": Decimal(9)}
+    assert len(other.of(ExecutionBusted)) == 2
+    if is_reborn:
+        await other.__aexit__()
+
+
 async def test_a_correction_while_we_were_away_counts_once(desk: Desk) -> None:
     desk.server.orders.commissions_at_once = False
     identity = await desk.rest()

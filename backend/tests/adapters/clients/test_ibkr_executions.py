@@ -52,6 +52,21 @@ def test_versions_of_a_fill_share_a_name() -> None:
     assert ancestors(THIRD) == [FIRST, f"{FIRST}:fee1", SECOND, f"{SECOND}:fee1"]
 
 
+async def test_what_a_list_lacks_though_it_goes_back_so_far_is_gone(one: Told) -> None:
+    for name in ("a.01.01", "b.01.01", "c.01.01"):
+        one.hear(name)
+    one.fills.flush()
+    known = one.fills.names()
+    one.hear("d.01.01")  # while the list was on its way
+    one.fills.flush()
+    assert one.fills.compare(known, []) is None
+    assert len(one.fills.take()) == 4
+    assert one.fills.compare(known, ["a.01.01", "c.01.02", "?"]) == OPEN
+    assert [fill.execution_id[0] for fill in one.fills.take()] == ["a", "c", "d"]
+    one.fills.compare(known, ["b.01.01"])
+    assert [fill.execution_id[0] for fill in one.fills.take()] == ["b", "d"]
+
+
 async def test_a_fill_waits_for_its_commission(one: Told) -> None:
     one.hear()
     assert not one.told
