@@ -35,6 +35,7 @@ from app.domain.instruments import Instrument
 from app.domain.market import Timeframe
 from app.domain.ports import Broker, BrokerSetup
 from app.engine.paper import PaperBroker
+from app.events.publishers import Publisher, SystemEvents
 from app.hosting.catalogue import HostedCatalogue
 from app.ingest.cache_keeper import CacheKeeper
 from app.ingest.link import MakePrints
@@ -74,6 +75,7 @@ class Parts:
     system: SharedJournal
     catalogue: Catalogue
     publisher: PricePublisher | None
+    facts: SystemEvents
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of one's own, for LISTEN and for advisory locks."""
@@ -306,6 +308,7 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
     key = subkey(master_key(settings.home, settings.app.secret_key), "journal")
     async with (
         opened_pool(url) as pool,
+        _telling(SharedJournal(pool, key)) as facts,
         _publishing(settings, pool) as publisher,
         strategies() as catalogue,
     ):
@@ -317,7 +320,19 @@ async def parts(settings: Settings | None = None) -> AsyncIterator[Parts]:
             system=SharedJournal(pool, key),
             catalogue=catalogue,
             publisher=publisher,
+            facts=facts,
         )
+
+
+@asynccontextmanager
+async def _telling(system: SharedJournal) -> AsyncIterator[SystemEvents]:
+    """Facts into the `system` stream; what waits at the end is stored, if that takes no time."""
+    publisher = Publisher(system)
+    publisher.start()
+    try:
+        yield SystemEvents(publisher, clock.system)
+    finally:
+        await publisher.stop()
 
 
 @asynccontextmanager

@@ -144,11 +144,15 @@ def _on_database(
     import asyncio
 
     from app.console.database import at_hand
+    from app.core.config import settings
     from app.core.errors import InvalidInput
+    from app.core.security import master_key, subkey
     from app.db.session import opened_pool
+    from app.repositories.journal import SharedJournal
     from app.services.backtests import run_on_database
     from app.services.imports import dataset_name
 
+    master = master_key(settings.home, settings.app.secret_key)
     catalogue.make(request.strategy, request.parameters)
     if not request.symbols:
         raise InvalidInput(
@@ -158,7 +162,8 @@ def _on_database(
 
     async def run() -> "Report":
         async with opened_pool(address, max_size=2) as pool:
-            return await run_on_database(pool, catalogue, request, dataset=name)
+            journal = SharedJournal(pool, subkey(master, "journal"))
+            return await run_on_database(pool, catalogue, request, dataset=name, journal=journal)
 
     with at_hand("tradewright backtest", makes=False) as address:
         return asyncio.run(run())

@@ -3,25 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from app.core.clock import Clock
 from app.core.errors import Unavailable
 from app.core.logging import get_logger
 from app.core.tasks import end
-from app.domain.events import (
-    BacktestFinished,
-    BrokerConnected,
-    BrokerDisconnected,
-    ConfigChanged,
-    DataGapDetected,
-    Event,
-    FeedConnected,
-    FeedDisconnected,
-)
-from app.domain.market import Timeframe
+from app.domain.events import Event, FeedConnected, FeedDisconnected
 from app.domain.ports import Entry
 from app.events.runner import is_away
 
@@ -136,60 +124,27 @@ class Publisher:
 
 
 class SystemEvents:
-    """The facts of the `system` stream, each by its name; the clock says when."""
+    """Facts of a running process by their names: they are stored also when PostgreSQL was away.
+
+    What belongs to a change of a table is journaled with it instead, in one transaction
+    (`SharedJournal.append_within`).
+    """
 
     def __init__(self, publisher: Publisher, clock: Clock) -> None:
         self._publisher = publisher
         self._clock = clock
 
+    def tell(self, event: Event) -> Stored:
+        """Any fact."""
+        return self._publisher.publish(event)
+
     def feed_connected(self, feed: str) -> Stored:
         """A feed delivers."""
-        return self._publisher.publish(FeedConnected(feed=feed, at=self._clock.now()))
+        return self.tell(FeedConnected(feed=feed, at=self._clock.now()))
 
     def feed_disconnected(self, feed: str, reason: str) -> Stored:
         """A feed delivers no more."""
-        event = FeedDisconnected(feed=feed, reason=reason, at=self._clock.now())
-        return self._publisher.publish(event)
-
-    def data_gap_detected(
-        self, dataset: str, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
-    ) -> Stored:
-        """Bars of [start, end) are missing."""
-        event = DataGapDetected(
-            dataset=dataset,
-            symbol=symbol,
-            timeframe=timeframe,
-            start=start,
-            end=end,
-            at=self._clock.now(),
-        )
-        return self._publisher.publish(event)
-
-    def broker_connected(self, broker: str) -> Stored:
-        """A broker answers."""
-        return self._publisher.publish(BrokerConnected(broker=broker, at=self._clock.now()))
-
-    def broker_disconnected(self, broker: str, reason: str) -> Stored:
-        """A broker answers no more."""
-        event = BrokerDisconnected(broker=broker, reason=reason, at=self._clock.now())
-        return self._publisher.publish(event)
-
-    def config_changed(self, key: str, before: Any, after: Any, actor: str) -> Stored:  # noqa: ANN401 - any value of a setting
-        """A setting has another value."""
-        event = ConfigChanged(
-            key=key, before=before, after=after, actor=actor, at=self._clock.now()
-        )
-        return self._publisher.publish(event)
-
-    def backtest_finished(self, backtest_id: int, strategy: str, final_equity: Decimal) -> Stored:
-        """A backtest came to its end; `final_equity` in the account's currency."""
-        event = BacktestFinished(
-            backtest_id=backtest_id,
-            strategy=strategy,
-            final_equity=final_equity,
-            at=self._clock.now(),
-        )
-        return self._publisher.publish(event)
+        return self.tell(FeedDisconnected(feed=feed, reason=reason, at=self._clock.now()))
 
 
 def _seen(stored: Stored) -> None:

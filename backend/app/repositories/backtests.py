@@ -10,9 +10,13 @@ import asyncpg
 import msgspec
 import numpy as np
 
+from app.core import clock
+from app.domain.events import BacktestFinished
 from app.domain.executions import Execution
 from app.domain.market import Timeframe
 from app.domain.portfolio import Trade
+from app.domain.ports import Entry
+from app.repositories.journal import SharedJournal
 from app.repositories.paging import Db
 
 _START: Final = """
@@ -26,7 +30,7 @@ _FINISH: Final = """
     final_equity = $6, total_return = $7, sharpe = $8, max_drawdown = $9, figures = $10::jsonb,
     causality = $11, data_fingerprint = $12, journal_hash = $13, artefact = $14,
     finished_at = now()
-  WHERE id = $1"""
+  WHERE id = $1 RETURNING strategy"""
 
 _FAIL: Final = """
   UPDATE backtests SET status = 'failed', error = $2, finished_at = now() WHERE id = $1"""
@@ -97,9 +101,13 @@ async def start(db: Db, asked: Asked) -> int:
 
 
 async def finish(
-    pool: asyncpg.Pool, backtest_id: int, outcome: Outcome, trades: Sequence[Trade]
+    pool: asyncpg.Pool,
+    backtest_id: int,
+    outcome: Outcome,
+    trades: Sequence[Trade],
+    journal: SharedJournal | None = None,
 ) -> None:
-    """Keep the outcome and the round trips, all or none."""
+    """Keep the outcome and the round trips, and journal a run that came to its end: all or none."""
     rows = [
         (
             backtest_id,
@@ -117,7 +125,7 @@ async def finish(
         for number, trade in enumerate(trades, 1)
     ]
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(
+        strategy = await connection.fetchval(
             _FINISH,
             backtest_id,
             "failed" if outcome.error else "finished",
@@ -137,6 +145,14 @@ async def finish(
         await connection.copy_records_to_table(
             "backtest_trades", records=rows, columns=_TRADE_COLUMNS
         )
+        if journal is not None and outcome.error is None:
+            event = BacktestFinished(
+                backtest_id=backtest_id,
+                strategy=strategy,
+                final_equity=outcome.final_equity,
+                at=clock.now(),
+            )
+            await journal.append_within(connection, [Entry(event)])
 
 
 async def fail(db: Db, backtest_id: int, error: str) -> None:

@@ -7,17 +7,15 @@ from typing import Final
 
 from app.bootstrap import Parts
 from app.core import clock
+from app.core.errors import Unavailable
 from app.core.logging import get_logger
-from app.domain.events import FeedConnected, FeedDisconnected
 from app.domain.instruments import InstrumentKind
 from app.domain.market import Timeframe
-from app.domain.ports import Entry
 from app.engine.engine import Engine
 from app.marketdata.calendar import TradingCalendar
 from app.marketdata.slices import Moment
 from app.repositories import revisions
 from app.repositories.accounts import Account
-from app.repositories.journal import LOST_CONNECTION
 from app.repositories.stock_data import StockData
 from app.runner.inbox import Ended, Inbox, Position
 from app.runner.live import LiveData
@@ -61,7 +59,8 @@ class Following:
             await self.inbox.follow(symbols, self._position)
             log.info("feed_followed", account_id=self._account.id, symbols=symbols)
             if self.live is None:  # a live feed says itself when it is there
-                await self._tell(FeedConnected(feed=self._name, at=clock.now()))
+                with suppress(Unavailable):
+                    self._parts.facts.feed_connected(self._name)
 
     def _wanted(self) -> set[str]:
         engine, book = self._engine, self._engine.book
@@ -78,11 +77,10 @@ class Following:
         if ended.error is None:
             self.inbox.is_over = True
             log.info("feed_over", account_id=self._account.id, feed=self._name)
-            reason = "no more bars"
-            await self._tell(FeedDisconnected(feed=self._name, reason=reason, at=clock.now()))
+            self._lost("no more bars")
             return True
         if not self.inbox.failures:  # once for each outage, not for each attempt
-            await self._tell(FeedDisconnected(feed=self._name, reason=ended.error, at=clock.now()))
+            self._lost(ended.error)
         await self.inbox.again(self._position)
         return False
 
@@ -136,9 +134,9 @@ class Following:
     def _name(self) -> str:
         return f"{self._account.dataset} ({self._account.name})"
 
-    async def _tell(self, event: FeedConnected | FeedDisconnected) -> None:
-        with suppress(*LOST_CONNECTION):
-            await self._parts.system.append([Entry(event)])
+    def _lost(self, reason: str) -> None:
+        with suppress(Unavailable):  # the journal has been away for very long
+            self._parts.facts.feed_disconnected(self._name, reason)
 
     async def close(self) -> None:
         """End the feed, and give its providers back."""

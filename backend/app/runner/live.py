@@ -12,12 +12,11 @@ import msgspec
 from app import bootstrap
 from app.bootstrap import Parts
 from app.core import clock
-from app.core.errors import ConfigurationError, TradewrightError
+from app.core.errors import ConfigurationError, TradewrightError, Unavailable
 from app.core.live import LiveOptions
 from app.core.logging import get_logger
 from app.core.quality import QualityOptions
 from app.domain.events import FeedDisconnected
-from app.domain.ports import Entry
 from app.ingest.link import LinkReport
 from app.ingest.live_feed import LiveFeed, Told
 from app.ingest.option_feed import OptionFeed
@@ -134,8 +133,8 @@ class LiveData:
     async def _tell(self, event: Told) -> None:
         if hasattr(event, "feed"):
             event = msgspec.structs.replace(event, feed=f"{event.feed} ({self._account.name})")
-        with suppress(*LOST_CONNECTION):
-            await self._parts.system.append([Entry(event)])
+        with suppress(Unavailable):  # the journal has been away for very long
+            self._parts.facts.tell(event)
 
     async def _no_options(self, name: str, error: TradewrightError) -> None:
         title = f"{name} gives account {self._account.name} no options"

@@ -18,6 +18,7 @@ from app.marketdata.batch import BarBatch, concatenate
 from app.marketdata.calendar import TradingCalendar, trading_calendar
 from app.marketdata.shapes import Hints
 from app.repositories import backtests, config, corporate_actions, instruments
+from app.repositories.journal import SharedJournal
 from app.repositories.stock_data import StockData, datasets
 from app.research.backtest import run_backtest
 from app.research.causality import check_causality
@@ -63,8 +64,11 @@ async def run_on_database(
     *,
     dataset: str | None = None,
     created_by: int | None = None,
+    journal: SharedJournal | None = None,
 ) -> Report:
     """A backtest on stored bars; the run is a row of `backtests` with its round trips.
+
+    Its end is journaled where there is a `journal`.
 
     Without `dataset` it is the only one that has the bars. Raises InvalidInput, NotFound.
     """
@@ -93,7 +97,7 @@ async def run_on_database(
         await backtests.fail(pool, backtest_id, str(error))
         raise
     report.backtest_id = backtest_id
-    await backtests.finish(pool, backtest_id, _outcome(report), report.result.trades)
+    await backtests.finish(pool, backtest_id, _outcome(report), report.result.trades, journal)
     return report
 
 

@@ -13,6 +13,7 @@ from app.core.config import get_settings
 from app.core.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from app.domain.deployments import AccountMode, TradingState
 from app.domain.orders import Leg
+from app.events.publishers import Publisher, SystemEvents
 from app.repositories import accounts
 from app.repositories.accounts import AccountSettings
 from app.repositories.journal import SharedJournal
@@ -121,6 +122,7 @@ async def test_the_trading_process_makes_no_broker_for_an_account_that_is_not_ar
     parts = bootstrap.Parts(
         settings=get_settings(), url=database_url, pool=pool, journal_key=KEY,
         system=SharedJournal(pool, KEY), catalogue=Catalogue(()), publisher=None,
+        facts=SystemEvents(Publisher(SharedJournal(pool, KEY)), system),
     )  # fmt: skip
     with pytest.raises(ConfigurationError, match="switched off"):
         parts.broker(account, {})
