@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 import numpy as np
+import orjson
 import pytest
 
 from app.core.errors import InvalidInput, NotFound
@@ -16,6 +17,7 @@ from app.domain.limits import UNLIMITED, Limits
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, to_datetime
 from app.repositories import backtests, config, stocks
+from app.repositories.journal import SharedJournal, read
 from app.repositories.stock_data import StockData
 from app.research.causality import Verdict
 from app.research.report import BacktestRequest
@@ -54,9 +56,15 @@ async def stored(pool: asyncpg.Pool, dataset: str, *batches: BarBatch) -> None:
 async def test_a_run_is_kept_with_its_round_trips_and_its_curve(pool: asyncpg.Pool) -> None:
     await stored(pool, "import:wave", wave())
 
-    report = await run_on_database(pool, Catalogue(), REQUEST)
+    journal = SharedJournal(pool, b"k" * 32)
+    report = await run_on_database(pool, Catalogue(), REQUEST, journal=journal)
 
     row = await pool.fetchrow("SELECT * FROM backtests")
+    (event,) = await read(pool, "system")
+    assert event.event_type == "backtest_finished"
+    told = orjson.loads(event.payload)
+    assert (told["backtest_id"], told["strategy"]) == (row["id"], "sma_cross")
+    assert Decimal(told["final_equity"]) == row["final_equity"]
     assert row["id"] == report.backtest_id
     assert (row["status"], row["causality"], row["progress"]) == ("finished", "causal", 1)
     assert (row["dataset"], row["symbols"], row["limits"]) == ("import:wave", ["AAPL"], "account")
