@@ -44,7 +44,9 @@ _PUT_BACK: Final = """
   WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING true"""
 _FINISH: Final = """
   UPDATE job_runs SET status = $3, finished_at = clock_timestamp(), result = $4::jsonb,
-    error = $5, queue_id = NULL, progress = CASE WHEN $3 = 'succeeded' THEN 1 ELSE progress END
+    error = $5, queue_id = NULL,
+    progress = CASE WHEN $3 = 'succeeded' THEN 1 ELSE progress END,
+    progress_note = CASE WHEN $3 = 'succeeded' THEN NULL ELSE progress_note END
   WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING true"""
 _PROGRESS: Final = """
   UPDATE job_runs SET progress = $3, progress_note = $4

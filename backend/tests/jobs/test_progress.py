@@ -44,8 +44,7 @@ async def test_what_a_run_says_is_stored_while_it_lasts_and_whole_at_its_end(
         go_on.set()
         await until(pool, OVER, 1)
     row = await only(pool)
-    assert (row["status"], row["progress"]) == ("succeeded", 1.0)
-    assert row["progress_note"] == "1 of 4 pages were read."
+    assert (row["status"], row["progress"], row["progress_note"]) == ("succeeded", 1.0, None)
 
 
 async def test_a_run_that_fails_stays_as_far_as_it_came(
