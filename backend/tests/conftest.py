@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import hypothesis
 import pytest
 import redis
@@ -13,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from app.core import system_config
 from app.core.config import get_settings, with_driver
 from app.core.environment import project_root
+from app.db.session import opened_pool
 from tests import order, servers
 from tests.servers import TestServers
 
@@ -72,6 +74,13 @@ def database_url(test_servers: TestServers, template_database: str) -> Iterator[
     """`postgresql://…` of a migrated database that only this test uses."""
     with servers.copied(test_servers.database_url, template_database) as url:
         yield url
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections to it."""
+    async with opened_pool(database_url, max_size=8) as pool:
+        yield pool
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import pytest
 from app.core import clock
 from app.core.guardian import GuardianOptions
 from app.db.loopback import free_port
-from app.db.session import create_pool
 from app.domain.deployments import AccountMode
 from app.domain.pulse import Pulse
 from app.guardian.guardian import Guardian
@@ -64,13 +63,6 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     writer.close()
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=4)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

@@ -63,13 +63,6 @@ def bars(tmp_path: Path) -> Path:
     return write_bars(tmp_path / "bars", {"SPY": [100 + n / 50 for n in range(300)]})
 
 
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=2)
-    yield pool
-    await pool.close()
-
-
 async def is_at_risk(home: Path) -> None:
     def look() -> Any:
         pulse = pulses.read(home, 1)

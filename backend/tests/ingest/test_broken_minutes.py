@@ -7,13 +7,11 @@ from datetime import datetime
 
 import asyncpg
 import numpy as np
-import pytest
 
 from app.core.clock import ManualClock
 from app.core.errors import FeedLost
 from app.core.live import LiveOptions
 from app.core.tasks import end
-from app.db.session import opened_pool
 from app.domain.market import Timeframe
 from app.ingest.live_feed import LiveFeed
 from app.ingest.sequence import Item, SourcedBars
@@ -37,12 +35,15 @@ class Vendor:
         self.name = name
         self.history_has = WHOLE
         self.connections = 0
+        self.handled = 0
+        "Items after which the next one was asked for."
         self.said: asyncio.Queue[LiveItem | None] = asyncio.Queue()
 
     async def live(self, subscription: Subscription) -> AsyncGenerator[LiveItem]:
         self.connections += 1
         while (item := await self.said.get()) is not None:
             yield item
+            self.handled += 1
         raise FeedLost("It broke.", api_name=self.name)
 
     async def history(
@@ -96,30 +97,30 @@ class World:
         ]
 
     async def comes(self, *volumes: tuple[int, float]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.volumes() != list(volumes):  # noqa: ASYNC110 - lists set no event
                 await asyncio.sleep(0.01)
 
     async def connects(self, times: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.vendors[0].connections < times:  # noqa: ASYNC110 - a number sets no event
                 await asyncio.sleep(0.01)
 
     async def says(self, item: LiveItem | None, at: str, vendor: int = 0) -> None:
-        """A vendor says something at `at`, and it is heard."""
+        """A vendor says something at `at`, and it is taken in; None: it breaks and reconnects."""
         self.clock.move_to(utc(at))
-        said = self.vendors[vendor].said
-        said.put_nowait(item)
-        async with asyncio.timeout(10):
-            while not said.empty():  # noqa: ASYNC110 - a queue sets no event
+        who = self.vendors[vendor]
+
+        def heard() -> int:
+            return who.connections if item is None else who.handled
+
+        if item is None:
+            await self.connects(1)
+        before = heard()
+        who.said.put_nowait(item)
+        async with asyncio.timeout(30):
+            while heard() == before:  # noqa: ASYNC110 - a number sets no event
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -11,20 +11,12 @@ from redis.asyncio import Redis
 
 from app.adapters.publishers.redis import Adapter
 from app.core.clock import system
-from app.db.session import create_pool
 from app.ingest.cache_keeper import CacheKeeper
 from app.repositories import metrics
 from tests.factories import make_batch
 from tests.waiting import until
 
 NEVER = 3600.0
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

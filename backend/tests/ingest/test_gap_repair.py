@@ -1,14 +1,11 @@
 """Gaps of a live series: who has the bars, and what it means when nobody has."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
-import pytest
 
 from app.core.clock import ManualClock
 from app.core.errors import FeedRefused, TransientError
-from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.ingest.gap_repair import GapRepair
 from app.marketdata.batch import BarBatch
@@ -22,13 +19,6 @@ from tests.providers import Shelf
 
 CLOCK = ManualClock(utc("2024-03-04 12:00"))
 LIVE = "live"
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url)
-    yield pool
-    await pool.close()
 
 
 def whole(skip: range | tuple[int, ...] = (), symbol: str = "AAPL") -> BarBatch:

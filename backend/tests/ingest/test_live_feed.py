@@ -11,7 +11,6 @@ import pytest
 from app.core.errors import FeedRefused, InvalidInput
 from app.core.live import LiveOptions
 from app.core.tasks import end
-from app.db.session import opened_pool
 from app.domain.events import FeedConnected, FeedDisconnected
 from app.domain.market import Timeframe
 from app.ingest.link import LinkReport, LinkState
@@ -79,12 +78,6 @@ class Chain:
 
     async def _refuse(self, name: str, error: FeedRefused) -> None:
         self.refused.append(f"{name}: {error}")
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """IBM's real prints and quotes, spoilt on purpose: every bad row is caught, hardly a good one."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import asyncpg
 import numpy as np
 import pytest
 
-from app.db.session import opened_pool
 from app.ingest.ticks import TickIngest, TickSettings
 from app.marketdata.batch import QuoteBatch, Rows, TickBatch
 from app.marketdata.calendar import trading_calendar
@@ -158,12 +157,6 @@ def test_every_bad_quote_is_caught(shared_data: Path, seed: int) -> None:
         return validate_quotes(batch, CALENDAR, memory, now=now)
 
     assert_told_apart(stream, refused(stream, judge))
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 async def test_what_is_caught_stands_in_the_quarantine_and_the_rest_in_the_table(

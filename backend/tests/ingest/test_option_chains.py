@@ -1,13 +1,11 @@
 """Chains of vendors into the tables."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 
 import asyncpg
 import pytest
 
 from app.core.clock import ManualClock, to_ns
-from app.db.session import opened_pool
 from app.ingest.option_chains import ChainReport, fetch_chain, store_chain
 from app.marketdata.options import MarketModel
 from app.marketdata.ports import OptionSnapshot
@@ -19,12 +17,6 @@ from tests.vendors import databento_records as records
 
 AT = utc("2024-03-01 15:00")
 CLOCK = ManualClock(utc("2024-03-01 16:00"))
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def snapshot(symbol: str, bid: float | None, **more: float | None) -> OptionSnapshot:

@@ -1,7 +1,6 @@
 """What waits in front of the table of options: bounded, merged, and never lost without a word."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -21,12 +20,6 @@ from tests.vendors.loopback import until
 
 CLOCK = ManualClock(utc("2024-03-01 16:00"))
 COUNT = "SELECT count(*) FROM options_data"
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def queue(pool: asyncpg.Pool, most: int = 1_000, idle_seconds: float = 0.05) -> OptionQueue:

@@ -1,6 +1,6 @@
 """Live quotes of options: folded to the last a second, valued, stored; bad ones quarantined."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -9,7 +9,6 @@ import orjson
 import pytest
 
 from app.core.clock import ManualClock
-from app.db.session import opened_pool
 from app.ingest.option_writer import market_model
 from app.ingest.options import OptionCounts, OptionIngest, last_by, split_options
 from app.marketdata.batch import QUOTE, BarBatch, QuoteBatch, TickBatch
@@ -22,12 +21,6 @@ from tests.factories import make_batch, ns, utc
 CALL, PUT = "AAPL240621C00100000", "AAPL240621P00100000"
 CLOCK = ManualClock(utc("2024-03-01 16:00"))
 Row = tuple[str, str, float, float]
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def quotes(*rows: Row) -> QuoteBatch:

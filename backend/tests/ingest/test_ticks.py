@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.core.tasks import end
-from app.db.session import create_pool, opened_pool
+from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.ingest.ticks import TickIngest, TickSettings
 from app.marketdata.batch import QuoteBatch, TickBatch, TickLabel
@@ -24,12 +24,6 @@ from tests.ticks import OPEN, SECOND, cut, make_quotes, make_ticks, random_ticks
 
 CALENDAR = trading_calendar("XNYS")
 DAY = (utc("2024-03-01"), utc("2024-03-02"))
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def made(pool: asyncpg.Pool, **settings: object) -> TickIngest:

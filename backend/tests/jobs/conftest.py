@@ -1,6 +1,6 @@
 """Jobs of tests, beside the real ones, and the worker's parts on a database of the test."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ import pytest
 
 from app.core import clock
 from app.core.config import get_settings
-from app.db.session import create_pool
 from app.jobs import registry, runner
 from app.jobs.registry import Job, JobContext, Run
 from app.repositories.journal import SharedJournal
@@ -30,13 +29,6 @@ class Hands:
 
     def monotonic(self) -> float:
         return self.at.timestamp()
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=4)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

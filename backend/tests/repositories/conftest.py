@@ -1,20 +1,9 @@
-"""A pool on a fresh database, and an account with a deployment in it."""
-
-from collections.abc import AsyncIterator
+"""An account with a deployment, in a fresh database."""
 
 import asyncpg
 import pytest
 
-from app.db.session import create_pool
-
 KEY = b"k" * 32
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=8)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

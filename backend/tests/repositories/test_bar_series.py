@@ -1,11 +1,7 @@
 """How many bars a series has: counted with every write, whoever writes, and judged."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
-import pytest
 
-from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.repositories import bar_series, stocks
 from app.repositories.bar_series import Judgement
@@ -13,13 +9,6 @@ from app.repositories.stock_data import Policy, StockData
 from tests.factories import make_batch, utc
 
 DATASET = "import:counted"
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url)
-    yield pool
-    await pool.close()
 
 
 async def counted(pool: asyncpg.Pool) -> list[tuple[str, int, int]]:

@@ -1,14 +1,11 @@
 """What an account is told of corporate actions, and when, on a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
-import pytest
 
-from app.db.session import opened_pool
 from app.domain.events import SessionOpened
 from app.marketdata.adjustments import Adjustment
 from app.marketdata.calendar import trading_calendar
@@ -23,12 +20,6 @@ OPEN = {
     MONDAY: SessionOpened(session=MONDAY, at=utc("2024-03-04 14:30")),
     TUESDAY: SessionOpened(session=TUESDAY, at=utc("2024-03-05 14:30")),
 }
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 async def tell(pool: asyncpg.Pool, dataset: str, **given: Any) -> None:

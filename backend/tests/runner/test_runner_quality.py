@@ -1,7 +1,6 @@
 """Beside the trading: gaps are asked about, series judged, targets watched, alerts raised."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
@@ -12,7 +11,6 @@ from app.core.clock import ManualClock, now, to_ns
 from app.core.errors import TransientError
 from app.core.quality import QualityOptions
 from app.core.tasks import end
-from app.db.session import create_pool
 from app.ingest.link import LinkReport, LinkState
 from app.marketdata.calendar import trading_calendar
 from app.repositories import accounts, alerts, data_gaps, metrics
@@ -30,13 +28,6 @@ from tests.runner.conftest import CASH, trading
 from tests.vendors.twelve_data import TwelveDataLoopback
 
 OPTIONS = QualityOptions(backfill_pause_seconds=0, alert_after_seconds=30)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

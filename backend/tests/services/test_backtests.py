@@ -1,6 +1,5 @@
 """Backtests on files and on the database, and what is kept of them."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +11,6 @@ import orjson
 import pytest
 
 from app.core.errors import InvalidInput, NotFound
-from app.db.session import create_pool
 from app.domain.limits import UNLIMITED, Limits
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, to_datetime
@@ -38,13 +36,6 @@ def wave(symbol: str = "AAPL", count: int = 900) -> BarBatch:
     """Three sessions up and down, so that averages cross."""
     closes = 100 + 3 * np.sin(np.arange(count) / 12)
     return make_batch(np.round(closes, 2).tolist(), symbol=symbol, volume=1e6)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=3)
-    yield pool
-    await pool.close()
 
 
 async def stored(pool: asyncpg.Pool, dataset: str, *batches: BarBatch) -> None:

@@ -1,13 +1,10 @@
 """The verdict on stored series, and the ledger of their gaps."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import numpy as np
 import pytest
 
 from app.core.clock import ManualClock
-from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch
 from app.repositories import bar_series, data_gaps
@@ -15,13 +12,6 @@ from app.repositories.paging import Row
 from app.repositories.stock_data import StockData
 from app.services.data_quality import SeriesVerdict, check
 from tests.factories import make_batch, utc
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url)
-    yield pool
-    await pool.close()
 
 
 async def verdicts(pool: asyncpg.Pool, *which: str, **how: object) -> dict[str, SeriesVerdict]:

@@ -1,6 +1,5 @@
 """DBN samples brought into a data set: every record accounted for, twice the same."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 import zstandard
 
 from app.core.errors import InvalidInput
-from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.repositories.quotes import Quotes
 from app.repositories.stock_data import StockData
@@ -28,13 +26,6 @@ DATASET = "import:dbn"
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 AT = 1_709_303_400 * 10**9
 CALL = "AAPL  261218C00250000"
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await create_pool(database_url)
-    yield made
-    await made.close()
 
 
 def sample(name: str) -> Path:

@@ -1,6 +1,6 @@
 """Histories fetched from vendors: only what is missing, checked, accounted for, resumable."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +10,6 @@ import pytest
 
 from app.core.clock import ManualClock, to_ns
 from app.core.errors import FeedLost, FeedRefused, InvalidInput, TransientError
-from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.marketdata.batch import QUOTE, TICK, BarBatch, QuoteBatch, TickBatch
 from app.marketdata.ports import Action, OptionSnapshot, Profile
@@ -24,13 +23,6 @@ from tests.providers import Shelf
 CLOCK = ManualClock(utc("2024-03-10 00:00"))
 WISH = Wish(dataset="import:x", start=utc("2024-03-01"), end=utc("2024-03-06"))
 MINUTES = 3 * 390
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url)
-    yield pool
-    await pool.close()
 
 
 def minutes(skip: Sequence[int] = (), symbol: str = "AAPL") -> BarBatch:

@@ -1,6 +1,5 @@
 """The first start makes something to look at, once."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 from app import bootstrap
 from app.core.errors import InvalidInput
-from app.db.session import create_pool
 from app.domain.market import Timeframe
 from app.marketdata.batch import to_datetime
 from app.services.first_run import FirstRun, together
@@ -19,13 +17,6 @@ from tests.runner.conftest import waves, write_bars
 from tests.vendors.twelve_data import TwelveDataLoopback
 
 START = datetime(2025, 6, 2, tzinfo=UTC)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=3)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

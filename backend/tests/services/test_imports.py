@@ -1,6 +1,5 @@
 """Imports on a real PostgreSQL: every row accounted for, and nothing changed by a second time."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -9,7 +8,6 @@ import pytest
 
 from app.core.clock import ManualClock
 from app.core.errors import InvalidInput, NotFound
-from app.db.session import opened_pool
 from app.domain.market import Timeframe
 from app.marketdata.shapes import Hints
 from app.repositories import quarantine, stocks
@@ -20,12 +18,6 @@ from tests.factories import SHARED_DATA, make_batch, utc
 
 HEADER = "ts_utc,open,high,low,close,volume\n"
 AAPL = Hints(symbol="AAPL")
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def minute_rows(closes: list[float], first: int = 0) -> list[str]:

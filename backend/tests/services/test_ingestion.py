@@ -7,7 +7,6 @@ import asyncpg
 import pytest
 
 from app.core.clock import ManualClock
-from app.db.session import opened_pool
 from app.domain.events import SessionClosed, SessionOpened, SliceClosed
 from app.domain.market import SliceOpened, Timeframe
 from app.marketdata.aggregation import aggregate
@@ -55,12 +54,6 @@ class Board:
 
     def offer(self, dataset: str, bars: Sequence[BarBatch]) -> None:
         self.seen += bars
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def prices(count: int) -> list[float]:

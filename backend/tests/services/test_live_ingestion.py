@@ -94,12 +94,6 @@ class Desk:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def desk(pool: asyncpg.Pool) -> AsyncIterator[Desk]:
     made = Desk(pool)
     running = asyncio.create_task(made.run())

@@ -1,13 +1,11 @@
 """Imports of option chains on a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from app.core.errors import InvalidInput
-from app.db.session import opened_pool
 from app.ingest.option_writer import market_model
 from app.repositories import quarantine
 from app.services.option_imports import import_options, model_of, option_lines
@@ -19,12 +17,6 @@ ROWS = (
     "2015-12-24,GOOG,748.40,2016-01-15,755,P,-1,0,10,0\n"
     "2015-12-24,GOOG,748.40,2016-01-15,755,X,1,0,10,0\n"
 )
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 @pytest.fixture

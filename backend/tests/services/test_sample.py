@@ -1,6 +1,5 @@
 """Sample data adds up, is labelled, and stays away from anything real."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import asyncpg
@@ -8,17 +7,10 @@ import pytest
 
 from app.core.errors import Conflict
 from app.core.security import verify_password
-from app.db.session import opened_pool
 from app.repositories import journal
 from app.services import sample
 
 KEY = bytes(32)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url, max_size=2) as pool:
-        yield pool
 
 
 async def test_every_table_of_the_story_has_rows(pool: asyncpg.Pool) -> None:

@@ -1,6 +1,5 @@
 """Bars over a split on a real PostgreSQL: a price seven times lower is no mistake when told."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from app.core.clock import ManualClock
-from app.db.session import opened_pool
 from app.domain.market import SliceOpened, Timeframe
 from app.ingest.splits import Splits
 from app.marketdata.batch import BarBatch, concatenate
@@ -27,12 +25,6 @@ from tests.services.test_ingestion import Recorded
 XNYS = trading_calendar("XNYS")
 MONDAY = FRIDAY + timedelta(days=3)
 DATASET = "import:a"
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 async def tell(pool: asyncpg.Pool, ratio: int, dataset: str = DATASET) -> None:

@@ -1,6 +1,6 @@
 """Files of prints and quotes: every row accounted for, and IBM's minutes against the vendor's."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import pytest
 
 from app.core.clock import ManualClock
 from app.core.errors import InvalidInput
-from app.db.session import opened_pool
 from app.domain.market import Timeframe
 from app.marketdata.batch import BarBatch, Rows, TickBatch, TickLabel, to_datetime
 from app.marketdata.calendar import trading_calendar
@@ -41,12 +40,6 @@ DATASET = "import:files"
 TICKS = "ts_utc,price,size,exchange,sale_condition_hex,suspicious\n"
 QUOTES = "ts_utc,bid,bid_size,ask,ask_size,exchange,quote_condition_hex,suspicious\n"
 MONDAY, TUESDAY = utc("2013-10-07"), utc("2013-10-08")
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url) as opened:
-        yield opened
 
 
 def written(folder: Path, text: str, name: str = "IBM.trade.csv") -> Path:

@@ -1,7 +1,6 @@
 """Torture of the real thing: what dies is drawn, what is left is looked at, nothing is lost."""
 
 import json
-from collections.abc import AsyncIterator
 from random import Random
 
 import asyncpg
@@ -9,7 +8,6 @@ import pytest
 
 from app.cli import main
 from app.core.failpoints import Point
-from app.db.session import opened_pool
 from app.domain.commands import CommandKind
 from app.domain.events import CommandReceived
 from app.domain.ports import Entry
@@ -28,12 +26,6 @@ def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(["torture", *arguments])
     return int(ended.value.code or 0)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with opened_pool(database_url, max_size=2) as pool:
-        yield pool
 
 
 def test_a_seed_decides_what_dies_and_every_point_has_its_turn() -> None:

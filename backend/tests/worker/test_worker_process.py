@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +12,15 @@ import asyncpg
 import psutil
 import pytest
 
-from app.core.config import get_settings
-from app.db.session import create_pool
-from app.repositories.journal import SharedJournal
 from app.worker import process
 from app.worker.context import WorkerContext
 from app.worker.process import Worker
 from tests.core_process import SECRET, until
 
-KEY = b"k" * 32
 ALIVE = "SELECT EXISTS (SELECT FROM heartbeats WHERE name LIKE 'worker:%')"
 ALARMED = "SELECT count(*) FROM alerts WHERE key = 'worker_part:bad' AND resolved_at IS NULL"
 TOO_LARGE = {"pandas", "pyarrow", "duckdb", "polars", "scipy"}
 "Libraries with tens of megabytes each: what needs one is a child that ends."
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(database_url, max_size=3)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-def context(pool: asyncpg.Pool, database_url: str) -> WorkerContext:
-    return WorkerContext(
-        settings=get_settings(),
-        url=database_url,
-        pool=pool,
-        journal_key=KEY,
-        system=SharedJournal(pool, KEY),
-    )
 
 
 @pytest.fixture
