@@ -111,6 +111,8 @@ export const tradingEngine = (raw: Raw) =>
     /** Of the event history: how far back. */
     since: oneOf(raw, 'since', SPANS),
     type: text(raw, 'type'),
+    /** Of the event history: bars and ticks of the clock too. */
+    whole: flag(raw, 'whole'),
     priority: oneOf(raw, 'priority', ['low', 'normal', 'high', 'critical']),
     stream: text(raw, 'stream'),
     correlation: text(raw, 'correlation'),

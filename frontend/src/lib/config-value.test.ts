@@ -29,6 +29,7 @@ test('settings read as people say them', () => {
   expect(showValue('day_trade_equity', '25000')).toBe('25\u2009000')
   expect(titleOf('order_timeout_seconds')).toBe('Order timeout')
   expect(titleOf('alerts.errors_per_5_minutes')).toBe('Errors per 5 minutes')
+  expect(titleOf('trade_extended_hours')).toBe('Trade extended hours')
   expect(titleOf('sessions.hours')).toBe('Longest session')
   expect(titleOf('log.level')).toBe('Level')
 })

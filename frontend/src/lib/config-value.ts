@@ -27,6 +27,7 @@ const UNITS: Record<string, string> = {
 
 /** Where the key alone would say too little. */
 const TITLES: Record<string, string> = {
+  trade_extended_hours: 'Trade extended hours',
   'sessions.hours': 'Longest session',
   'sessions.idle_minutes': 'Idle session',
   'sessions.refresh_days': 'Refresh token',

@@ -17,6 +17,7 @@ import { PasswordForm } from '@/features/settings/PasswordForm'
 import { SessionsPanel } from '@/features/settings/SessionsPanel'
 import { UsersPanel } from '@/features/users/UsersPanel'
 import { useMay } from '@/lib/permission'
+import { useChosenInView } from '@/lib/use-in-view'
 import { asText, useUrlState } from '@/lib/url-state'
 import styles from './settings.module.css'
 
@@ -133,6 +134,7 @@ function SettingsPage() {
   const { tab = 'account' } = page.useSearch()
   const change = useUrlState()
   const sections = useSections()
+  const strip = useChosenInView(tab)
   const isWide = useMediaQuery('(min-width: 62em)', true, { getInitialValueInEffect: false })
   return (
     <Page title="Settings">
@@ -143,7 +145,7 @@ function SettingsPage() {
         keepMounted={false}
         classNames={{ root: styles.root, list: styles.list, panel: styles.panel }}
       >
-        <Tabs.List>
+        <Tabs.List ref={strip}>
           {sections.map((section) => (
             <Tabs.Tab key={section.tab} value={section.tab}>
               {section.title}

@@ -14,16 +14,25 @@ import { ErrorsTable } from '@/features/trading-engine/ErrorsTable'
 import { EventDrawer } from '@/features/trading-engine/EventDrawer'
 import { EventHistory } from '@/features/trading-engine/EventHistory'
 import { TradingEngineStatus } from '@/features/trading-engine/TradingEngineStatus'
+import type { EventFilter } from '@/lib/api/types'
 import { useSince } from '@/lib/since'
+import { useChosenInView } from '@/lib/use-in-view'
 import { asText, useUrlState } from '@/lib/url-state'
 import styles from './trading-engine.module.css'
+
+/** Everything but bars and ticks of the clock. */
+const NOTABLE: NonNullable<EventFilter['priority']> = ['normal', 'high', 'critical']
 
 const page = getRouteApi('/frame/trading-engine')
 
 function TradingEnginePage() {
   const { tab = 'status', event, alert, view, key, metric, error, job, letter, ...search } = page.useSearch()
   const change = useUrlState()
+  const strip = useChosenInView(tab)
   const start = useSince(search.since)
+  // Whoever asks for something particular gets all of it; otherwise bars would bury the rest.
+  const isNarrow = [search.type, search.priority, search.correlation].some((each) => each !== undefined)
+  const isNoisy = isNarrow || search.whole === true
   return (
     <Page
       fills
@@ -36,7 +45,7 @@ function TradingEnginePage() {
         keepMounted={false}
         classNames={{ root: styles.root, panel: styles.panel, list: styles.list }}
       >
-        <Tabs.List mb="sm">
+        <Tabs.List mb="sm" ref={strip}>
           <Tabs.Tab value="status">Status</Tabs.Tab>
           <Tabs.Tab value="alerts">Alerts</Tabs.Tab>
           <Tabs.Tab value="config">Configuration</Tabs.Tab>
@@ -46,8 +55,11 @@ function TradingEnginePage() {
           <Tabs.Tab value="errors">Errors</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="status">
-          <TradingEngineStatus metric={metric} onMetric={(name) => change({ metric: name })}>
-            <ArmingPanel />
+          <TradingEngineStatus
+            metric={metric}
+            onMetric={(name) => change({ metric: name })}
+            aside={<ArmingPanel />}
+          >
             <BrokerPanel />
           </TradingEngineStatus>
         </Tabs.Panel>
@@ -98,7 +110,7 @@ function TradingEnginePage() {
             <EventHistory
               filter={{
                 type: search.type ? [search.type] : undefined,
-                priority: search.priority ? [search.priority] : undefined,
+                priority: search.priority ? [search.priority] : isNoisy ? undefined : NOTABLE,
                 stream: search.stream,
                 correlation_id: search.correlation,
                 deployment_id: search.deployment,
@@ -106,6 +118,8 @@ function TradingEnginePage() {
               }}
               values={asText(search)}
               onFilter={change}
+              isWhole={isNarrow ? null : search.whole === true}
+              onWhole={(isWhole) => change({ whole: isWhole || undefined })}
               openKey={event}
               onOpen={(key) => change({ event: key })}
             />

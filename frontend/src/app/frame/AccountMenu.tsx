@@ -2,10 +2,12 @@
 import { Menu, UnstyledButton } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { IconCheck, IconChevronDown, IconLock, IconLockOpen } from '@tabler/icons-react'
+import { Badge } from '@/components/Badge'
 import { ModeBadge } from '@/components/ModeBadge'
 import { useDisarm } from '@/features/arming/use-disarm'
 import { useAccount } from '@/lib/account'
 import type { Account } from '@/lib/api/types'
+import { formatName } from '@/lib/format'
 import { useMay } from '@/lib/permission'
 import { setPreferences } from '@/lib/preferences'
 import styles from './Header.module.css'
@@ -29,7 +31,14 @@ export function AccountMenu() {
               key={each.id}
               onClick={() => setPreferences({ accountId: each.id })}
               leftSection={each.id === account.id ? <IconCheck size={14} /> : <span style={{ width: 14 }} />}
-              rightSection={<ModeBadge account={each} />}
+              rightSection={
+                <>
+                  {each.trading_state !== 'active' && (
+                    <Badge tone="warning">{formatName(each.trading_state)}</Badge>
+                  )}{' '}
+                  <ModeBadge account={each} />
+                </>
+              }
             >
               {each.name}
             </Menu.Item>

@@ -2,20 +2,25 @@
 import { Button, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import type { SubmitEvent } from 'react'
 import { notifyDone, notifyError } from '@/components/notify'
 import { resumeTrading } from '@/features/trading-engine/api'
-import type { TradingStateNow } from '@/lib/api/types'
+import type { Account } from '@/lib/api/types'
 import { formatClock, plural } from '@/lib/format'
 import { usePreferences } from '@/lib/preferences'
+import type { Held } from '@/lib/trading-state'
 import styles from './Header.module.css'
 
-export function HaltNotice({ trading }: { trading: TradingStateNow }) {
+/** Of an account of real money that is not armed nothing can be resumed. */
+const isUnarmed = (account: Account | null): boolean => Boolean(account?.arming && !account.arming.armed_at)
+
+export function HaltNotice({ held, account }: { held: Held; account: Account | null }) {
   const { timeZone } = usePreferences()
   const [isOpen, dialog] = useDisclosure(false)
   const client = useQueryClient()
   const resume = useMutation({
-    mutationFn: resumeTrading,
+    mutationFn: (reason: string) => resumeTrading(reason, held.isOwn ? account?.id : undefined),
     onSuccess: (outcome) => {
       dialog.close()
       notifyDone(
@@ -33,26 +38,34 @@ export function HaltNotice({ trading }: { trading: TradingStateNow }) {
     const reason = new FormData(event.currentTarget).get('reason')
     resume.mutate(typeof reason === 'string' && reason !== '' ? reason : 'resumed by a person')
   }
-  const what = trading.state === 'halted' ? 'Trading halted' : 'Reducing only'
+  const whose = held.isOwn && account ? ` of ${account.name}` : ''
+  const what = held.state === 'halted' ? `Trading${whose} halted` : `Reducing only${whose}`
   return (
     <div className={styles.notice} role="alert">
       <span>
         {what}
         <span className={styles.noticeDetail}>
-          {trading.actor ? ` by ${trading.actor}` : ''}
-          {trading.since ? ` at ${formatClock(trading.since, timeZone)}` : ''}
-          {trading.reason ? `: ${trading.reason}` : ''}
+          {held.actor ? ` by ${held.actor}` : ''}
+          {held.since ? ` at ${formatClock(held.since, timeZone)}` : ''}
+          {held.reason ? `: ${held.reason}` : ''}
         </span>
       </span>
-      <Button size="compact-xs" color="dark" variant="filled" onClick={dialog.open}>
-        Resume…
-      </Button>
+      {held.isOwn && isUnarmed(account) ? (
+        <Button component={Link} to="/trading-engine" size="compact-xs" color="dark" variant="filled">
+          Arm it…
+        </Button>
+      ) : (
+        <Button size="compact-xs" color="dark" variant="filled" onClick={dialog.open}>
+          Resume…
+        </Button>
+      )}
       <Modal opened={isOpen} onClose={dialog.close} title="Resume trading">
         <form onSubmit={submit}>
           <Stack gap="md">
             <Text size="sm">
-              Strategies may send orders again at once, on every account. The reason is kept in the audit
-              trail.
+              Strategies may send orders again at once, on{' '}
+              {held.isOwn && account ? `the account ${account.name}` : 'every account'}. The reason is kept in
+              the audit trail.
             </Text>
             <TextInput
               name="reason"

@@ -4,6 +4,8 @@ import { spotlight } from '@mantine/spotlight'
 import { useQuery } from '@tanstack/react-query'
 import { IconMenu2, IconSearch } from '@tabler/icons-react'
 import { tradingEngine } from '@/features/trading-engine/api'
+import { useAccount } from '@/lib/account'
+import { stateOf } from '@/lib/trading-state'
 import { AccountMenu } from './AccountMenu'
 import { Clock } from './Clock'
 import { EmergencyStop } from './EmergencyStop'
@@ -15,9 +17,10 @@ import { UserMenu } from './UserMenu'
 
 export function Header({ onMenu }: { onMenu: () => void }) {
   const { data: trading } = useQuery(tradingEngine.state())
-  const isRestricted = trading !== undefined && trading.state !== 'active'
+  const { account } = useAccount()
+  const held = trading && stateOf(trading, account?.id)
   return (
-    <header className={styles.header} data-state={trading?.state}>
+    <header className={styles.header} data-state={held?.state}>
       <ActionIcon
         className={styles.burger}
         variant="subtle"
@@ -28,8 +31,8 @@ export function Header({ onMenu }: { onMenu: () => void }) {
         <IconMenu2 size={18} />
       </ActionIcon>
       <AccountMenu />
-      {isRestricted ? (
-        <HaltNotice trading={trading} />
+      {held && held.state !== 'active' ? (
+        <HaltNotice held={held} account={account} />
       ) : (
         <UnstyledButton className={styles.search} onClick={spotlight.open} aria-keyshortcuts="Control+K">
           <IconSearch size={14} aria-hidden />
@@ -42,7 +45,7 @@ export function Header({ onMenu }: { onMenu: () => void }) {
         <HealthPill />
         <Clock />
         <UserMenu />
-        <EmergencyStop isHalted={trading?.state === 'halted'} />
+        <EmergencyStop isHalted={held?.state === 'halted' && !held.isOwn} />
       </div>
     </header>
   )

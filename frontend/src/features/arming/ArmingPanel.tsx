@@ -28,6 +28,14 @@ export function ArmingPanel() {
   )
 }
 
+/** Whether orders leave, of an account that is armed. */
+function sending({ engine, trading_state }: Account): string {
+  if (!engine.is_running) return 'No engine runs it now.'
+  return trading_state === 'active'
+    ? 'It sends orders.'
+    : `It sends nothing yet: its trading is ${trading_state}.`
+}
+
 function ArmingRow({ account }: { account: Account }) {
   const isAdmin = useMay('admin')
   const [isAsking, setAsking] = useState(false)
@@ -40,11 +48,7 @@ function ArmingRow({ account }: { account: Account }) {
         armedAt ? (
           <>
             Since <TimeAgo at={armedAt} /> by {account.arming?.armed_by ?? 'somebody'}, until somebody disarms
-            it.{' '}
-            {account.trading_state === 'active'
-              ? 'It sends orders.'
-              : `It sends nothing yet: its trading is ${account.trading_state}.`}{' '}
-            {why}
+            it. {sending(account)} {why}
           </>
         ) : (
           (why ?? 'It sends no orders, and its engine does not connect after a restart.')

@@ -17,30 +17,30 @@ import { type Act, type AuditFilter, audit } from './api'
 const columns: Column<Act>[] = [
   { id: 'seq', header: 'Seq', width: 64, align: 'right', value: (row) => row.seq },
   { id: 'at', header: 'When', width: 158, value: (row) => row.at, cell: (row) => <Instant at={row.at} /> },
-  { id: 'actor', header: 'Who', width: 170, value: (row) => row.actor },
+  { id: 'actor', header: 'Who', width: 142, value: (row) => row.actor },
   {
     id: 'action',
     header: 'Did',
-    width: 120,
+    width: 110,
     value: (row) => row.action,
     cell: (row) => <b>{formatName(row.action)}</b>,
   },
   {
     id: 'resource',
     header: 'What',
-    width: 110,
+    width: 90,
     value: (row) => row.resource,
     cell: (row) => formatName(row.resource),
   },
-  { id: 'resource_id', header: 'Which', width: 150, value: (row) => row.resource_id },
+  { id: 'resource_id', header: 'Which', width: 120, value: (row) => row.resource_id },
   {
     id: 'reason',
     header: 'Why',
-    width: 180,
+    width: 120,
     value: (row) => row.reason,
     cell: (row) => <span title={row.reason ?? undefined}>{row.reason ?? '–'}</span>,
   },
-  { id: 'address', header: 'From', width: 110, value: (row) => row.address },
+  { id: 'address', header: 'From', width: 90, value: (row) => row.address },
 ]
 
 const FILTERS: Filter[] = [

@@ -20,20 +20,13 @@ import { ConfigForm } from './ConfigForm'
 import { ConfigHistory } from './ConfigHistory'
 import { Rollback } from './Rollback'
 import { config } from './api'
-import { SOURCES, categoryName, chosen, sourceSentence } from './words'
+import { SOURCES, categoryName, chosen, sourceOf, sourceSentence } from './words'
 
 const columns: Column<ConfigEntry>[] = [
   {
-    id: 'category',
-    header: 'Category',
-    width: 140,
-    value: (row) => categoryName(row.category),
-    cell: (row) => <span className="dim">{categoryName(row.category)}</span>,
-  },
-  {
     id: 'key',
     header: 'Setting',
-    width: 180,
+    width: 160,
     value: (row) => titleOf(row.key),
     cell: (row) => <span title={row.key}>{titleOf(row.key)}</span>,
   },
@@ -52,8 +45,15 @@ const columns: Column<ConfigEntry>[] = [
     id: 'source',
     header: 'From',
     width: 110,
-    value: (row) => SOURCES[row.source].label,
-    cell: (row) => <Badge tone={SOURCES[row.source].tone}>{SOURCES[row.source].label}</Badge>,
+    value: (row) => SOURCES[sourceOf(row)].label,
+    cell: (row) => <Source entry={row} />,
+  },
+  {
+    id: 'category',
+    header: 'Category',
+    width: 130,
+    value: (row) => categoryName(row.category),
+    cell: (row) => <span className="dim">{categoryName(row.category)}</span>,
   },
   {
     id: 'default',
@@ -66,7 +66,7 @@ const columns: Column<ConfigEntry>[] = [
   {
     id: 'description',
     header: 'Meaning',
-    width: 380,
+    width: 300,
     value: (row) => row.description,
     cell: (row) => <span title={row.description}>{row.description}</span>,
   },
@@ -77,9 +77,14 @@ const columns: Column<ConfigEntry>[] = [
     value: (row) => row.updated_at,
     cell: (row) => <TimeAgo at={row.updated_at} />,
   },
-  { id: 'updated_by', header: 'By', width: 130, value: (row) => row.updated_by },
+  { id: 'updated_by', header: 'By', width: 110, value: (row) => row.updated_by },
   { id: 'variable', header: 'Variable', width: 170, value: (row) => row.variable, isHidden: true },
 ]
+
+function Source({ entry }: { entry: ConfigEntry }) {
+  const { label, tone } = SOURCES[sourceOf(entry)]
+  return tone === 'neutral' ? <span className="dim">{label}</span> : <Badge tone={tone}>{label}</Badge>
+}
 
 const NONE: ConfigEntry[] = []
 
@@ -173,7 +178,9 @@ function Setting({ entry, onDone }: { entry: ConfigEntry; onDone: () => void }) 
             ['Now', showValue(entry.key, entry.value)],
             ['Default', showValue(entry.key, entry.default)],
             ['Category', categoryName(entry.category)],
-            ['Allowed', boundsOf(entry.key, entry.value_schema) ?? choicesOf(entry.value_schema)],
+            isAdmin
+              ? null
+              : ['Allowed', boundsOf(entry.key, entry.value_schema) ?? choicesOf(entry.value_schema)],
             ['Key', <code key="key">{entry.key}</code>],
             entry.variable ? ['Variable', <code key="variable">{entry.variable}</code>] : null,
           ]}

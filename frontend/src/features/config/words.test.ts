@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ConfigEntry } from '@/lib/api/types'
-import { categoryName, chosen, sourceSentence, wayBack } from './words'
+import { categoryName, chosen, sourceOf, sourceSentence, wayBack } from './words'
 
 const entry = (change: Partial<ConfigEntry>): ConfigEntry => ({
   key: 'sessions.idle_minutes',
@@ -25,8 +25,14 @@ test('a category that nobody named here keeps its own name', () => {
 test('the source of a value is a sentence', () => {
   expect(sourceSentence(entry({}))).toBe('Changed here by ada@example.com; without that it is 30\u2009min.')
   expect(sourceSentence(entry({ source: 'environment' }))).toContain('(SESSION_IDLE_MINUTES)')
-  expect(sourceSentence(entry({ source: 'default', variable: null }))).toBe('Nobody changed it.')
+  expect(sourceSentence(entry({ source: 'default', variable: null }))).toBe('It is as delivered.')
   expect(sourceSentence(entry({ source: 'profile' }))).toContain('profile')
+})
+
+test('a limit that was stored as delivered was not changed by anybody', () => {
+  expect(sourceOf(entry({ value: 30 }))).toBe('default')
+  expect(sourceOf(entry({ value: 31 }))).toBe('stored')
+  expect(sourceOf(entry({ source: 'environment' }))).toBe('environment')
 })
 
 test('settings are chosen by category and source', () => {

@@ -27,11 +27,10 @@ export const SOURCES: Record<ConfigEntry['source'], { label: string; tone: Tone 
   default: { label: 'Default', tone: 'neutral' },
 }
 
-type Sourced = Pick<ConfigEntry, 'key' | 'source' | 'fallback' | 'variable' | 'updated_by'>
-
 /** Where the value comes from, and what would be without it, in a sentence. */
-export function sourceSentence({ key, source, fallback, variable, updated_by }: Sourced): string {
-  switch (source) {
+export function sourceSentence(entry: ConfigEntry): string {
+  const { key, fallback, variable, updated_by } = entry
+  switch (sourceOf(entry)) {
     case 'stored': {
       const by = updated_by ? ` by ${updated_by}` : ''
       return `Changed here${by}; without that it is ${showValue(key, fallback)}.`
@@ -41,9 +40,15 @@ export function sourceSentence({ key, source, fallback, variable, updated_by }: 
     case 'profile':
       return 'Decided by the profile, development or production. A value given here counts more.'
     case 'default':
-      return variable ? `Nobody changed it. ${variable} could say it too.` : 'Nobody changed it.'
+      return variable ? `It is as delivered. ${variable} could say it too.` : 'It is as delivered.'
   }
 }
+
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+/** Where a value comes from, for people: limits are stored at the first start, which changes nothing. */
+export const sourceOf = ({ source, value, fallback }: ConfigEntry): ConfigEntry['source'] =>
+  source === 'stored' && isSame(value, fallback) ? 'default' : source
 
 /** Those of a category and from a source; in the order of the list. */
 export const chosen = (
@@ -52,15 +57,14 @@ export const chosen = (
 ): ConfigEntry[] =>
   entries.filter(
     (entry) =>
-      (group === undefined || entry.category === group) && (source === undefined || entry.source === source),
+      (group === undefined || entry.category === group) &&
+      (source === undefined || sourceOf(entry) === source),
   )
 
 /** What its button sends to go back to what would be without a change, where there is one. */
 export function wayBack(entry: ConfigEntry): { value: unknown; label: string } | null {
-  if (entry.source !== 'stored') return null
-  const isSame = JSON.stringify(entry.value) === JSON.stringify(entry.fallback)
-  if (entry.category === 'limits') {
-    return isSame ? null : { value: entry.fallback, label: showValue(entry.key, entry.fallback) }
-  }
-  return { value: null, label: showValue(entry.key, entry.fallback) }
+  if (entry.source !== 'stored' || isSame(entry.value, entry.fallback)) return null
+  // Of a limit null would switch it off.
+  const value = entry.category === 'limits' ? entry.fallback : null
+  return { value, label: showValue(entry.key, entry.fallback) }
 }

@@ -11,6 +11,7 @@ import { formatDuration, plural } from '@/lib/format'
 import { useMay } from '@/lib/permission'
 import { RunProgress } from './RunProgress'
 import { type Job, type JobRun, jobs, pauseJob, resumeJob, runJob } from './api'
+import { dueWords } from './due'
 import { MISSED_WORDS, STATUS_WORDS, summaryOf } from './words'
 
 export function JobDetail({ job }: { job: Job }) {
@@ -20,10 +21,15 @@ export function JobDetail({ job }: { job: Job }) {
       <p className="dim">{job.title}.</p>
       <Facts
         facts={[
-          ['Due', job.schedule ?? 'when somebody asks'],
+          [
+            'Due',
+            <span key="due" title={job.schedule ?? undefined}>
+              {dueWords(job.schedule)}
+            </span>,
+          ],
           ['Next', job.is_paused ? 'paused' : <TimeAgo key="next" at={job.next_at} />],
-          ['Of times nobody saw', MISSED_WORDS[job.missed]],
-          ['Tries', String(job.attempts)],
+          ['If times were missed', MISSED_WORDS[job.missed]],
+          ['Tries of one run', String(job.attempts)],
           ['Last succeeded', job.succeeded_at ? <TimeAgo key="done" at={job.succeeded_at} /> : 'never'],
           job.is_paused && [
             'Paused',

@@ -11,6 +11,7 @@ import { formatName } from '@/lib/format'
 import { JobDetail } from './JobDetail'
 import { RunProgress } from './RunProgress'
 import { type Job, jobs } from './api'
+import { dueWords } from './due'
 import { useJobFeed } from './feed'
 import { STATUS_WORDS, isUnderWay, summaryOf } from './words'
 
@@ -21,27 +22,6 @@ const columns: Column<Job>[] = [
     width: 150,
     value: (row) => row.name,
     cell: (row) => <b>{formatName(row.name)}</b>,
-  },
-  {
-    id: 'title',
-    header: 'What it does',
-    width: 300,
-    value: (row) => row.title,
-    cell: (row) => <span title={row.title}>{row.title}</span>,
-  },
-  {
-    id: 'schedule',
-    header: 'Due',
-    width: 200,
-    value: (row) => row.schedule,
-    cell: (row) => <span title={row.schedule ?? undefined}>{row.schedule ?? 'when somebody asks'}</span>,
-  },
-  {
-    id: 'next_at',
-    header: 'Next',
-    width: 100,
-    value: (row) => row.next_at,
-    cell: (row) => (row.is_paused ? <Badge tone="warning">Paused</Badge> : <TimeAgo at={row.next_at} />),
   },
   {
     id: 'last_run',
@@ -61,6 +41,27 @@ const columns: Column<Job>[] = [
       ) : (
         'None yet'
       ),
+  },
+  {
+    id: 'next_at',
+    header: 'Next',
+    width: 100,
+    value: (row) => row.next_at,
+    cell: (row) => (row.is_paused ? <Badge tone="warning">Paused</Badge> : <TimeAgo at={row.next_at} />),
+  },
+  {
+    id: 'schedule',
+    header: 'Due',
+    width: 200,
+    value: (row) => dueWords(row.schedule),
+    cell: (row) => <span title={row.schedule ?? undefined}>{dueWords(row.schedule)}</span>,
+  },
+  {
+    id: 'title',
+    header: 'What it does',
+    width: 300,
+    value: (row) => row.title,
+    cell: (row) => <span title={row.title}>{row.title}</span>,
   },
   {
     id: 'result',

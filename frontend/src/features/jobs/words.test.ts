@@ -3,8 +3,15 @@ import { isUnderWay, summaryOf } from './words'
 
 test('a run says what it found, or why it failed', () => {
   const done = { status: 'succeeded', result: {}, error: null } as const
-  const found = { rows_deleted: 1200, tables: ['bars'], copied_to: null }
-  expect(summaryOf({ ...done, result: found })).toBe('rows deleted 1200, tables ["bars"]')
+  const found = {
+    rows_deleted: 1200,
+    tables: ['bars', 'ticks'],
+    copied_to: null,
+    recorded: { Real: { days: 2 } },
+  }
+  expect(summaryOf({ ...done, result: found })).toBe(
+    'rows deleted 1200, tables bars, ticks, recorded (Real (days 2))',
+  )
   expect(summaryOf({ ...done, status: 'failed', error: 'The disk is full.' })).toBe('The disk is full.')
   expect(summaryOf(done)).toBe('')
 })

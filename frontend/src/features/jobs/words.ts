@@ -11,25 +11,30 @@ export const STATUS_WORDS: Record<JobRun['status'], { label: string; tone: Tone 
 }
 
 export const MISSED_WORDS: Record<Job['missed'], string> = {
-  run_once: 'the newest of them runs late',
-  skip: 'none of them runs',
-  run_all: 'each of them runs, the oldest first',
+  run_once: 'it runs once, late',
+  skip: 'they are left out',
+  run_all: 'each is made up for, the oldest first',
 }
 
 export const isUnderWay = (run: Pick<JobRun, 'status'> | null | undefined): boolean =>
   run?.status === 'queued' || run?.status === 'running'
 
-const plain = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : JSON.stringify(value)
+function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(plain).join(', ')
+  if (typeof value === 'object' && value !== null) return `(${listed(value)})`
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** `rows 1200, tables 3`; what is not there is left out. */
+const listed = (values: object): string =>
+  Object.entries(values)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${plain(value)}`)
+    .join(', ')
 
 /** What it is at while it runs; then `rows 1200, tables 3`, or why it failed. */
 export function summaryOf(run: Pick<JobRun, 'status' | 'result' | 'error' | 'progress_note'>): string {
   if (run.error && !isUnderWay(run)) return run.error
   if (isUnderWay(run)) return run.progress_note ?? ''
-  return Object.entries(run.result ?? {})
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${plain(value)}`)
-    .join(', ')
+  return listed(run.result ?? {})
 }

@@ -7,6 +7,7 @@ import { TimeAgo } from '@/components/Time'
 import { useAccount } from '@/lib/account'
 import { accounts } from '@/lib/api/accounts'
 import type { Account, BrokerState } from '@/lib/api/types'
+import { formatName } from '@/lib/format'
 import { useMay } from '@/lib/permission'
 import { ComparisonTable } from './ComparisonTable'
 import { PastComparisons } from './PastComparisons'
@@ -50,7 +51,10 @@ function State({ state }: { state: BrokerState }) {
   return (
     <Facts
       facts={[
-        ['Broker', `${state.broker}, ${state.mode}`],
+        [
+          'Broker',
+          state.broker === 'paper' ? 'Paper, simulated here' : `${formatName(state.broker)}, ${state.mode}`,
+        ],
         ['Connection', linkWords(state)],
         state.planned_until ? ['Expected back', <TimeAgo key="until" at={state.planned_until} />] : null,
         state.looked_at ? ['Books compared', <TimeAgo key="looked" at={state.looked_at} />] : null,

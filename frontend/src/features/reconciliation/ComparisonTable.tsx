@@ -51,7 +51,7 @@ export function ComparisonTable({ accountId }: { accountId: number }) {
                 <th scope="col" data-figure>
                   At the broker
                 </th>
-                <th scope="col" data-figure>
+                <th scope="col" data-figure className={styles.gap}>
                   Gap
                 </th>
                 <th scope="col">Verdict</th>
@@ -92,7 +92,9 @@ function Line({ line }: { line: ComparisonLine }) {
       </th>
       <td data-figure>{figureOf(line, line.ours)}</td>
       <td data-figure>{figureOf(line, line.theirs)}</td>
-      <td data-figure>{gapOf(line)}</td>
+      <td data-figure className={styles.gap}>
+        {gapOf(line)}
+      </td>
       <td>
         <Badge tone={tone}>{label}</Badge>
         {line.explanation && <span className={styles.why}>{line.explanation}</span>}

@@ -8,7 +8,7 @@ import { Failed, Loading } from '@/components/States'
 import { notifyDone } from '@/components/notify'
 import { sentenceOf } from '@/lib/api/errors'
 import type { AlertRule, Threshold } from '@/lib/api/types'
-import { formatFigure, formatName } from '@/lib/format'
+import { formatName, formatQuantity } from '@/lib/format'
 import { useMay } from '@/lib/permission'
 import styles from './AlertRules.module.css'
 import { setThreshold, tradingEngine } from './api'
@@ -60,7 +60,7 @@ const nameOf = (key: string): string => key.slice(key.indexOf('.') + 1)
 const UNITS = ['seconds', 'minutes', 'hours', 'days']
 const unitOf = (key: string): string => UNITS.find((unit) => key.endsWith(`_${unit}`)) ?? ''
 
-const show = (value: number) => formatFigure(value, { decimals: Number.isInteger(value) ? 0 : 3 })
+const show = formatQuantity
 
 function ThresholdRow({ threshold }: { threshold: Threshold }) {
   const client = useQueryClient()
@@ -82,8 +82,9 @@ function ThresholdRow({ threshold }: { threshold: Threshold }) {
     <Row
       note={
         <>
-          <span className="mono">{nameOf(threshold.key)}</span> · {show(threshold.minimum)} to{' '}
-          {show(threshold.maximum)} {unitOf(threshold.key)}, default {show(threshold.default)}
+          <span className="mono">{nameOf(threshold.key)}</span> ·
+          {[show(threshold.minimum), 'to', show(threshold.maximum), unitOf(threshold.key)].join(' ').trim()},
+          default {show(threshold.default)}
           {threshold.updated_by && `; set by ${threshold.updated_by}`}
         </>
       }

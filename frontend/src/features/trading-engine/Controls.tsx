@@ -37,7 +37,7 @@ const CONTROLS: readonly Control[] = [
     title: 'Resume trading',
     says: 'Strategies may send orders again at once, on every account.',
     button: 'Resume trading',
-    run: resumeTrading,
+    run: (reason) => resumeTrading(reason),
     from: ['reducing', 'halted'],
   },
 ]

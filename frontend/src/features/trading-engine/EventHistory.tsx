@@ -1,4 +1,5 @@
 /** The journal: every committed fact, filtered, with what caused it. */
+import { Switch } from '@mantine/core'
 import { IconHistory } from '@tabler/icons-react'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { PriorityBadge } from '@/components/Badge'
@@ -81,11 +82,15 @@ interface EventHistoryProps {
   filter: EventFilter
   values: FilterValues
   onFilter: (change: FilterValues) => void
+  /** Bars and ticks of the clock are shown too; null: the filters say it already. */
+  isWhole: boolean | null
+  onWhole: (isWhole: boolean) => void
   openKey: string | undefined
   onOpen: (key: string) => void
 }
 
-export function EventHistory({ filter, values, onFilter, openKey, onOpen }: EventHistoryProps) {
+export function EventHistory(props: EventHistoryProps) {
+  const { filter, values, onFilter, isWhole, onWhole, openKey, onOpen } = props
   const data = useRows(useInfiniteQuery(tradingEngine.eventHistory(filter)))
   return (
     <DataTable
@@ -96,7 +101,19 @@ export function EventHistory({ filter, values, onFilter, openKey, onOpen }: Even
       rowId={eventKey}
       openId={openKey}
       onOpen={(row) => onOpen(eventKey(row))}
-      filters={<FilterChips filters={FILTERS} values={values} onChange={onFilter} />}
+      filters={
+        <>
+          <FilterChips filters={FILTERS} values={values} onChange={onFilter} />
+          {isWhole !== null && (
+            <Switch
+              size="xs"
+              label="Low priority too: every bar"
+              checked={isWhole}
+              onChange={(event) => onWhole(event.currentTarget.checked)}
+            />
+          )}
+        </>
+      }
       empty={
         <Empty title="No events here" icon={<IconHistory size={28} stroke={1.4} />}>
           Everything that happens is committed to the journal before anyone acts on it. Try fewer filters.

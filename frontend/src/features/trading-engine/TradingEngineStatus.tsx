@@ -5,7 +5,8 @@ import { Panel } from '@/components/Panel'
 import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { health } from '@/lib/api/health'
-import type { Health, HealthStatus, Metric, TradingStateNow } from '@/lib/api/types'
+import { useAccount } from '@/lib/account'
+import type { Account, Health, HealthStatus, Metric, TradingStateNow } from '@/lib/api/types'
 import { formatDuration, formatName } from '@/lib/format'
 import { useMay } from '@/lib/permission'
 import { AvailabilityPanel } from './AvailabilityPanel'
@@ -20,11 +21,12 @@ interface TradingEngineStatusProps {
   /** Whose history is open. */
   metric: string | undefined
   onMetric: (name: string | undefined) => void
-  /** Panels of the accounts, behind the controls. */
+  /** Below the controls, and the whole width below them. */
+  aside: ReactNode
   children: ReactNode
 }
 
-export function TradingEngineStatus({ metric, onMetric, children }: TradingEngineStatusProps) {
+export function TradingEngineStatus({ metric, onMetric, aside, children }: TradingEngineStatusProps) {
   const mayControl = useMay('trade')
   const now = useQuery(health())
   const state = useQuery(tradingEngine.state())
@@ -34,11 +36,14 @@ export function TradingEngineStatus({ metric, onMetric, children }: TradingEngin
   return (
     <div className={styles.grid}>
       <Overview health={now.data} />
-      <Panel title="Trading state and controls" className={styles.controls}>
-        <TradingStates trading={state.data} />
-        {mayControl && <Controls trading={state.data} />}
-      </Panel>
-      <div className={styles.more}>{children}</div>
+      <div className={styles.more}>
+        <Panel title="Trading state and controls" className={styles.controls}>
+          <TradingStates trading={state.data} />
+          {mayControl && <Controls trading={state.data} />}
+        </Panel>
+        {aside}
+      </div>
+      <div className={styles.metrics}>{children}</div>
       <AvailabilityPanel className={styles.metrics} />
       <Panel title="Metrics" className={styles.metrics}>
         {metrics.error && <Failed error={metrics.error} onRetry={() => void metrics.refetch()} />}
@@ -97,7 +102,16 @@ function Overview({ health: now }: { health: Health }) {
   )
 }
 
+/** `account:1` under the account's own name. */
+function scopeName(scope: string, all: readonly Account[]): string {
+  if (scope === 'all') return 'All accounts'
+  const [kind, id] = scope.split(':')
+  const account = kind === 'account' ? all.find((each) => String(each.id) === id) : undefined
+  return account?.name ?? formatName(scope.replace(':', ' '))
+}
+
 function TradingStates({ trading }: { trading: TradingStateNow }) {
+  const { all } = useAccount()
   return (
     <table className={styles.scopes}>
       <thead>
@@ -111,7 +125,7 @@ function TradingStates({ trading }: { trading: TradingStateNow }) {
       <tbody>
         {trading.scopes.map((scope) => (
           <tr key={scope.scope}>
-            <td>{scope.scope === 'all' ? 'All accounts' : scope.scope.replace(':', ' ')}</td>
+            <td>{scopeName(scope.scope, all)}</td>
             <td data-state={scope.state}>{formatName(scope.state)}</td>
             <td>{isConfirmed(scope, trading.scopes) ? 'Yes' : 'Not yet'}</td>
             <td className="dim">

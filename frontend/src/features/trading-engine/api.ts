@@ -81,8 +81,9 @@ export const emergencyStop = (reason: string, flatten = false) =>
 export const reduceTrading = (reason: string) =>
   api.POST('/api/trading-engine/reduce', { body: { reason } }).then(unwrap)
 
-export const resumeTrading = (reason: string) =>
-  api.POST('/api/trading-engine/resume', { body: { reason } }).then(unwrap)
+/** Every account, or one. */
+export const resumeTrading = (reason: string, accountId?: number) =>
+  api.POST('/api/trading-engine/resume', { body: { reason, account_id: accountId ?? null } }).then(unwrap)
 
 export const acknowledgeAlert = (id: number, note: string | null) =>
   api
