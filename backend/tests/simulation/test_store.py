@@ -23,6 +23,7 @@ from app.core.errors import Fenced
 from app.db.session import create_pool
 from app.domain import events as ev
 from app.domain.deployments import TradingState
+from app.domain.executions import Execution
 from app.domain.limits import UNLIMITED
 from app.domain.market import Bar, Timeframe
 from app.domain.orders import OPEN, Order, OrderStatus
@@ -153,7 +154,7 @@ class Both:
 
 def fill(order: Order, quantity: Decimal, price: str) -> ev.OrderFilled:
     return ev.OrderFilled(
-        execution=ev.Execution(
+        execution=Execution(
             execution_id=f"x{next(numbers)}",
             broker="venue",
             client_order_id=order.client_order_id,
