@@ -55,6 +55,7 @@ class Plan:
     database_url: str | None = None
     redis_url: str | None = None
     saves_before_upgrade: bool = True
+    tls_certificate: Path | None = None
     parts: Mapping[str, Sequence[str]] = field(
         default_factory=lambda: {
             name: (sys.executable, "-m", "app.cli", name)
@@ -72,6 +73,7 @@ class Plan:
             database_url=variable("DATABASE_URL") or None,
             redis_url=variable("REDIS_URL") or None,
             saves_before_upgrade=_is_wanted("BACKUP_BEFORE_UPGRADE"),
+            tls_certificate=Path(given) if (given := variable("API_TLS_CERTIFICATE")) else None,
         )
         unwanted = {
             name for name in ("guardian", "worker") if not _is_wanted(f"{name.upper()}_ENABLED")
@@ -86,7 +88,8 @@ class Plan:
     @property
     def api_url(self) -> str:
         host = self.reachable_host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def _is_wanted(name: str) -> bool:
@@ -295,7 +298,8 @@ class Supervisor:
 
     def _announce(self, now: float) -> None:
         """Print the address once everything answers."""
-        answer = ask_health(self.plan.reachable_host, self.plan.port)
+        plan = self.plan
+        answer = ask_health(plan.reachable_host, plan.port, plan.tls_certificate)
         status = str(answer["status"]) if answer else None
         waited = now - self._parts_since
         if not all(watched.is_steady(now) for watched in self.watched):

@@ -23,6 +23,7 @@ from app.db.embedded import EmbeddedPostgres, started
 from app.db.loopback import ask_health, free_port
 from app.db.processes import is_alive, wait_until
 from app.supervisor import Plan, Watched
+from tests.certificates import certificate
 
 API = """
 import json, os, sys
@@ -37,16 +38,32 @@ class Handler(BaseHTTPRequestHandler):
 HTTPServer.allow_reuse_address = True
 HTTPServer(("127.0.0.1", int(os.environ["API_PORT"])), Handler).serve_forever()
 """
+TLS_API = API.replace("HTTPServer((", "server = HTTPServer((").replace(
+    ".serve_forever()",
+    """
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(os.environ["API_TLS_CERTIFICATE"], os.environ["API_TLS_KEY"])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()""",
+)
 CORE = "import time; time.sleep(600)"
 UP = """
-import sys
+import os, sys
 from pathlib import Path
 from app.core.errors import TradewrightError
 from app.supervisor import Plan, Supervisor
 home, port, api, core = sys.argv[1:]
 parts = {"core": (sys.executable, "-c", core), "api": (sys.executable, "-c", api)}
 try:
-    sys.exit(Supervisor(Plan(home=Path(home), port=int(port), parts=parts)).run())
+    certificate = os.environ.get("API_TLS_CERTIFICATE")
+    plan = Plan(
+        home=Path(home),
+        port=int(port),
+        parts=parts,
+        tls_certificate=Path(certificate) if certificate else None,
+    )
+    sys.exit(Supervisor(plan).run())
 except TradewrightError as error:
     sys.exit(f"tradewright: {error}")
 """
@@ -358,3 +375,14 @@ def test_who_has_a_backup_may_go_without(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Plan.from_environment().saves_before_upgrade
     monkeypatch.setenv("BACKUP_BEFORE_UPGRADE", "false")
     assert not Plan.from_environment().saves_before_upgrade
+
+
+def test_over_tls_it_asks_and_prints_its_own_address(
+    start: Callable[..., Up], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public, private = certificate(tmp_path, "ours")
+    monkeypatch.setenv("API_TLS_CERTIFICATE", str(public))
+    monkeypatch.setenv("API_TLS_KEY", str(private))
+    up = start(api=TLS_API)
+    assert up.wait_for_address() == f"Tradewright is running at https://127.0.0.1:{up.port}"
+    assert up.servers.api_url == f"https://127.0.0.1:{up.port}"

@@ -128,7 +128,8 @@ def _api() -> Verdict:
     running = home_folder.running(settings.home)
     address = urlsplit((running and running.api_url) or settings.api.url)
     host, port = address.hostname or "127.0.0.1", address.port or 80
-    if answer := ask_health(host, port):
+    certificate = settings.api.tls_certificate if address.scheme == "https" else None
+    if answer := ask_health(host, port, certificate):
         status = str(answer["status"])
         return Verdict(OK if status == "healthy" else WARNING, f"{address.geturl()} is {status}")
     if is_free(port, host):

@@ -22,7 +22,8 @@ def health() -> dict[str, Any]:
     """Status and score as the running API says them; unhealthy when it does not answer."""
     running = home_folder.running(settings.home)
     address = urlsplit((running and running.api_url) or settings.api.url)
-    answer = ask_health(address.hostname or "127.0.0.1", address.port or 80)
+    certificate = settings.api.tls_certificate if address.scheme == "https" else None
+    answer = ask_health(address.hostname or "127.0.0.1", address.port or 80, certificate)
     if answer is None:
         return {"status": "unhealthy", "score": 0, "detail": f"{address.geturl()} does not answer"}
     return {"status": answer["status"], "score": answer.get("score", 0), "detail": None}

@@ -1,6 +1,7 @@
 """`tradewright up`: check the settings, then become the supervisor."""
 
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +9,9 @@ from typing import Annotated
 import typer
 
 from app.core.backup import BackupOptions
-from app.core.config import get_settings
+from app.core.config import Settings, get_settings
 from app.core.environment import variables
-from app.core.errors import InvalidInput
+from app.core.errors import ConfigurationError, InvalidInput
 from app.core.guardian import GuardianOptions
 from app.core.worker import WorkerOptions
 
@@ -48,8 +49,14 @@ def up(
             field="replay",
             remedy="Name a file or a folder of bars.",
         )
+    check_certificate(settings)
     variables().update(
         {
+            **(
+                {"API_TLS_CERTIFICATE": str(settings.api.tls_certificate)}
+                if settings.api.tls_certificate
+                else {}
+            ),
             "TRADEWRIGHT_HOME": str(settings.home),
             "API_HOST": settings.api.host,
             "BACKUP_BEFORE_UPGRADE": str(BackupOptions().before_upgrade).lower(),
@@ -62,3 +69,18 @@ def up(
     )
     # The same process without pydantic and the rest: a supervisor should be small.
     os.execv(sys.executable, [sys.executable, "-m", "app.supervisor"])
+
+
+def check_certificate(settings: Settings) -> None:
+    """Raises ConfigurationError for a certificate or key that the server could not start with."""
+    certificate, key = settings.api.tls_certificate, settings.api.tls_key
+    if certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(
+            f"{certificate} cannot be used to serve TLS: {error.strerror or error}.",
+            remedy="Set API_TLS_CERTIFICATE to a PEM file with the certificate (and its chain), and"
+            " API_TLS_KEY to one with its private key, without a password.",
+        ) from None

@@ -4,6 +4,7 @@ import errno
 import json
 import socket
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 ANSWER_TIMEOUT_SECONDS: Final = 1.0
@@ -30,10 +31,13 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def ask_health(host: str, port: int) -> dict[str, Any] | None:
-    """The body of GET /health when it comes with 200 and a status; None otherwise."""
+def ask_health(host: str, port: int, certificate: Path | None = None) -> dict[str, Any] | None:
+    """The body of GET /health when it comes with 200 and a status; None otherwise.
+
+    Over TLS where our own certificate is given.
+    """
     with suppress(OSError, ValueError, IndexError, AttributeError):
-        with socket.create_connection((host, port), ANSWER_TIMEOUT_SECONDS) as peer:
+        with _connected(host, port, certificate) as peer:
             peer.settimeout(ANSWER_TIMEOUT_SECONDS)
             peer.sendall(f"GET /health HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
             answer = b"".join(iter(lambda: peer.recv(65536), b""))
@@ -42,3 +46,16 @@ def ask_health(host: str, port: int) -> dict[str, Any] | None:
         if head.split()[1] == b"200" and found.get("status"):
             return found
     return None
+
+
+def _connected(host: str, port: int, certificate: Path | None) -> socket.socket:
+    peer = socket.create_connection((host, port), ANSWER_TIMEOUT_SECONDS)
+    if certificate is None:
+        return peer
+    from app.core.tls import trusting  # noqa: PLC0415 - a supervisor without TLS stays small
+
+    try:
+        return trusting(certificate).wrap_socket(peer)
+    except BaseException:
+        peer.close()
+        raise

@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from app.core.config import Settings
+from app.core.tls import trusting
 from app.repositories.availability import DEGRADED, DOWN, UP
 
 LOOK_SECONDS: Final = 15.0
@@ -35,8 +36,7 @@ class Watch:
         verify: ssl.SSLContext | bool = True
         if certificate is not None and url is None:
             # Our own certificate names a host that need not be the address we use.
-            verify = ssl.create_default_context(cafile=str(certificate))
-            verify.check_hostname = False
+            verify = trusting(certificate)
         self._client = httpx.AsyncClient(
             base_url=url or settings.api.url,
             timeout=ANSWER_SECONDS,

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -15,6 +14,7 @@ from app.alerting.watch import AskHealth, Watch
 from app.core import registry
 from app.core.config import Settings
 from app.core.monitoring import MonitoringOptions
+from app.core.tls import trusting
 from app.core.vault import open_vault
 from app.jobs.hours import hours
 from app.worker.alone import alone
@@ -53,15 +53,6 @@ def where_health_is(settings: Settings) -> tuple[str, ssl.SSLContext | bool]:
     if url := MonitoringOptions().api_url:  # it runs elsewhere, under a name of its own
         return url.rstrip("/"), True
     return settings.api.url, trusting(settings.api.tls_certificate)
-
-
-def trusting(certificate: Path | None) -> ssl.SSLContext:
-    """Our own certificate and no other, whatever name it is for: we ask by address."""
-    context = ssl.create_default_context(cafile=certificate)
-    if certificate is not None:
-        context.check_hostname = False
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def health_of(client: httpx.AsyncClient, url: str) -> AskHealth:

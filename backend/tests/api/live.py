@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,17 +20,18 @@ from app.main import create_app
 class Live:
     """A running server."""
 
-    def __init__(self, app: FastAPI, port: int) -> None:
+    def __init__(self, app: FastAPI, port: int, *, has_tls: bool = False) -> None:
         self.app = app
         self.port = port
+        self._s = "s" if has_tls else ""
 
     @property
     def http(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{self._s}://127.0.0.1:{self.port}"
 
     @property
     def ws(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"ws{self._s}://127.0.0.1:{self.port}/ws"
 
     def connect(self, path: str = "", **options: Any) -> websockets.connect:
         """A client's connection; closed at the end of the block."""
@@ -38,15 +40,18 @@ class Live:
 
 @asynccontextmanager
 async def serving(
-    started: FastAPI | None = None, ws: type[asyncio.Protocol] = FrameProtocol
+    started: FastAPI | None = None,
+    ws: type[asyncio.Protocol] = FrameProtocol,
+    tls: tuple[Path, Path] | None = None,
 ) -> AsyncIterator[Live]:
     """uvicorn as `tradewright api` runs it, in this event loop; on an app that runs already."""
+    certificate, key = tls or (None, None)
     app = started or create_app()
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws=ws,
         ws_max_size=MOST_MESSAGE,
         ws_per_message_deflate=False, timeout_graceful_shutdown=1,
-        lifespan="off" if started else "on",
+        lifespan="off" if started else "on", ssl_certfile=certificate, ssl_keyfile=key,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test's own stay
@@ -57,7 +62,7 @@ async def serving(
             await task
     try:
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Live(app, port)
+        yield Live(app, port, has_tls=tls is not None)
     finally:
         server.should_exit = True
         await task

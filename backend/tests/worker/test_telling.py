@@ -1,7 +1,6 @@
 """The worker's alerts, whole: an event on the bus, a condition, a channel, and who asks health."""
 
 import asyncio
-import datetime as dt
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,13 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from app.alerting.dispatch import about
 from app.core.config import get_settings
+from app.core.tls import trusting
 from app.core.vault import open_vault
 from app.domain.deployments import TradingState
 from app.domain.events import Severity, TradingHalted
@@ -25,6 +21,7 @@ from app.repositories.alerts import NewAlert
 from app.worker import alerts, bus
 from app.worker.context import WorkerContext, opened
 from tests.alerting.loopback import web_hook
+from tests.certificates import certificate
 from tests.waiting import until
 
 HEALTHY = '{"components": {"database": {"status": "healthy"}, "redis": {"status": "degraded"}}}'
@@ -121,14 +118,14 @@ async def health(url: str, verify: ssl.SSLContext) -> object:
 @pytest.mark.parametrize("body", ["", "no json", "[]", '{"components": {"a": 1}}'])
 async def test_an_api_that_talks_nonsense_does_not_answer(body: str) -> None:
     async with served(body) as url:
-        assert await health(url, alerts.trusting(None)) is None
+        assert await health(url, trusting(None)) is None
 
 
 async def test_health_is_asked_of_the_api_itself() -> None:
     async with served(HEALTHY) as url:
-        found = await health(url, alerts.trusting(None))
+        found = await health(url, trusting(None))
     assert found == {"database": "healthy", "redis": "degraded"}
-    assert await health(url, alerts.trusting(None)) is None
+    assert await health(url, trusting(None)) is None
 
 
 def test_health_is_asked_where_the_settings_say_that_the_api_is(
@@ -140,39 +137,11 @@ def test_health_is_asked_where_the_settings_say_that_the_api_is(
     assert alerts.where_health_is(settings) == ("https://desk.example.org", True)
 
 
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """One for another name than the address that we ask, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "desk.example.org")])
-    at = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(at)
-        .not_valid_after(at + dt.timedelta(days=36_500))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / f"{name}.pem", folder / f"{name}.key"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return public, private
-
-
 async def test_our_own_certificate_is_trusted_by_address_and_no_other_is(tmp_path: Path) -> None:
     ours, other = certificate(tmp_path, "ours"), certificate(tmp_path, "other")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*ours)
     async with served(HEALTHY, tls) as url:
-        assert await health(url, alerts.trusting(ours[0])) is not None
-        assert await health(url, alerts.trusting(other[0])) is None
-        assert await health(url, alerts.trusting(None)) is None
+        assert await health(url, trusting(ours[0])) is not None
+        assert await health(url, trusting(other[0])) is None
+        assert await health(url, trusting(None)) is None
