@@ -15,6 +15,7 @@ from app.domain import events as e
 from app.domain.denials import Denial
 from app.domain.deployments import TradingState
 from app.domain.events import EVENT_NAMES, Priority, Severity
+from app.domain.orders import Leg
 
 PERSON: Final = "A person resolves it."
 SETTLES: Final = "By itself when it has not happened again for the settle hours, or by a person."
@@ -147,6 +148,17 @@ def _voided(event: e.TradeVoided, where: Where) -> Finding:
         key=f"trade_voided:{where.stream}:{event.trade_id}",
         title=f"A round trip in {event.symbol} is void",
         detail=f"{event.trade_id} of {event.ledger}: {event.reason}",
+        account_id=where.account_id,
+    )
+
+
+def _bare(event: e.ProtectionLost, where: Where) -> Finding:
+    what = "take-profit" if event.leg == Leg.TAKE_PROFIT else "stop"
+    return Finding(
+        key=f"protection_lost:{where.stream}:{event.ledger}:{event.symbol}:{event.leg}",
+        title=f"A position in {event.symbol} is without its {what}",
+        detail=f"{event.held} {event.symbol} ({event.ledger}): order {event.client_order_id} is"
+        f" gone: {event.reason}. Place another one, or close the position.",
         account_id=where.account_id,
     )
 
@@ -300,6 +312,11 @@ EVENT_RULES: Final[tuple[EventRule, ...]] = (
     EventRule(
         _rule("trade_voided", "A round trip is void", Severity.WARNING, e.TradeVoided),
         {e.TradeVoided: _voided},
+    ),
+    EventRule(
+        _rule("protection_lost", "A position is without its stop", Severity.CRITICAL,
+              e.ProtectionLost, clears=PERSON),
+        {e.ProtectionLost: _bare},
     ),
     EventRule(
         _rule("signal_expired", "A signal's target was not reached", Severity.INFO,

@@ -22,6 +22,7 @@ from app.domain.events import (
     OrderSubmitted,
     OrderUnknown,
     PositionChanged,
+    ProtectionLost,
     Severity,
     StrategyNoted,
     TradeClosed,
@@ -120,11 +121,29 @@ def on_closed(desk: Desk, event: Closing) -> None:
     elif standing is not None and order.leg.is_protective and not is_wished:
         # Asking again at once could go on for ever. A person must hear of it.
         standing.is_guarded, standing.is_bare = False, True
-        message = f"The protective order on {order.symbol} is gone: {event.reason}"
-        note(desk, order, "unprotected", Severity.CRITICAL, message, event.at)
+        _tell_bare(desk, order, event.reason, event.at)
     if standing is not None and standing.waits:
         pursue(desk, standing, event.at)
     protect(desk, order.ledger, order.symbol, event.at)
+
+
+def _tell_bare(desk: Desk, order: Order, reason: str, at: datetime) -> None:
+    """A protective order is gone: a deployment notes it, of a person's position it is an event."""
+    message = f"The protective order on {order.symbol} is gone: {reason}"
+    note(desk, order, "unprotected", Severity.CRITICAL, message, at)
+    held = desk.book.held(order.ledger, order.symbol)
+    if held and deployment_of(order.ledger) is None:
+        desk.emit(
+            ProtectionLost(
+                ledger=order.ledger,
+                symbol=order.symbol,
+                client_order_id=order.client_order_id,
+                leg=order.leg,
+                held=held,
+                reason=reason,
+                at=at,
+            )
+        )
 
 
 def _try_again(desk: Desk, standing: Standing, order: Order, at: datetime) -> None:

@@ -10,6 +10,7 @@ from app.domain.events import (
     OrderApproved,
     OrderCanceled,
     OrderFilled,
+    ProtectionLost,
     ReplaceRequested,
     SignalRaised,
     StrategyNoted,
@@ -280,3 +281,30 @@ def test_a_position_that_was_turned_around_is_protected_before_its_old_leg_is_go
     assert world.held() == -10
     legs = [(o.side, o.pending) for o in world.engine.open_orders if o.leg is Leg.STOP_LOSS]
     assert legs == [("sell", "cancel"), ("buy", "none")]
+
+
+def bare(reason: str = "by the broker", *, sells: bool = False) -> World:
+    """A position by hand whose stop the broker takes away."""
+    world = World(broker=SilentBroker())
+    world.bar(100)
+    world.order("buy", 10, stop_loss=90)
+    (entry,) = world.engine.open_orders
+    given = {"client_order_id": entry.client_order_id, "ledger": "manual"}
+    world.step(OrderFilled(execution=make_execution(10, 100, **given)))
+    (stop,) = world.engine.open_orders
+    if sells:
+        sold = {"client_order_id": "elsewhere", "ledger": "manual", "execution_id": "x2"}
+        world.step(OrderFilled(execution=make_execution(-10, 100, **sold)))
+    gone = OrderCanceled(client_order_id=stop.client_order_id, reason=reason, at=world.now)
+    world.step(gone)
+    return world
+
+
+def test_a_position_by_hand_that_loses_its_stop_is_told() -> None:
+    (lost,) = bare().of(ProtectionLost)
+    assert (lost.ledger, lost.symbol, lost.held) == ("manual", "AAPL", 10)
+    assert (lost.leg, lost.reason) == ("stop_loss", "by the broker")
+
+
+def test_a_stop_that_ends_with_its_position_is_no_news() -> None:
+    assert not bare(sells=True).of(ProtectionLost)

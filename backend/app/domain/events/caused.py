@@ -175,6 +175,19 @@ class TradeVoided(Fact, frozen=True, kw_only=True):
     at: datetime
 
 
+class ProtectionLost(Fact, frozen=True, kw_only=True):
+    """A stop or take-profit of a position that no deployment holds ended, and nobody had asked."""
+
+    ledger: str
+    symbol: str
+    client_order_id: str
+    leg: str
+    held: Decimal
+    "Signed shares that are held."
+    reason: str
+    at: datetime
+
+
 class DeploymentStarted(Fact, frozen=True, kw_only=True):
     deployment: Deployment
     at: datetime

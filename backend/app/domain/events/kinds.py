@@ -21,6 +21,7 @@ from app.domain.events.caused import (
     OrderReleased,
     PositionAdjusted,
     PositionChanged,
+    ProtectionLost,
     ReconciliationDifference,
     ReplaceRequested,
     SignalExpired,
@@ -123,6 +124,7 @@ Caused = (
     | ReconciliationDifference
     | TradeClosed
     | TradeVoided
+    | ProtectionLost
     | DeploymentStarted
     | DeploymentPaused
     | DeploymentStopped
@@ -183,6 +185,7 @@ _PRIORITIES: Final[dict[type, Priority]] = {
     ChangeRejected: Priority.HIGH,
     OrderReleased: Priority.HIGH,
     TradeVoided: Priority.HIGH,
+    ProtectionLost: Priority.CRITICAL,
     CorporateActionDue: Priority.HIGH,
     HoldingSeen: Priority.HIGH,
     ReconciliationDifference: Priority.CRITICAL,

@@ -15,7 +15,13 @@ import pytest
 
 from app.adapters.clients.ibkr_options import Library
 from app.core.errors import TradewrightError
-from app.domain.events import INPUT_TYPES, ExecutionBusted, ExecutionCorrected, OrderSeen
+from app.domain.events import (
+    INPUT_TYPES,
+    ExecutionBusted,
+    ExecutionCorrected,
+    OrderSeen,
+    ProtectionLost,
+)
 from app.domain.orders import Order, OrderStatus
 from app.engine.driver import Driver
 from app.engine.reconciler import Reconciler
@@ -437,6 +443,18 @@ async def test_a_part_that_is_sold_at_the_market_leaves_the_stop_of_the_rest(des
     await desk.becomes(str(rest["client_order_id"]), "filled")
     await until(lambda: resting(desk) == [])
     assert desk.market.find(str(rest["client_order_id"]))[0].group is not None
+    await desk.agrees()
+
+
+async def test_a_stop_that_somebody_cancels_in_tws_leaves_a_position_that_says_so(
+    desk: Desk,
+) -> None:
+    await held(desk)
+    (stop,) = desk.market.open()
+    desk.market.end(stop, "canceled", "by hand")
+    await until(lambda: desk.of(ProtectionLost))
+    (lost,) = desk.of(ProtectionLost)
+    assert (lost.client_order_id, lost.held) == (stop.reference, 90)
     await desk.agrees()
 
 
