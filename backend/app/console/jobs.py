@@ -42,8 +42,18 @@ def history(
         return (await desk.runs(name, [])(limit, None)).items
 
     rows = _run(work)
-    columns = ("id", "scheduled_for", "trigger", "status", "attempt", "seconds", "error")
-    show({"runs": rows}, table(rows, columns), as_json=as_json)
+    columns = (
+        "id",
+        "scheduled_for",
+        "trigger",
+        "status",
+        "progress",
+        "attempt",
+        "seconds",
+        "error",
+    )
+    lines = table([{**row, "progress": _percent(row)} for row in rows], columns)
+    show({"runs": rows}, lines, as_json=as_json)
 
 
 @app.command()
@@ -63,10 +73,14 @@ def run(
     async def work(desk: "JobDesk", at: "Connected") -> dict[str, Any]:
         from app.repositories import job_runs
 
-        row = await desk.run(at.caller, name, given)
+        row, told = await desk.run(at.caller, name, given), ""
         while wait and row["finished_at"] is None:
             await asyncio.sleep(POLL_SECONDS)
             (row,) = await job_runs.by_ids(at.pool, [row["id"]])
+            note = f"{_percent(row)} {row['progress_note'] or ''}".strip()
+            if note not in ("", told) and not as_json:
+                typer.echo(note, err=True)
+                told = note
         return row
 
     row = _run(work)
@@ -101,6 +115,10 @@ def _run(work: "Callable[[JobDesk, Connected], Awaitable[T]]") -> T:
         return await work(JobDesk(at.pool, at.audit_key, system), at)
 
     return connection.run(connected)
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return "" if row["progress"] is None else f"{row['progress']:.0%}"
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ async def run(context: JobContext, payload: Mapping[str, Any]) -> Result:
     """A new backup; or, with `verify` in the payload, the proof of the one with that id."""
     from app.services.backups import Backups, place_of  # noqa: PLC0415 - psycopg2 and zstandard
 
-    service = Backups(context.pool, place_of(context.settings, context.url), context.clock)
+    place = place_of(context.settings, context.url)
+    service = Backups(context.pool, place, context.clock, context.progress.say)
     wanted = payload.get("verify")
     if wanted is not None:
         row = await service.verify(int(wanted))

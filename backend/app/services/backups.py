@@ -1,6 +1,7 @@
 """Backups as a whole: make one, prove it, copy it, forget old ones, and write down what became."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,13 +38,25 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     secret_id: str = ""
 
 
-class Backups:
-    """The use cases. Work of minutes runs in threads, so that the event loop stays free."""
+Say = Callable[[float, str], None]
+"""What share of the whole is done, and what it is at."""
 
-    def __init__(self, pool: asyncpg.Pool, place: Place, clock: Clock) -> None:
+
+def _quiet(_share: float, _note: str) -> None:
+    """Nobody wants to know."""
+
+
+class Backups:
+    """The use cases. Work of minutes runs in threads, so that the event loop stays free.
+
+    `say` is told how far a backup, or the proof of one, is.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, place: Place, clock: Clock, say: Say = _quiet) -> None:
         self._pool = pool
         self._place = place
         self._clock = clock
+        self._say = say
 
     async def make(self, requested_by: str | None, *, verify: bool = True) -> Row:
         """Save, copy, prove, forget old ones; the row. Raises what went wrong, which is noted too.
@@ -53,6 +66,7 @@ class Backups:
         """
         folder = self._place.folder
         backup_id = await backups.begin(self._pool, folder, requested_by, self._clock.now())
+        self._say(0.0, "The database is being saved.")
         try:
             made = await asyncio.to_thread(self._create)
             at = self._clock.now()
@@ -87,6 +101,7 @@ class Backups:
             except TradewrightError as error:
                 wrong.append(error)
         if self._place.options.s3_bucket:
+            self._say(0.8, "The backup is being copied to S3.")
             try:
                 await self._copy(backup_id, path)
             except TradewrightError as error:
@@ -107,6 +122,8 @@ class Backups:
                 f"Backup {backup_id} is {row['status']}: there is no file to prove.",
                 remedy="`tradewright backup list` shows which there are.",
             )
+        mib = (row["size_bytes"] or 0) / _MIB
+        self._say(0.4, f"The backup of {mib:,.1f} MiB is being proved by a restore.")
         try:
             proof = await asyncio.to_thread(
                 backup_restore.verify,

@@ -37,10 +37,17 @@ def clock() -> ManualClock:
 
 
 def service(
-    pool: asyncpg.Pool, url: str, folder: Path, clock: ManualClock, **options: object
+    pool: asyncpg.Pool,
+    url: str,
+    folder: Path,
+    clock: ManualClock,
+    said: list[float] | None = None,
+    **options: object,
 ) -> Backups:
-    chosen = BackupOptions(spare_mb=0, **options)
-    return Backups(pool, Place(url=url, folder=folder, options=chosen), clock)
+    """`said` collects how far it says that it is."""
+    chosen, told = BackupOptions(spare_mb=0, **options), [] if said is None else said
+    place = Place(url=url, folder=folder, options=chosen)
+    return Backups(pool, place, clock, lambda share, _: told.append(share))
 
 
 def cut(path: Path) -> bytes:
@@ -74,9 +81,9 @@ async def test_a_backup_is_proved_copied_and_noted(
         "s3_access_key_id": "loopback",
         "s3_secret_access_key": SecretStr("loopback-secret"),
     }
-    made = service(
-        pool, database_url, tmp_path, clock, key=SecretStr("a key for tests, long"), **there
-    )
+    said: list[float] = []
+    key = SecretStr("a key for tests, long")
+    made = service(pool, database_url, tmp_path, clock, said, key=key, **there)
     with pytest.raises(BackupError, match="Bucket kept took no copy"):
         await made.make("ann", verify=False)
     failed = await backups.last(pool)
@@ -86,7 +93,9 @@ async def test_a_backup_is_proved_copied_and_noted(
 
     bucket = Bucket(BackupOptions(**there))
     bucket._client.create_bucket(Bucket="kept")
+    said.clear()
     row = await made.make("ann")
+    assert said == [0.0, 0.4, 0.8]
     assert row["status"] == "finished"
     assert row["verified_at"] == AT
     assert row["is_encrypted"]
