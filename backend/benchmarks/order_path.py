@@ -68,7 +68,9 @@ async def _intents(pool: asyncpg.Pool, account_id: int) -> list[float]:
     """Milliseconds from handing a closed slice to the driver until its order is committed."""
     stream = stream_of(account_id)
     folds = Projection(account_id, stream)
-    writer = await PostgresJournal(pool, stream, account_id, 0, b"k" * 32, folds).open()
+    writer = await PostgresJournal(
+        pool, stream, account_id, 0, b"k" * 32, folds, intents_first=True
+    ).open()
     watch = Watch(writer)
     engine = Engine(
         AccountSetup(account_id=account_id, cash=CASH, limits=LIMITS),

@@ -94,6 +94,7 @@ class AccountRunner:
             parts.journal_key,
             Projection(account.id, stream_of(account.id)),
             reconnected=self._read_latch,
+            intents_first=True,
         )
         self._engine: Engine
         self._driver: Driver

@@ -10,8 +10,9 @@ from app.core.errors import Fenced, JournalError
 from app.domain import events as ev
 from app.domain.deployments import TradingState
 from app.domain.ports import Entry
-from app.repositories import commands, fold_check
+from app.repositories import commands, fold_check, invariants
 from app.repositories import journal as journals
+from app.repositories.chain import GENESIS
 from app.repositories.journal import PostgresJournal, stream_of
 from app.repositories.journal_batch import Head
 from app.repositories.projection import Projection
@@ -78,6 +79,21 @@ async def test_the_next_append_takes_the_tables_of_an_intent_along(
     assert await orders(pool) == ["submitted"]
     assert await fold_check.differences(pool, account_id) == []
     assert await journals.verify(pool, journal.stream, KEY) == 5
+
+
+@pytest.mark.usefixtures("patient")
+async def test_the_invariants_are_asked_about_what_the_tables_show(
+    pool: asyncpg.Pool, account_id: int, making: Making
+) -> None:
+    journal = await making()
+    await journal.append(INTENT)
+    before = await invariants.snapshot(pool, account_id, 0)
+    assert (before.seq, before.hash, before.records, before.counted) == (0, GENESIS, (), 0)
+    await journal.append([Entry(make_slice(2))])
+    await journal.append(approved(make_order("o2", "s2"), make_signal("s2"), minute=3))
+    then = await invariants.snapshot(pool, account_id, 0)
+    assert (then.seq, then.hash) == (5, then.records[-1].hash)
+    assert set(then.tables.orders) == {"o1"}
 
 
 async def test_the_tables_follow_by_themselves(
@@ -181,16 +197,16 @@ class Forgetful(PostgresJournal):
             raise ConnectionResetError("lost before the answer came")
 
 
-@pytest.mark.usefixtures("patient")
 async def test_tables_are_written_once_although_the_answer_was_lost(
     pool: asyncpg.Pool, account_id: int, making: Callable[..., Awaitable[PostgresJournal]]
 ) -> None:
     journal = await making(Forgetful)
     await journal.append(INTENT)
-    await journal.close()
-    assert await orders(pool) == ["approved"]
+    await until(pool, "SELECT sum(unfolded) = 0 FROM journal_streams")
+    assert await journal.append(sent(make_order())[0]) == 5
+    assert await orders(pool) == ["submitted"]
     assert await fold_check.differences(pool, account_id) == []
-    assert await journals.verify(pool, journal.stream, KEY) == 4
+    assert await journals.verify(pool, journal.stream, KEY) == 5
 
 
 @pytest.mark.usefixtures("patient")
