@@ -175,8 +175,8 @@ class Witness:
             leg=Leg.ENTRY,
             at=event.at,
         )
-        if seen.identity not in self.orders:
-            left = seen.quantity - seen.filled_quantity
+        left = seen.quantity - seen.filled_quantity
+        if left > 0 and seen.identity not in self.orders:
             self.orders[seen.identity] = Known(order, left, status=OrderStatus.ACCEPTED)
 
     # --------------------------------------------------------------------------------- orders

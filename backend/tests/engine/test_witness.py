@@ -264,6 +264,10 @@ def test_an_adopted_order_is_one_of_ours_for_what_is_left_of_it() -> None:
     assert (known.quantity, known.status, known.is_open) == (D(6), "accepted", True)
 
 
+def test_an_order_that_was_filled_before_it_was_seen_is_not_open() -> None:
+    assert told(seen(10, 10)).orders == {}
+
+
 def test_a_bust_of_what_was_filled_before_an_adoption_leaves_more_to_fill() -> None:
     adopted = seen(10, 4)
     before = filled(4, client_order_id=adopted.client_order_id, ledger="external")
