@@ -1,4 +1,7 @@
+from datetime import timedelta
 from decimal import Decimal
+
+import msgspec
 
 from app.domain.portfolio import Ledger
 from tests.trading import make_execution
@@ -96,3 +99,13 @@ def test_a_short_option_that_is_turned_around_counts_its_multiplier_on_both_side
     assert trade is not None
     assert (trade.pnl, trade.quantity) == (D(200), D(-2))
     assert (position.quantity, position.entry_value, ledger.cash) == (D(1), D(200), D(0))
+
+
+def test_a_round_trip_whose_exit_is_told_first_ends_no_earlier_than_it_began() -> None:
+    later = make_execution(10, 100)
+    earlier = msgspec.structs.replace(make_execution(-10, 103), at=later.at - timedelta(minutes=1))
+    ledger = Ledger(name="d1")
+    ledger.apply(later)
+    _, trade = ledger.apply(earlier)
+    assert trade is not None
+    assert trade.entry_at == trade.exit_at == later.at
