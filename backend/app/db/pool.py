@@ -19,6 +19,7 @@ SILENCE_SECONDS: Final = 20
 "A connection whose other end says nothing at all for so long is lost."
 _FIRST_PROBE_SECONDS: Final = 10
 _PROBE_SECONDS: Final = 5
+_PROBES: Final = (SILENCE_SECONDS - _FIRST_PROBE_SECONDS) // _PROBE_SECONDS
 log = get_logger()
 
 
@@ -44,7 +45,7 @@ def keep_alive(connected: socket.socket) -> None:
     wanted = {
         "TCP_KEEPIDLE": _FIRST_PROBE_SECONDS,
         "TCP_KEEPINTVL": _PROBE_SECONDS,
-        "TCP_KEEPCNT": (SILENCE_SECONDS - _FIRST_PROBE_SECONDS) // _PROBE_SECONDS,
+        "TCP_KEEPCNT": _PROBES,
         "TCP_USER_TIMEOUT": SILENCE_SECONDS * 1_000,
     }
     for name, value in wanted.items():
@@ -56,13 +57,23 @@ def keep_alive(connected: socket.socket) -> None:
 async def connect(
     url: str, name: str, *, seconds: float = CONNECT_SECONDS, command_seconds: float | None = None
 ) -> asyncpg.Connection:
-    """One connection, for LISTEN or for locks; a server sees it under `name`."""
+    """One connection, for LISTEN or for locks; a server sees it under `name`.
+
+    The server probes it as we do: locks of a machine that vanished are free after
+    `SILENCE_SECONDS`, not after two hours.
+    """
+    probes = {
+        "tcp_keepalives_idle": _FIRST_PROBE_SECONDS,
+        "tcp_keepalives_interval": _PROBE_SECONDS,
+        "tcp_keepalives_count": _PROBES,
+        "tcp_user_timeout": SILENCE_SECONDS * 1_000,
+    }
     return await asyncpg.connect(
         bare_url(url),
         timeout=seconds,
         command_timeout=command_seconds,
         connection_class=KeptAlive,
-        server_settings={"application_name": name},
+        server_settings={"application_name": name, **{k: str(v) for k, v in probes.items()}},
     )
 
 

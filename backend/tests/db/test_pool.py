@@ -76,6 +76,11 @@ async def test_a_connection_is_probed_and_given_up_by_the_kernel(database_url: s
         )
         assert idle + every * times <= SILENCE_SECONDS
         assert await connection.fetchval("SHOW application_name") == "tradewright test"
+        theirs = [
+            await connection.fetchval(f"SELECT setting FROM pg_settings WHERE name = '{name}'")
+            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+        ]
+        assert [int(one) for one in theirs] == [idle, every, times]
     finally:
         await connection.close()
 
