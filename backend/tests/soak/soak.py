@@ -45,14 +45,16 @@ MEGABYTE = 1 << 20
 class Sample(msgspec.Struct, frozen=True):
     """One look at everything.
 
-    Memory is what a process has for itself (USS): its part of shared pages would grow when another
-    product on the machine ends.
+    Memory is what processes made themselves (anonymous pages): what they map of files and
+    libraries comes and goes with whatever else runs on the machine.
     """
 
     seconds: float
     megabytes: float
     database_megabytes: float
     "PostgreSQL and Redis, of which caches fill up."
+    parts: dict[str, float]
+    "Megabytes of ours, by the part of `up`."
     files: int
     connections: int
     "To the database."
@@ -192,18 +194,27 @@ def command(home: Path, *words: str) -> str:
     ).stdout
 
 
-def measured(up: psutil.Process) -> tuple[float, float, int]:
-    """Megabytes of ours, megabytes of the servers, open files of ours."""
-    ours = servers = 0.0
-    files = 0
+def measured(up: psutil.Process) -> tuple[dict[str, float], float, int]:
+    """Megabytes of ours by part, megabytes of the servers, open files of ours."""
+    parts: dict[str, float] = {}
+    servers, files = 0.0, 0
     for process in [up, *up.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):
-            megabytes = process.memory_full_info().uss / MEGABYTE
+        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            megabytes = anonymous(process.pid)
             if re.search(r"postgres|valkey|redis", process.name()):
                 servers += megabytes
             else:
-                ours, files = ours + megabytes, files + process.num_fds()
-    return round(ours, 1), round(servers, 1), files
+                part = process.cmdline()[-1].removesuffix(".py")
+                parts[part] = round(parts.get(part, 0.0) + megabytes, 1)
+                files += process.num_fds()
+    return parts, round(servers, 1), files
+
+
+def anonymous(pid: int) -> float:
+    """Megabytes of pages that belong to no file, as Linux counts them, swapped out or not."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    found = re.findall(r"^(?:Anonymous|Swap): +(\d+) kB$", rollup, re.MULTILINE)
+    return sum(int(kilobytes) for kilobytes in found) * 1024 / MEGABYTE
 
 
 @asynccontextmanager
@@ -246,15 +257,16 @@ async def soak(home: Path, minutes: float, rate: float, log: Path) -> list[Sampl
 async def _look(
     up: psutil.Process, db: asyncpg.Connection, client: Client, sent: int, began: float
 ) -> Sample:
-    ours, servers, files = await asyncio.to_thread(measured, up)
+    parts, servers, files = await asyncio.to_thread(measured, up)
     connections = await db.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     )
     slowest, client.slowest = client.slowest, 0.0
     return Sample(
         seconds=round(time.monotonic() - began, 1),
-        megabytes=ours,
+        megabytes=round(sum(parts.values()), 1),
         database_megabytes=servers,
+        parts=parts,
         files=files,
         connections=connections - 1,
         sent=sent,
@@ -270,8 +282,12 @@ def summary(samples: Sequence[Sample]) -> Mapping[str, Any]:
     first, last = kept[0], kept[-1]
     wanted = ("megabytes", "database_megabytes", "files", "connections")
     lines = {name: line(at, [getattr(one, name) for one in kept]) for name in wanted}
+    parts = {
+        part: line(at, [one.parts.get(part, 0.0) for one in kept]) for part in sorted(last.parts)
+    }
     return {
         **msgspec.to_builtins(lines),
+        "parts": msgspec.to_builtins(parts),
         "minutes": round(samples[-1].seconds / 60, 1),
         "updates_a_second": round((last.sent - first.sent) / (last.seconds - first.seconds), 1),
         "updates": last.sent,
