@@ -69,6 +69,7 @@ async def connected() -> AsyncIterator[Connected]:
     from app.db.address import database_url
     from app.db.session import opened_pool
     from app.events.listener import Listener
+    from app.services.system_config import SystemConfig
 
     url = database_url()
     outcomes, notices = Outcomes(), ChangeNotices()
@@ -81,6 +82,8 @@ async def connected() -> AsyncIterator[Connected]:
         await pool.fetchval("SELECT 1")  # says at once when nobody answers
         listener.start()
         await listener.connected.wait()
+        followed = SystemConfig(pool)
+        await followed.load_if_there()  # commands show and use what people have changed
         try:
             yield Connected(
                 pool,
@@ -91,6 +94,7 @@ async def connected() -> AsyncIterator[Connected]:
                 subkey(master, "journal"),
             )
         finally:
+            await followed.stop()
             await listener.stop()
 
 

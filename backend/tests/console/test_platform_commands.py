@@ -14,6 +14,7 @@ import pytest
 
 from app import cli
 from app.core import env_example, system_config
+from app.core.backup import BackupOptions
 from app.core.config import get_settings
 from app.db import revisions
 
@@ -161,6 +162,9 @@ def test_config_shows_where_each_value_comes_from(
         "sessions.hours": 8,
         "sessions.refresh_days": 30,
     }
+    assert run("config", "set", "backups.time", "05:07")[0] == 0
+    assert "7 5 * * * (America/New_York)" in run("jobs", "list")[1]
+    assert BackupOptions().time == "01:30"  # nothing of it stays in this process
     assert run("config", "set", "sessions.hours", "null")[:2] == (0, "sessions.hours is 12 now.\n")
 
 
