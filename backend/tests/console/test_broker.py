@@ -1,9 +1,11 @@
 """`tradewright broker certify`: what it asks before orders are placed, prints, and returns."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,42 @@ def test_a_broker_that_is_not_there_is_told_with_what_the_link_said(
 def test_a_name_of_no_case_is_told(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert certify("--only", "nothing like that") == 2
     assert "Groups are orders, identity" in capsys.readouterr().err
+
+
+def test_a_setting_must_be_a_pair(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert certify("--broker-setting", "account") == 2
+    assert "account" in capsys.readouterr().err
+
+
+def test_an_unknown_broker_is_told_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("alpacka", "--yes-place-orders") == 2
+    assert "alpaca" in capsys.readouterr().err
+
+
+def at_a_terminal(answer: bytes, *arguments: str) -> tuple[int, str]:
+    """The command with a person before it who answers so; what it returned, and what they saw."""
+    ours, theirs = os.openpty()
+    os.write(ours, answer)
+    command = [sys.executable, "-m", "app.cli", "broker", "certify", "alpaca", *arguments]
+    with subprocess.Popen(command, cwd=BACKEND, stdin=theirs, stdout=theirs, stderr=theirs) as one:
+        os.close(theirs)
+        seen = bytearray()
+        with suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 1024):
+                seen += part
+        os.close(ours)
+    return one.returncode, seen.decode()
+
+
+def test_a_person_is_asked_before_anything_is_placed(address: str) -> None:
+    code, seen = at_a_terminal(b"n\n", "--only", "told apart by their ids")
+    assert code == 1
+    assert "Place small orders for AAPL on your paper account at alpaca?" in seen
+
+
+def test_a_person_who_agrees_sees_each_case_as_it_ends(address: str) -> None:
+    code, seen = at_a_terminal(b"y\n", "--only", "told apart by their ids", "--pause", "0")
+    assert code == 0
+    assert "passed     orders are told apart by their ids" in seen

@@ -10,8 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.db import pulses
 from app.db.halt_file import HaltFile
 from app.db.session import create_pool
+from app.domain.pulse import Pulse
 from app.repositories import fold_check
 from tests.at_a_broker import PLACES, READY, Place, add_account, buy
 from tests.core_process import running, until
@@ -52,6 +54,11 @@ async def account_id(pool: asyncpg.Pool, place: Place) -> int:
     return await add_account(pool, place)
 
 
+def is_at_stake(pulse: Pulse) -> bool:
+    """Whether the engine has told of the position and of the order: then it may fall silent."""
+    return bool(pulse.open_orders and pulse.held.get("manual"))
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("place", "flatten", "is_database_there"),
@@ -86,6 +93,7 @@ async def test_a_hanging_core_at_a_broker(
         await until(pool, RESTS, account_id, core=core)
         await until(pool, "SELECT state::text LIKE '%\"broker_up\": true%' FROM heartbeats"
                     " WHERE name = 'guardian'")  # fmt: skip
+        await truly(lambda: any(map(is_at_stake, pulses.listed(tmp_path))))
         if not is_database_there:
             await door.shut()
         send(core, signal.SIGSTOP)
