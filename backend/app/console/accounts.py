@@ -2,6 +2,9 @@
 
 import asyncio
 import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -83,39 +86,63 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Open an account on live data. Each provider but the first steps in for those before."""
+    wish = _Wish(
+        name=name,
+        chain=[one.lower() for one in feeds.replace(" ", "").split(",") if one],
+        symbols=names_in(symbols),
+        cash=money_of(cash),
+        underlyings=_some(options),
+        limits=OptionLimits(days=option_days, percent=option_strikes, contracts=option_contracts),
+        broker=broker,
+        mode=mode_of(mode),
+        settings=dict(map(parameter_of, broker_setting or [])),
+    )
+    check_feeds(wish.chain, with_options=bool(wish.underlyings))
+    check_broker(wish.broker, wish.mode, wish.settings)
+    row = run(partial(_open, wish=wish))
+    show(row, _opened(row, wish), as_json=as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wish:
+    """An account to be opened, as the words of the command say it."""
+
+    name: str
+    chain: list[str]
+    symbols: list[str]
+    cash: Decimal
+    underlyings: tuple[str, ...]
+    limits: OptionLimits
+    broker: str
+    mode: AccountMode
+    settings: dict[str, Any]
+
+
+async def _open(at: Connected, wish: _Wish) -> dict[str, Any]:
     from app.services.live_accounts import LiveAccounts
 
-    chain = [one.lower() for one in feeds.replace(" ", "").split(",") if one]
-    money = money_of(cash)
-    underlyings = _some(options)
-    limits = OptionLimits(days=option_days, percent=option_strikes, contracts=option_contracts)
-    check_feeds(chain, with_options=bool(underlyings))
-    trading_mode, known = mode_of(mode), dict(map(parameter_of, broker_setting or []))
-    check_broker(broker, trading_mode, known)
+    account = await LiveAccounts(at.pool, at.audit_key, system).open(
+        "console",
+        wish.name,
+        wish.chain,
+        wish.symbols,
+        cash=wish.cash,
+        options=wish.underlyings,
+        option_limits=wish.limits,
+        broker=wish.broker,
+        mode=wish.mode,
+        broker_settings=wish.settings,
+    )
+    return _shown(account)
 
-    async def work(at: Connected) -> dict[str, Any]:
-        service = LiveAccounts(at.pool, at.audit_key, system)
-        account = await service.open(
-            "console",
-            name,
-            chain,
-            names_in(symbols),
-            cash=money,
-            options=underlyings,
-            option_limits=limits,
-            broker=broker,
-            mode=trading_mode,
-            broker_settings=known,
-        )
-        return _shown(account)
 
-    row = run(work)
-    line = f"Account {row['id']} {row['name']!r} gets its prices from {', then '.join(chain)}."
-    if broker != "paper":
-        line += f" It trades at {broker} ({mode}), with what is there."
-    if trading_mode is AccountMode.LIVE:
-        line += f" Not before it is armed: tradewright accounts arm {name!r} --email ADMIN"
-    show(row, line, as_json=as_json)
+def _opened(row: dict[str, Any], wish: _Wish) -> str:
+    line = f"Account {row['id']} {row['name']!r} gets its prices from {', then '.join(wish.chain)}."
+    if wish.broker != "paper":
+        line += f" It trades at {wish.broker} ({wish.mode}), with what is there."
+    if wish.mode is AccountMode.LIVE:
+        line += f" Not before it is armed: tradewright accounts arm {wish.name!r} --email ADMIN"
+    return line
 
 
 @app.command()
