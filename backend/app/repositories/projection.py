@@ -229,6 +229,7 @@ JOURNAL_ONLY: Final = frozenset(
         ev.HoldingSeen,
         ev.CashSeen,
         ev.ReconciliationDifference,
+        ev.ProtectionLost,
     }
 )
 "Events of an account's stream that change no row but the account's clock."
