@@ -2,7 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +20,7 @@ from app.console import drill
 from app.core import drills as asked_for
 from app.core.drills import Drill
 from app.core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from app.db.home import Servers, held, publish
 from app.domain.deployments import AccountMode
 from app.repositories import accounts
 from app.repositories.accounts import AccountSettings
@@ -199,3 +204,124 @@ async def test_a_silence_is_timed_until_it_is_noticed_and_until_it_is_over(
     assert found.is_sound
     assert found.seconds_to_detect is not None
     assert found.seconds_to_recover >= 0
+
+
+def drill_of(found: Drill = Drill.STORM, **given: Any) -> drill.Found:
+    fields: dict[str, Any] = {
+        "drill": found, "account": "One", "seconds_to_detect": 1.234, "seconds_to_recover": 2.5,
+        "orders_lost": 0, "orders_doubled": 0, "fills_before": 3, "fills_after": 3,
+        "alerts": ["Broker alpaca is lost"],
+    }  # fmt: skip
+    return drill.Found(**{**fields, **given})
+
+
+def test_what_a_drill_showed_is_told_in_lines() -> None:
+    assert drill._lines(drill_of()) == [
+        "429-storm on One",
+        "noticed after 1.23 s",
+        "recovered in 2.50 s",
+        "orders lost 0, doubled 0; fills 3 before, 3 after",
+        "the operator saw: Broker alpaca is lost",
+    ]
+    unseen = drill_of(seconds_to_detect=None, orders_doubled=1)
+    assert drill._lines(unseen)[1] == "noticed: not measured, see docs/drills.md"
+    assert not unseen.is_sound
+
+
+def of_one_account(url: str, work: Callable[[Any, int], Awaitable[Any]]) -> Any:
+    """What an engine and its feeds do beside the command, on a connection of their own."""
+
+    async def connected() -> Any:
+        db = await asyncpg.connect(url)
+        try:
+            (row,) = await db.fetch("SELECT id FROM accounts WHERE name = 'One'")
+            return await work(db, row["id"])
+        finally:
+            await db.close()
+
+    return asyncio.run(connected())
+
+
+@pytest.mark.parametrize("differences", [[], [{"kind": "position"}]], ids=["sound", "not sound"])
+def test_a_whole_drill_from_the_command_line(
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    differences: list[Any],
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+
+    async def begun() -> None:
+        db = await asyncpg.connect(database_url)
+        await engine(db, await account(db, "One"))
+        await db.close()
+
+    async def noticed(db: Any, account_id: int) -> None:
+        state = "UPDATE broker_states SET state = $1, report = report || $2::jsonb"
+        await until(lambda: asked_for.asked(tmp_path, account_id))
+        await db.execute(state, "down", "{}")
+        await until(lambda: asked_for.asked(tmp_path, account_id) is None)
+        await db.execute(state, "up", json.dumps({"differences": differences}))
+
+    asyncio.run(begun())
+    with ThreadPoolExecutor(1) as beside:
+        going = beside.submit(of_one_account, database_url, noticed)
+        assert run("429-storm", "--account", "One", "--seconds", "1") == len(differences)
+        going.result()
+    said = capsys.readouterr().out
+    assert "429-storm on One" in said
+    assert f"orders lost {len(differences)}, doubled 0" in said
+
+
+async def test_fills_that_are_told_again_are_awaited_until_books_were_compared(
+    db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    one = await account(db, "One")
+    await engine(db, one)
+    (chosen,) = [it for it in await accounts.active(db) if it.id == one]
+
+    async def compared() -> None:
+        await until(lambda: asked_for.asked(tmp_path, one) is Drill.DUPLICATE_FILL)
+        await until(lambda: asked_for.asked(tmp_path, one) is None)
+        await db.execute("UPDATE broker_states SET looked_at = clock_timestamp()")
+
+    comparing = asyncio.create_task(compared())
+    detected, recovered = await drill._at_the_fills(chosen, Drill.DUPLICATE_FILL, 0.2)
+    await comparing
+    assert detected is None
+    assert recovered >= 0
+
+
+async def test_postgresql_that_was_killed_is_awaited_until_the_engine_holds_on_again(
+    db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADEWRIGHT_HOME", str(tmp_path))
+    one = await account(db, "One")
+    await engine(db, one)
+    (chosen,) = [it for it in await accounts.active(db) if it.id == one]
+    server = subprocess.Popen(["sleep", "600"])  # noqa: ASYNC220 - it is there at once
+    try:
+        with held(tmp_path, "a test"):
+            publish(tmp_path, Servers(pid=os.getpid(), database_url="postgresql:///none"))
+            (tmp_path / "postgres").mkdir(exist_ok=True)
+            (tmp_path / "postgres" / "postmaster.pid").write_text(f"{server.pid}\n")
+            renewing = asyncio.create_task(renewed(db, server))
+            detected, recovered = await drill._at_the_database(chosen, Drill.DATABASE_LOSS, 1.0)
+            await renewing
+        assert server.returncode == -signal.SIGKILL
+    finally:
+        server.kill()
+        server.wait()
+    assert detected is None
+    assert recovered >= 0
+
+
+async def renewed(db: Any, server: subprocess.Popen[bytes]) -> None:
+    """What the engine does once PostgreSQL is back."""
+    await until(lambda: server.poll() is not None)
+    await db.execute("UPDATE leases SET expires_at = expires_at + interval '1 minute'")
