@@ -244,6 +244,24 @@ async def test_tables_that_cannot_be_written_end_the_writer_and_lose_no_event(
     assert await fold_check.differences(pool, account_id) == []
 
 
+async def asked_until_it_fails(journal: PostgresJournal) -> None:
+    """Appends nothing, which a writer that ended refuses."""
+    while True:
+        await journal.append([])
+        await asyncio.sleep(0.001)
+
+
+async def test_whoever_appends_next_hears_that_the_tables_could_not_follow(
+    pool: asyncpg.Pool, making: Making
+) -> None:
+    journal = await making()
+    await pool.execute("ALTER TABLE orders ADD CONSTRAINT no_orders CHECK (side <> 'buy')")
+    assert await journal.append(INTENT) == 4
+    with pytest.raises(JournalError, match="anew"):
+        await asked_until_it_fails(journal)
+    assert await unfolded(pool) == 4
+
+
 @pytest.mark.usefixtures("patient")
 async def test_an_append_that_was_left_half_way_is_the_last(
     pool: asyncpg.Pool, making: Making
