@@ -16,6 +16,9 @@ from app.api.wire import FrameProtocol
 from app.console.api import MOST_MESSAGE
 from app.main import create_app
 
+PATIENCE_SECONDS = 60.0
+"What must come does so at once, but not on a machine that stands still."
+
 
 class Live:
     """A running server."""
@@ -35,6 +38,7 @@ class Live:
 
     def connect(self, path: str = "", **options: Any) -> websockets.connect:
         """A client's connection; closed at the end of the block."""
+        options = {"open_timeout": PATIENCE_SECONDS, **options}
         return websockets.connect(f"{self.ws}{path}", compression=None, **options)
 
 
@@ -72,7 +76,7 @@ async def say(client: ClientConnection, **message: Any) -> None:
     await client.send(orjson.dumps(message).decode())
 
 
-async def hear(client: ClientConnection, seconds: float = 5.0) -> dict[str, Any]:
+async def hear(client: ClientConnection, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
     """The next message."""
     async with asyncio.timeout(seconds):
         found: dict[str, Any] = orjson.loads(await client.recv())
@@ -85,7 +89,7 @@ async def ask(client: ClientConnection, **message: Any) -> dict[str, Any]:
     return await hear(client)
 
 
-async def closed(client: ClientConnection, seconds: float = 5.0) -> int | None:
+async def closed(client: ClientConnection, seconds: float = PATIENCE_SECONDS) -> int | None:
     """Wait for the close; its code."""
     async with asyncio.timeout(seconds):
         await client.wait_closed()

@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from app.worker.context import WorkerContext
+from tests import waiting
 from tests.core_process import SECRET, until
 from tests.torture.brokers import BACKEND
 
@@ -44,6 +45,12 @@ def started(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(30)
 
 
+async def begun_by(folder: Path) -> list[str]:
+    """The worker of each begin, in order."""
+    file = folder / "begun"
+    return file.read_text().split() if file.exists() else []
+
+
 async def test_a_run_of_a_killed_worker_is_taken_over_and_none_runs_twice(
     context: WorkerContext, pool: asyncpg.Pool, tmp_path: Path
 ) -> None:
@@ -51,6 +58,7 @@ async def test_a_run_of_a_killed_worker_is_taken_over_and_none_runs_twice(
         workers = [stack.enter_context(started(context.url, tmp_path)) for _ in range(2)]
         await ask(pool, "slow")
         await until(pool, RUNS, 1)
+        await waiting.until(lambda: begun_by(tmp_path), 60)  # the run is noted before it begins
         holder = await pool.fetchval("SELECT worker FROM job_runs")
         (victim,) = [one for one in workers if holder.endswith(f":{one.pid}")]
         victim.send_signal(signal.SIGKILL)
@@ -61,7 +69,7 @@ async def test_a_run_of_a_killed_worker_is_taken_over_and_none_runs_twice(
         for hour in range(4, 8):
             await ask(pool, "slow", at=AT.replace(hour=hour))
         await until(pool, OVER, 5)
-    begun = (tmp_path / "begun").read_text().split()
+    begun = await begun_by(tmp_path)
     assert len(begun) == 2 + 4
     assert begun[0] == holder
     assert begun[1] != holder
