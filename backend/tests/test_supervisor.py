@@ -227,9 +227,9 @@ def test_a_second_signal_does_not_break_the_stopping(up: Up) -> None:
 def test_what_dies_is_started_again_and_said(up: Up, sign: str, name: str) -> None:
     dead = up.child(sign).pid
     os.kill(dead, signal.SIGKILL)
-    assert wait_until(lambda: any(child.pid != dead for child in up.children(sign)), 15)
-    assert wait_until(lambda: database_answers(up.servers.database_url), 15)
-    assert wait_until(lambda: ask_health("127.0.0.1", up.port) is not None, 15)
+    assert wait_until(lambda: any(child.pid != dead for child in up.children(sign)), 60)
+    assert wait_until(lambda: database_answers(up.servers.database_url), 60)
+    assert wait_until(lambda: ask_health("127.0.0.1", up.port) is not None, 60)
     assert up.said()[-1] == f"{name} ended (signal SIGKILL). Starting it again."
 
 
@@ -238,8 +238,8 @@ def test_redis_comes_back_at_the_same_address(up: Up) -> None:
     with redis.Redis.from_url(url) as client:
         client.set("key", "value")
     up.child("-server").kill()
-    assert wait_until(lambda: redis_answers(url), 15)
-    assert wait_until(lambda: up.said()[-1].startswith("Redis ended (signal SIGKILL)"), 15)
+    assert wait_until(lambda: redis_answers(url), 60)
+    assert wait_until(lambda: up.said()[-1].startswith("Redis ended (signal SIGKILL)"), 60)
 
 
 def test_a_killed_supervisor_takes_everything_along(up: Up, start: Callable[..., Up]) -> None:
@@ -247,7 +247,7 @@ def test_a_killed_supervisor_takes_everything_along(up: Up, start: Callable[...,
     url = up.servers.database_url
     up.process.kill()
     up.process.wait()
-    assert wait_until(lambda: not any(is_alive(child.pid) for child in children), 15)
+    assert wait_until(lambda: not any(is_alive(child.pid) for child in children), 60)
     again = start(port=up.port)
     again.wait_for_address()
     assert again.servers.database_url == url
@@ -256,7 +256,7 @@ def test_a_killed_supervisor_takes_everything_along(up: Up, start: Callable[...,
 
 def test_a_second_up_on_the_same_home_is_refused(up: Up, start: Callable[..., Up]) -> None:
     second = start()
-    _, said = second.process.communicate(timeout=20)
+    _, said = second.process.communicate(timeout=60)
     assert second.process.returncode == 1
     assert f"in use by process {up.process.pid} (tradewright up)" in said
     assert database_answers(up.servers.database_url)
@@ -265,7 +265,7 @@ def test_a_second_up_on_the_same_home_is_refused(up: Up, start: Callable[..., Up
 def test_a_port_in_use_is_said_before_anything_starts(start: Callable[..., Up]) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         up = start(port=other.getsockname()[1])
-        _, said = up.process.communicate(timeout=20)
+        _, said = up.process.communicate(timeout=60)
     assert up.process.returncode == 1
     assert f"Port {up.port} on 127.0.0.1 is in use. Choose another with --port" in said
     assert up.said()[-1] == "Stopped."

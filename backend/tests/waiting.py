@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(found: Callable[[], Awaitable[T]], seconds: float = 10.0) -> T:
+async def until(found: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
     """The first answer that is true; fails when none comes in time."""
     async with asyncio.timeout(seconds):
         while not (value := await found()):  # noqa: ASYNC110 - nobody sets an event

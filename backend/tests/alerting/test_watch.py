@@ -177,7 +177,7 @@ async def test_thresholds_are_read_at_every_look(desk: Desk) -> None:
 async def test_the_watch_ends_when_it_is_asked_to(desk: Desk) -> None:
     sight, stopping = Sight(), asyncio.Event()
     running = asyncio.create_task(watching(desk, sight).run(stopping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await sight.looked.wait()
         stopping.set()
         await running

@@ -299,7 +299,7 @@ async def test_prices_come_from_redis_the_newest_at_once(
 
 
 async def eventually_published(redis: Redis, channel: str, body: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await redis.publish(channel, body):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.01)
 

@@ -309,7 +309,7 @@ async def engine(
             await task
 
 
-async def eventually(true: Callable[[], Any], seconds: float = 5.0) -> None:
+async def eventually(true: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait until something is true; fails when it is not in time."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - files and databases set no event

@@ -44,7 +44,7 @@ class Screen:
         self.news.set()
 
     async def has(self, text: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while text not in self.told:
                 self.news.clear()
                 await self.news.wait()

@@ -28,13 +28,13 @@ async def prices(redis: Redis) -> AsyncIterator[Prices]:
 
 
 async def publish(redis: Redis, channel: str, body: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await redis.publish(channel, body):  # noqa: ASYNC110 - Redis tells nobody
             await asyncio.sleep(0.005)
 
 
 async def texts(outbox: Outbox) -> list[str]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return [message.text for message in await outbox.take()]
 
 

@@ -69,7 +69,7 @@ class Chain:
         return next(one for one in self.feed.report() if one.provider == name)
 
     async def until(self, true: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not true():  # noqa: ASYNC110 - lists set no event
                 await asyncio.sleep(0.01)
 

@@ -68,7 +68,7 @@ class Desk:
     async def stored(self, minutes: list[datetime]) -> None:
         """Return once every minute of every symbol is in the table."""
         wanted = {int(minute.timestamp() * 1e9) for minute in minutes}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await self._has(wanted):  # noqa: ASYNC110 - tables set no event
                 await asyncio.sleep(0.05)
 

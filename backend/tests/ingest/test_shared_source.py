@@ -68,7 +68,7 @@ class Account:
                 return
 
     async def hears(self, count: int) -> list[LiveItem]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.heard) < count:  # noqa: ASYNC110 - lists set no event
                 await asyncio.sleep(0.005)
         return self.heard

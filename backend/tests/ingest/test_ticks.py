@@ -32,7 +32,7 @@ def made(pool: asyncpg.Pool, **settings: object) -> TickIngest:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what counts the waits tells nobody
             await asyncio.sleep(0.01)
 

@@ -293,7 +293,7 @@ def _response(body: str, status: int, kind: str, headers: Mapping[str, str]) -> 
     )
 
 
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - sockets and batches set no event

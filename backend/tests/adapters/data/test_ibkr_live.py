@@ -42,7 +42,7 @@ async def opened(ibkr: Desk, *symbols: str, channels: frozenset[Channel] = BOTH)
 
 
 async def soon(feed: Feed) -> LiveItem:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await anext(feed)
 
 
@@ -53,7 +53,7 @@ async def next_of(feed: Feed, kind: type[T]) -> T:
 
 
 async def failure(feed: Feed) -> TradewrightError:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(TradewrightError) as caught:
             async for _ in feed:
                 pass

@@ -239,7 +239,7 @@ async def test_minutes_are_polled_once_they_have_settled_and_corrected_ones_come
         clock.at += timedelta(seconds=20)
         assert (await newest(feed)).start == minutes.bar(100).start
         server.bars["AAPL"].rows["close"][100] = 99.5
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await newest(feed)).close != 99.5:
                 pass
     await yahoo.close()
