@@ -167,8 +167,6 @@ def _close(
         ), None
     # Flat: the money that went in and out says exactly what was won, without any quotient.
     won, entered = exit_value - held.entry_value, held.entered * multiplier
-    # Fills are not always told in the order in which they happened.
-    began = held.opened_at or execution.at
     flat = Position(
         ledger=held.ledger,
         symbol=held.symbol,
@@ -182,8 +180,8 @@ def _close(
         quantity=held.entry_quantity if held.entered > 0 else -held.entry_quantity,
         entry_price=(held.entry_value / entered).quantize(PRECISION),
         exit_price=(exit_value / entered).quantize(PRECISION),
-        entry_at=began,
-        exit_at=max(began, execution.at),
+        entry_at=held.opened_at or execution.at,
+        exit_at=max(held.opened_at or execution.at, execution.at),  # fills come in any order
         commission=costs,
         pnl=won - costs,
         entry_signal_id=held.signal_id,
