@@ -145,11 +145,18 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
       >
         <div style={{ minWidth }} role="presentation">
           <TableHeader columns={shown} template={template} sorting={sorting} onSort={setSorting} />
-          <div className={styles.states} role="presentation">
-            {data.isPending && <SkeletonRows />}
-            {data.error !== null && rows.length === 0 && <Failed error={data.error} onRetry={data.refetch} />}
-            {!data.isPending && data.error === null && rows.length === 0 && empty}
-          </div>
+          {(data.isPending || rows.length === 0) && (
+            // A grid may hold nothing but rows of cells: what stands in their place is one.
+            <div role="row">
+              <div role="gridcell" className={styles.states}>
+                {data.isPending && <SkeletonRows />}
+                {data.error !== null && rows.length === 0 && (
+                  <Failed error={data.error} onRetry={data.refetch} />
+                )}
+                {!data.isPending && data.error === null && rows.length === 0 && empty}
+              </div>
+            </div>
+          )}
           <div style={{ height: virtualizer.getTotalSize(), position: 'relative' }} role="rowgroup">
             {items.map((item) => {
               const row = rows[item.index]

@@ -22,6 +22,10 @@ import { Rollback } from './Rollback'
 import { config } from './api'
 import { SOURCES, categoryName, chosen, sourceOf, sourceSentence } from './words'
 
+/** Who changed it and when; nobody did where it is as delivered. */
+const changeOf = (entry: ConfigEntry): Pick<ConfigEntry, 'updated_at' | 'updated_by'> =>
+  sourceOf(entry) === 'stored' ? entry : {}
+
 const columns: Column<ConfigEntry>[] = [
   {
     id: 'key',
@@ -74,10 +78,10 @@ const columns: Column<ConfigEntry>[] = [
     id: 'updated_at',
     header: 'Changed',
     width: 90,
-    value: (row) => row.updated_at,
-    cell: (row) => <TimeAgo at={row.updated_at} />,
+    value: (row) => changeOf(row).updated_at,
+    cell: (row) => <TimeAgo at={changeOf(row).updated_at} />,
   },
-  { id: 'updated_by', header: 'By', width: 110, value: (row) => row.updated_by },
+  { id: 'updated_by', header: 'By', width: 110, value: (row) => changeOf(row).updated_by },
   { id: 'variable', header: 'Variable', width: 170, value: (row) => row.variable, isHidden: true },
 ]
 

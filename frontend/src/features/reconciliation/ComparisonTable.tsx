@@ -6,6 +6,7 @@ import { Badge } from '@/components/Badge'
 import { Failed, Loading } from '@/components/States'
 import { TimeAgo } from '@/components/Time'
 import { accounts } from '@/lib/api/accounts'
+import { formatName } from '@/lib/format'
 import styles from './ComparisonTable.module.css'
 import { type ComparisonLine, KINDS, VERDICTS, figureOf, gapOf, linesOf, summaryOf } from './lines'
 
@@ -88,7 +89,7 @@ function Line({ line }: { line: ComparisonLine }) {
   return (
     <tr data-verdict={line.verdict}>
       <th scope="row" className={styles.what} title={line.subject}>
-        {line.label}
+        {line.kind === 'order' ? formatName(line.label) : line.label}
       </th>
       <td data-figure>{figureOf(line, line.ours)}</td>
       <td data-figure>{figureOf(line, line.theirs)}</td>

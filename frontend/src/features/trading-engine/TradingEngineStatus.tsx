@@ -102,12 +102,17 @@ function Overview({ health: now }: { health: Health }) {
   )
 }
 
+const accountOf = (scope: string, all: readonly Account[]): Account | undefined =>
+  all.find(({ id }) => scope === `account:${String(id)}`)
+
+/** No engine runs the account: there is nobody to confirm, and nobody who sends. */
+const isIdle = (scope: string, all: readonly Account[]): boolean =>
+  accountOf(scope, all)?.engine.is_running === false
+
 /** `account:1` under the account's own name. */
 function scopeName(scope: string, all: readonly Account[]): string {
   if (scope === 'all') return 'All accounts'
-  const [kind, id] = scope.split(':')
-  const account = kind === 'account' ? all.find((each) => String(each.id) === id) : undefined
-  return account?.name ?? formatName(scope.replace(':', ' '))
+  return accountOf(scope, all)?.name ?? formatName(scope.replace(':', ' '))
 }
 
 function TradingStates({ trading }: { trading: TradingStateNow }) {
@@ -127,7 +132,13 @@ function TradingStates({ trading }: { trading: TradingStateNow }) {
           <tr key={scope.scope}>
             <td>{scopeName(scope.scope, all)}</td>
             <td data-state={scope.state}>{formatName(scope.state)}</td>
-            <td>{isConfirmed(scope, trading.scopes) ? 'Yes' : 'Not yet'}</td>
+            <td>
+              {isConfirmed(scope, trading.scopes)
+                ? 'Yes'
+                : isIdle(scope.scope, all)
+                  ? 'No engine'
+                  : 'Not yet'}
+            </td>
             <td className="dim">
               {[scope.reason, scope.actor].filter(Boolean).join(', ')}{' '}
               {scope.latched_at && <TimeAgo at={scope.latched_at} />}
