@@ -97,6 +97,7 @@ def current(cls: type[Made]) -> Made:
 def read_again() -> None:
     """The environment may say something else now; only tests change that."""
     _made.cache_clear()
+    _unheard.cache_clear()
     unchanged.cache_clear()
 
 
@@ -122,6 +123,13 @@ def checked(key: str, value: object) -> Any:  # noqa: ANN401 - any JSON
 
 
 @cache
+def _unheard(cls: type[Options]) -> dict[str, Any]:
+    """A class's settings as they are when nobody changed any."""
+    with changed.unheard():
+        return cls().model_dump(mode="json")
+
+
+@cache
 def unchanged(cls: type[Options], field: str) -> tuple[Any, Source]:
     """What a setting is when nobody changed it, and why: `environment` is also `.env` and secrets.
 
@@ -130,8 +138,7 @@ def unchanged(cls: type[Options], field: str) -> tuple[Any, Source]:
     Raises ConfigurationError for a value there that cannot be used.
     """
     variable = variable_of(cls, field)
-    with changed.unheard():
-        value = _plain(cls(), field)
+    value = _unheard(cls)[field]
     if given(variable):
         return value, "environment"
     if variable in _BY_PROFILE and value is None:
@@ -154,10 +161,15 @@ def default(operation: Operation) -> Any:  # noqa: ANN401 - any JSON
 
 
 @cache
+def _schema_of(cls: type[Options]) -> dict[str, Any]:
+    return cls.model_json_schema(by_alias=False)
+
+
+@cache
 def schema(key: str) -> dict[str, Any]:
     """JSON schema of one value, with its bounds."""
     operation = OPERATIONS[key]
-    whole = operation.cls.model_json_schema(by_alias=False)
+    whole = _schema_of(operation.cls)
     found = dict(whole["properties"][operation.field])
     for choice in found.pop("anyOf", []):  # of what may be unset: null is not stored
         found |= choice if choice.get("type") != "null" else {}
