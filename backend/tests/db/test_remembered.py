@@ -69,7 +69,7 @@ async def published(url: str, redis: Redis, count: int) -> list[str]:
             return bool(await redis.xlen("events:system") >= count)
 
         try:
-            await until(is_there)
+            await until(is_there, 30)
             found: list[str] = []
             async for event in StreamReader(redis, journal, {"system": 1}).events():
                 found.append(event["data"]["feed"])

@@ -33,7 +33,7 @@ async def days(number: int) -> None:
     async def are_in_force() -> bool:
         return RetentionOptions().ticks_days == number
 
-    await until(are_in_force)
+    await until(are_in_force, 30)
 
 
 async def test_what_is_stored_is_in_force_and_no_more_after_the_stop(pool: asyncpg.Pool) -> None:
