@@ -15,7 +15,6 @@ from app.core.system_config import current
 from tests.api.world import PASSWORD, eventually
 from tests.waiting import until
 
-
 PATIENCE = 30.0
 "Seconds: a busy machine is no failure."
 
