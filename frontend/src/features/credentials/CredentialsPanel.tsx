@@ -38,6 +38,9 @@ function useRefresh() {
   return () => void client.invalidateQueries({ queryKey: credentials().queryKey })
 }
 
+/** Whose name is not its code with a capital letter. */
+const VENDORS: Record<string, string> = { ibkr: 'Interactive Brokers', twelve_data: 'Twelve Data' }
+
 function CredentialRow({ item, onSet }: { item: Credential; onSet: () => void }) {
   const refresh = useRefresh()
   const remove = useMutation({ mutationFn: removeCredential, onError: notifyError, onSettled: refresh })
@@ -45,7 +48,7 @@ function CredentialRow({ item, onSet }: { item: Credential; onSet: () => void })
     <Row
       note={
         <>
-          {formatName(item.provider)}
+          {VENDORS[item.provider] ?? formatName(item.provider)}
           {item.is_stored && (
             <>
               {' '}
