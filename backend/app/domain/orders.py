@@ -295,11 +295,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def at_status(self, then: OrderStatus, **changes: object) -> "Order | None":
         """This order as a broker's report leaves it; None when no edges lead there."""
-        order = self
         path = steps(self.status, then)
-        for status in path:
+        if not path:
+            return None
+        order = self
+        for status in path[:-1]:
             order = order.to(status)
-        return msgspec.structs.replace(order, **changes) if path else None
+        return order.to(path[-1], **changes)
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):

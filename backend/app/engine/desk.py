@@ -137,7 +137,8 @@ class Desk:
     def taken(self) -> list[Event]:
         """The events since the last time, in order."""
         events = self.out.copy()
-        self.out.clear()
+        if events:
+            self.out.clear()
         return events
 
     def cancel(self, order: Order, reason: str, at: datetime) -> None:

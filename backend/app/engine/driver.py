@@ -239,7 +239,7 @@ class Driver:
             facts = self.engine.handle(event)
             if facts:
                 entries += [Entry(fact, cause) for fact in facts]
-            if self._asked:
+            if self._asked and facts:
                 self._asked -= {act for act in map(_wish, facts) if act}
         return entries
 
@@ -303,6 +303,8 @@ class Driver:
                     await self._replace(self.engine.book.open[act.client_order_id])
                 else:
                     await self._cancel(act.client_order_id)
+            if not self.engine.outbox:
+                self._asked.clear()
         finally:
             self._is_working = False
 

@@ -51,6 +51,7 @@ class MemoryJournal:
 
     def __init__(self, *, keeps_events: bool = True, keeps_time: bool = False) -> None:
         self.keeps_events, self.keeps_time = keeps_events, keeps_time
+        self._passed_over = frozenset() if keeps_time else TIME
         self.entries: list[Entry] = []
         self.executions: list[Execution] = []
         self.trades: list[Trade] = []
@@ -67,7 +68,7 @@ class MemoryJournal:
         for entry in entries:
             event = entry.event
             kind = type(event)
-            if kind in TIME and not self.keeps_time:
+            if kind in self._passed_over:
                 continue
             unhashed.append(event)
             if kind in _TOLD:

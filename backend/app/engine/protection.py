@@ -50,10 +50,11 @@ def protect(desk: Desk, ledger: str, symbol: str, at: datetime) -> None:
     if not legs and not is_wanted(desk, standing):
         return
     wanted = abs(held) - _leaving(desk, standing, held)
-    shares = _shares(desk, standing, wanted)
+    shares, side = _shares(desk, standing, wanted), _side(held)
     for kind in (Leg.STOP_LOSS, Leg.TAKE_PROFIT):
-        mine = [leg for leg in legs if leg.leg is kind and leg.side is not _side(held)]
-        _fit_kind(desk, standing, position, kind, mine, shares, at)
+        mine = [leg for leg in legs if leg.leg is kind and leg.side is not side]
+        if mine or _shape(desk, standing, position, kind) is not None:
+            _fit_kind(desk, standing, position, kind, mine, shares, at)
 
 
 Group = str | None
@@ -89,7 +90,8 @@ def _fit_kind(
     at: datetime,
 ) -> None:
     """Legs of one kind, group by group: never more than is wanted in all, so less comes first."""
-    if kind is Leg.STOP_LOSS and not desk.abilities.takes_both_sides:
+    is_halted = desk.book.trading_state is TradingState.HALTED
+    if kind is Leg.STOP_LOSS and not desk.abilities.takes_both_sides and not is_halted:
         _send_held(desk, legs, at)
     parts: dict[Group, list[Order]] = {group: [] for group in shares}
     for leg in legs:
@@ -99,7 +101,6 @@ def _fit_kind(
         for group, mine in parts.items()
         if shrink(desk, mine, max(shares.get(group, ZERO), ZERO), "resized", at)
     ]
-    is_halted = desk.book.trading_state is TradingState.HALTED
     if not standing.is_guarded or standing.waits or is_halted:
         return
     parts = {key: [desk.book.open[leg.client_order_id] for leg in parts[key]] for key in shares}

@@ -241,10 +241,10 @@ def _group(desk: Desk, target: Target, leg: Leg, quantity: Decimal, at: datetime
     ledger, symbol = target.ledger, target.symbol
     if leg is Leg.ENTRY:
         return None if target.oco is None else target.signal_id
-    whole = desk.group(ledger, symbol, at)
     if not _rests(target):
         is_beside = desk.abilities.links_orders and bool(desk.legs(ledger, symbol))
-        return whole if is_beside else None
+        return desk.group(ledger, symbol, at) if is_beside else None
+    whole = desk.group(ledger, symbol, at)
     if not desk.abilities.links_orders or quantity == _alone(desk, target, whole):
         return whole
     return f"{whole}{APART}{target.signal_id}"

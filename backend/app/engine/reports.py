@@ -311,7 +311,7 @@ def _with_fill(desk: Desk, order: Order, execution: Execution) -> Order:
     elif order.status is S.REJECTED:
         order = order.to(S.ACCEPTED)
     order = order.filled(execution)
-    if order.is_open:
+    if order.is_open or (order.pending is PendingChange.NONE and order.wanted is None):
         return order
     return msgspec.structs.replace(order, pending=PendingChange.NONE, wanted=None)
 

@@ -1,8 +1,9 @@
 """Rows of the state tables as their only writer remembers them, and the SQL to store them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from itertools import count
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -86,13 +87,19 @@ class Shelf:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self.key_of = _key_of(table.key)
         self.rows: dict[Key, Row] = {}
         self.added: dict[Key, Row] = {}
         self.changed: dict[Key, Row] = {}
         self.removed: dict[Key, Row] = {}
 
-    def key_of(self, row: Mapping[str, Any]) -> Key:
-        return tuple(row[column] for column in self.table.key)
+
+def _key_of(columns: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Key]:
+    """What takes the key out of a row."""
+    if len(columns) > 1:
+        return itemgetter(*columns)
+    (column,) = columns
+    return lambda row: (row[column],)
 
 
 class Rows:
