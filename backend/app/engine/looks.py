@@ -120,10 +120,9 @@ class _Look:
         """One of our orders, as the broker has it."""
         if not fills and is_over(order, theirs):
             return ()
-        if _inferred(self._desk, order.client_order_id):
-            told = _told(self._desk, order.client_order_id, fills)
-            if told or fills:
-                return told  # the real ones stand in the place of what was inferred
+        if fills and _inferred(self._desk, order.client_order_id):
+            # The real ones stand in the place of what was inferred.
+            return _told(self._desk, order.client_order_id, fills)
         matched = match(order, theirs, fills, self._at, base=base_of(order, theirs))
         if matched.lacking:
             self._suspects.append(lacking_fills(order, theirs))
