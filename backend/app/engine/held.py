@@ -17,10 +17,10 @@ from app.domain.market import Bar
 from app.domain.orders import STOPS, Leg, Order, OrderTerms, OrderType, PendingChange, Side
 from app.domain.orders import TimeInForce as Life
 from app.domain.trailing import followed
-from app.engine.desk import RELEASED_AS, Desk
+from app.engine.desk import RELEASED_AS, Desk, on_their_way
 from app.engine.groups import partners
 from app.engine.pursuit import pursue
-from app.engine.state import Act
+from app.engine.state import Act, Standing
 
 ZERO: Final = Decimal(0)
 _ALL_TYPES: Final = frozenset(OrderType)
@@ -89,9 +89,8 @@ def _reach(desk: Desk, order: Order, price: Decimal, at: datetime) -> None:
     if order.leg is Leg.ENTRY or standing is None:
         _release(desk, order, sent_as, reason, at)
         return
-    target = desk.projected(standing)
-    if order.leg.is_protective:
-        target += order.signed_remaining
+    is_leg = order.leg.is_protective
+    target = _left_by(desk, standing, order) if is_leg else desk.projected(standing)
     terms = None
     if sent_as is OrderType.LIMIT:
         terms = OrderTerms(type=sent_as, limit_price=order.limit_price, time_in_force=Life.DAY)
@@ -102,6 +101,14 @@ def _reach(desk: Desk, order: Order, price: Decimal, at: datetime) -> None:
     standing.is_live, standing.is_once = True, False
     desk.retarget(standing, target, at)
     pursue(desk, standing, at)
+
+
+def _left_by(desk: Desk, standing: Standing, stop: Order) -> Decimal:
+    """What to hold once a protective order was reached: what an entry may still bring is not
+    wanted any more."""
+    ways_out = [one for one in desk.entries(standing) if one.side is stop.side]
+    held = desk.book.held(stop.ledger, stop.symbol)
+    return held + on_their_way(ways_out) + stop.signed_remaining
 
 
 def _release(desk: Desk, order: Order, sent_as: OrderType, reason: str, at: datetime) -> None:

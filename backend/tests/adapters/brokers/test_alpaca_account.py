@@ -304,6 +304,43 @@ async def test_the_stop_of_a_part_waits_here_until_the_rest_of_its_order_is_done
 
 
 @pytest.mark.parametrize("seed", range(6))
+async def waiting_stop(floor: AlpacaFloor) -> None:
+    """Four of ten are bought; their stop at 80 waits here."""
+    identity = await floor.buy(10, stop_loss=80, **RESTING)
+    await floor.becomes(identity, "accepted")
+    await floor.print(90, 4)
+    await floor.until(lambda: floor.engine.desk.legs("manual", "AAPL"))
+
+
+async def test_a_waiting_stop_that_is_reached_sells_the_part_and_ends_its_order(
+    floor: AlpacaFloor,
+) -> None:
+    await waiting_stop(floor)
+    await floor.minute(79)
+    await floor.until(lambda: [o.side for o in floor.server.venue.open_orders()] == ["sell"])
+    (sold,) = floor.engine.open_orders
+    assert (sold.leg, sold.side, sold.quantity) == ("exit", "sell", 4)
+    await floor.print(79)
+    await floor.until(lambda: not floor.held(ledger="manual"))
+    await floor.settled()
+    assert (floor.there(), floor.engine.open_orders) == (0, [])
+    floor.check()
+
+
+async def test_a_halt_leaves_a_waiting_stop_to_be_sent_when_trading_goes_on(
+    floor: AlpacaFloor,
+) -> None:
+    await waiting_stop(floor)
+    await floor.ask("trading_halt", reason="x")
+    await floor.until(lambda: not floor.server.venue.open_orders())
+    await floor.settled()
+    (stop,) = floor.engine.open_orders
+    assert (stop.is_held, stop.quantity) == (True, 4)
+    await floor.ask("trading_resume")
+    await floor.until(lambda: [o.type for o in floor.server.venue.open_orders()] == ["stop"])
+    floor.check()
+
+
 async def test_whatever_happens_books_are_equal_when_it_is_over(
     floor: AlpacaFloor, seed: int
 ) -> None:
