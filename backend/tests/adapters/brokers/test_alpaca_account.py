@@ -303,7 +303,6 @@ async def test_the_stop_of_a_part_waits_here_until_the_rest_of_its_order_is_done
     floor.check()
 
 
-@pytest.mark.parametrize("seed", range(6))
 async def waiting_stop(floor: AlpacaFloor) -> None:
     """Four of ten are bought; their stop at 80 waits here."""
     identity = await floor.buy(10, stop_loss=80, **RESTING)
@@ -341,6 +340,7 @@ async def test_a_halt_leaves_a_waiting_stop_to_be_sent_when_trading_goes_on(
     floor.check()
 
 
+@pytest.mark.parametrize("seed", range(6))
 async def test_whatever_happens_books_are_equal_when_it_is_over(
     floor: AlpacaFloor, seed: int
 ) -> None:
