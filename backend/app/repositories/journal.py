@@ -129,6 +129,11 @@ class PostgresJournal:
         """Of the last event."""
         return self._head.seq
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether memory may be ahead of what is stored: the stream must be opened anew."""
+        return self._broken is not None
+
     async def open(self) -> "PostgresJournal":
         """Learn where the stream ends. Raises Fenced when `epoch` is no longer the stream's."""
         try:
@@ -169,14 +174,13 @@ class PostgresJournal:
         Raises Fenced when the lease was lost, and JournalError after any other failure: the state
         in memory is then ahead of the tables, and the stream must be opened anew.
         """
-        async with self._turn:
-            if self._broken:
-                raise JournalError(f"Stream {self.stream} {self._broken}.", stream=self.stream)
-            if not entries:
+        with self._all_or_broken():  # who waits for a turn has decided already
+            async with self._turn:
+                if self._broken:
+                    raise JournalError(f"Stream {self.stream} {self._broken}.", stream=self.stream)
+                if entries:
+                    await (self._intend if self._may_wait(entries) else self._store)(entries)
                 return self.seq
-            with self._all_or_broken():
-                await (self._intend if self._may_wait(entries) else self._store)(entries)
-            return self.seq
 
     def _may_wait(self, entries: Sequence[Entry]) -> bool:
         return (

@@ -121,8 +121,7 @@ class AccountRunner:
             if (live := self._following.live) is not None:
                 self._begin(live.report(), live.backfill(), live.follow_options())
             await self._work()
-            await self._end_asides()
-            await self._save()
+            await self._end_work()
             await self._preparing.store()
             await self._pulse.say(is_stopped=True)
         finally:
@@ -140,6 +139,13 @@ class AccountRunner:
             task = asyncio.create_task(aside)
             task.add_done_callback(self._on_aside_done)
             self._asides.append(task)
+
+    async def _end_work(self) -> None:
+        """Nobody journals any more, and what was is saved. An append under way ends first: cut off,
+        it would leave the engine ahead of its stream, and a checkpoint would make that last."""
+        async with self._driver.lock:
+            await self._end_asides()
+            await self._save()
 
     async def _end_asides(self) -> None:
         asides, self._asides = self._asides, []
@@ -425,15 +431,22 @@ class AccountRunner:
         """A checkpoint of this instant, written while the next steps are taken."""
         if self._saving is not None and not self._saving.done():
             return
-        self._saved_seq = self._journal.seq
-        write = recovery.saving(
-            self._parts.pool, self.account.id, self._saved_seq, self._engine, self._book
-        )
-        self._saving = asyncio.create_task(write, name="checkpoint")
+        async with self._driver.lock:  # the engine is not ahead of its stream
+            if (write := self._checkpoint()) is not None:
+                self._saving = asyncio.create_task(write, name="checkpoint")
 
     async def _save(self) -> None:
         if self._saving is not None:
             await asyncio.gather(self._saving, return_exceptions=True)
-        await recovery.saving(
-            self._parts.pool, self.account.id, self._journal.seq, self._engine, self._book
+        if (write := self._checkpoint()) is not None:
+            await write
+
+    def _checkpoint(self) -> Coroutine[Any, Any, None] | None:
+        """None where the engine may have decided what is not in its stream: that is read again."""
+        if self._broken is not None or self._journal.is_broken:
+            log.warning("checkpoint_not_taken", account_id=self.account.id, seq=self._journal.seq)
+            return None
+        self._saved_seq = self._journal.seq
+        return recovery.saving(
+            self._parts.pool, self.account.id, self._saved_seq, self._engine, self._book
         )

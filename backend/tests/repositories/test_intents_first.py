@@ -280,6 +280,28 @@ async def test_an_append_that_was_left_half_way_is_the_last(
         await journal.append(INTENT)
 
 
+@pytest.mark.usefixtures("patient")
+async def test_who_gives_up_waiting_for_a_turn_has_decided_what_is_not_stored(
+    pool: asyncpg.Pool, making: Making
+) -> None:
+    journal = await making()
+    async with pool.acquire() as other, other.transaction():
+        await other.execute(
+            "SELECT FROM journal_streams WHERE stream = $1 FOR UPDATE", journal.stream
+        )
+        first = asyncio.create_task(journal.append(INTENT))
+        await until(pool, WAITS)
+        second = asyncio.create_task(journal.append(sent(make_order())[0]))
+        await asyncio.sleep(0)  # it begins
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+    assert await first == 4
+    assert journal.is_broken
+    with pytest.raises(JournalError, match="anew"):
+        await journal.append(INTENT)
+
+
 def test_only_a_decision_alone_may_wait() -> None:
     folds = Projection(1, "account:1")
     events = [entry.event for entry in INTENT]
