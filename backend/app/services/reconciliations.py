@@ -8,6 +8,7 @@ import msgspec
 from app.core.clock import Clock
 from app.core.errors import NotFound
 from app.domain.commands import CommandKind, Desk
+from app.domain.notional_caps import refuse_unbounded
 from app.domain.users import Caller
 from app.repositories import account_reports, audit, broker_states, reconciliations
 from app.repositories.audit import Act
@@ -28,8 +29,11 @@ class Reconciliations:
         """Compare now; the command's row, whose result says what was found and done.
 
         A dry run changes nothing. `adopt`: the broker is right, says the caller, which is audited.
-        Raises NotFound, Unavailable without an engine.
+        What is adopted may be of any size, and trading may go on by it. Raises Forbidden for a key
+        with a cap that would adopt, NotFound, Unavailable without an engine.
         """
+        if adopt and not dry_run:
+            refuse_unbounded(caller)
         await self._seen(caller, account_id)
         payload = {"dry_run": dry_run, "adopt": adopt}
         row = await self._desk.ask(account_id, CommandKind.RECONCILE, payload, caller.actor)

@@ -37,6 +37,20 @@ async def test_a_reconciliation_is_asked_of_the_engine_and_audited(
     assert audit is not None
 
 
+async def test_comparing_needs_no_fresh_check_and_adopting_does(
+    browser: httpx.AsyncClient, parts: Parts, world: World, database_url: str
+) -> None:
+    account = await world.account()
+    await parts.pool.execute("UPDATE sessions SET verified_at = now() - interval '6 minutes'")
+    await parts.redis.flushdb()
+    path = f"/api/accounts/{account}/reconcile"
+    async with engine(database_url, account, lambda _: FOUND):
+        for body in ({}, {"dry_run": True, "adopt": True}):
+            assert (await browser.post(path, json=body)).status_code == 200
+        refused = await browser.post(path, json={"adopt": True})
+    assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+
+
 async def test_without_an_engine_nobody_can_be_asked(
     admin: httpx.AsyncClient, world: World
 ) -> None:

@@ -131,6 +131,22 @@ async def test_a_key_with_a_cap_stops_trading_and_does_not_let_it_go_on(
     assert (await capped.post(f"/api/accounts/{account}/arm", json={})).status_code == 403
 
 
+async def test_a_key_with_a_cap_compares_books_and_adopts_nothing(
+    capped: httpx.AsyncClient, account: int, parts: Parts, database_url: str
+) -> None:
+    path = f"/api/accounts/{account}/reconcile"
+    async with engine(database_url, account) as running:
+        refused = await capped.post(path, json={"adopt": True})
+        for body in ({}, {"dry_run": True, "adopt": True}):
+            answer = await capped.post(path, json=body)
+            assert answer.status_code == 200, answer.text
+    assert refused.status_code == 403
+    assert "use a key without a cap" in refused.json()["remedy"]
+    assert [one["payload"]["dry_run"] for one in running.seen] == [False, True]
+    acts = await parts.pool.fetch("SELECT action FROM audit_trail WHERE action LIKE 'account.%'")
+    assert [row["action"] for row in acts] == ["account.reconcile"]
+
+
 async def test_a_key_with_a_cap_asks_for_single_orders_only(
     capped: httpx.AsyncClient, account: int, world: World
 ) -> None:

@@ -165,6 +165,7 @@ GUARDED: list[tuple[str, str, object]] = [
     ("POST", "/api/trading-engine/resume", {"reason": "all clear"}),
     ("POST", "/api/accounts/999/resume", {"reason": "all clear"}),
     ("POST", "/api/accounts/999/arm", {"account": "999"}),
+    ("POST", "/api/accounts/999/reconcile", {"adopt": True}),
 ]
 
 

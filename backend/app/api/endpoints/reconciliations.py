@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.api.deps import READ, Answer, CurrentCaller, Reconciliations, guard
+from app.api.deps import READ, Answer, CurrentCaller, Reconciliations, check_person, guard
 from app.api.outcomes import PENDING, answer
 from app.api.schemas.base import Page
 from app.api.schemas.commands import CommandOut
@@ -27,10 +27,16 @@ async def reconcile_account(
     account_id: AccountId,
     body: ReconcileIn,
     caller: CurrentCaller,
+    request: Request,
     response: Response,
     reconciliations: Reconciliations,
 ) -> CommandOut:
-    """Hold our books against the broker's; the result says what was told and what is left."""
+    """Hold our books against the broker's; the result says what was told and what is left.
+
+    To adopt what the broker has, a person needs a fresh check, and a key may have no cap.
+    """
+    if body.adopt and not body.dry_run:
+        check_person(request, caller)
     row = await reconciliations.ask(caller, account_id, dry_run=body.dry_run, adopt=body.adopt)
     return answer(response, row)
 

@@ -1378,6 +1378,8 @@ export interface paths {
         /**
          * Reconcile Account
          * @description Hold our books against the broker's; the result says what was told and what is left.
+         *
+         *     To adopt what the broker has, a person needs a fresh check, and a key may have no cap.
          */
         post: operations["reconcileAccount"];
         delete?: never;
