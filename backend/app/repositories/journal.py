@@ -139,15 +139,32 @@ class PostgresJournal:
         try:
             self._head = await self._patiently(self._begin)
             if self._head.unfolded:
-                after = self.seq - self._head.unfolded
-                found = await self._patiently(read, self.stream, after, None, self._head.unfolded)
-                self._unfolded = [(record, decode(record.payload)) for record in found]
-                log.info("state_tables_catch_up", stream=self.stream, events=len(found))
-                await self._store(())
+                await self._catch_up()
         except BaseException:
             await self._give_back()
             raise
         return self
+
+    async def _catch_up(self) -> None:
+        """Take the tables to where the stream ends. Every start breaks on what they cannot follow,
+        so a person has to know what that is."""
+        after = self.seq - self._head.unfolded
+        found = await self._patiently(read, self.stream, after, None, self._head.unfolded)
+        log.info("state_tables_catch_up", stream=self.stream, events=len(found))
+        try:
+            self._unfolded = [(record, decode(record.payload)) for record in found]
+            await self._store(())
+        except (Fenced, *LOST_CONNECTION):
+            raise
+        except Exception as error:
+            raise JournalError(
+                f"Events {after + 1} to {self.seq} of stream {self.stream} are stored, and the"
+                f" state tables cannot follow them: {type(error).__name__}: {error}",
+                remedy="Run the version that wrote them or a newer one; else restore a backup from"
+                " before them (`tradewright backup restore`).",
+                stream=self.stream,
+                seq=after + 1,
+            ) from error
 
     async def close(self) -> None:
         """Give the connection back; the stream can be opened again."""

@@ -236,12 +236,31 @@ async def test_tables_that_cannot_be_written_end_the_writer_and_lose_no_event(
         with pytest.raises(JournalError):
             await journal.append(sent(make_order())[0])
     await journal.close()
-    with pytest.raises(JournalError, match="no_orders"):
+    with pytest.raises(JournalError, match=r"Events 1 to 4 of stream account:1 .*no_orders"):
         await making()
     await pool.execute("ALTER TABLE orders DROP CONSTRAINT no_orders")
     again = await making()
     assert again.seq == 4
     assert await fold_check.differences(pool, account_id) == []
+
+
+@pytest.mark.usefixtures("patient")
+async def test_an_intent_that_no_table_can_follow_is_named_with_what_to_do(
+    pool: asyncpg.Pool, making: Making
+) -> None:
+    journal = await making()
+    await journal.append(INTENT)
+    await pool.execute("ALTER TABLE trading_events DISABLE TRIGGER USER")
+    await pool.execute(
+        'UPDATE trading_events SET payload = \'{"type": "of_tomorrow"}\''
+        " WHERE event_type = 'order_approved'"
+    )
+    with pytest.raises(
+        JournalError, match=r"Events 1 to 4 of stream account:1 .*of_tomorrow"
+    ) as no:
+        await making()
+    assert "tradewright backup restore" in str(no.value)
+    assert await unfolded(pool) == 4
 
 
 async def asked_until_it_fails(journal: PostgresJournal) -> None:
