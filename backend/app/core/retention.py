@@ -49,6 +49,3 @@ class RetentionOptions(Options):
     job_runs_days: int = Field(
         default=90, ge=0, le=36_500, description="Runs of jobs since their end"
     )
-    dead_letters_days: int = Field(
-        default=365, ge=0, le=36_500, description="Dead letters since they were given up"
-    )

@@ -34,8 +34,6 @@ class Rule:
     time: str
     days: str
     has_dataset: bool = True
-    only: str = "true"
-    "Which rows may go at all."
 
 
 RULES: Final = (
@@ -47,13 +45,6 @@ RULES: Final = (
     Rule("quarantine", "recorded_at", "quarantine_days", has_dataset=False),
     Rule("alerts", "resolved_at", "alerts_days", has_dataset=False),
     Rule("availability", "until", "availability_days", has_dataset=False),
-    Rule(
-        "handler_deliveries",
-        "updated_at",
-        "dead_letters_days",
-        has_dataset=False,
-        only="status = 'dead'",
-    ),
     Rule("job_runs", "finished_at", "job_runs_days", has_dataset=False),
 )
 
@@ -98,6 +89,7 @@ KEPT_OTHERWISE: Final[Mapping[str, str]] = {
     "backups": "One row a backup; the files have a retention of their own.",
     "config_history": "Who changed which setting, for rolling back: as rare as people are.",
     "errors": "RETENTION_ERRORS_DAYS, by the job metric_rollup.",
+    "handler_deliveries": "A day once handled, by the bus; a dead letter until it is sent again.",
     "heartbeats": "Each process forgets those that are silent for long.",
     "idempotency_keys": "A day, by the job housekeeping.",
     "market_data_cache": "Until each row expires.",
@@ -124,7 +116,7 @@ _DROP: Final = """
 _DELETE: Final = {
     rule.table: f"""
       DELETE FROM {rule.table} WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM {rule.table} WHERE {rule.time} < $1 AND {rule.only}
+        SELECT ctid FROM {rule.table} WHERE {rule.time} < $1
           {"AND dataset = $2" if rule.has_dataset else ""} LIMIT {_AT_ONCE}))"""
     for rule in RULES
 }
