@@ -24,6 +24,10 @@ class SystemConfig:
     """One a process. `on_change` is told after each reading, for what must be put into force."""
 
     def __init__(self, pool: asyncpg.Pool, *on_change: Callable[[], None]) -> None:
+        """Raises ConfigurationError for a value of the environment that cannot be used: the process
+        does not start with it, rather than find out when somebody changes another setting."""
+        for operation in OPERATIONS.values():
+            system_config.unchanged(operation.cls, operation.field)
         self._pool = pool
         self._on_change = on_change
         self._level: LogLevel = _level()
@@ -37,7 +41,10 @@ class SystemConfig:
             log.error("setting_not_usable", reason=refused)
         self._take_level()
         for tell in self._on_change:
-            tell()
+            try:
+                tell()
+            except Exception as error:  # the others, and later changes, are taken all the same
+                log.exception("setting_not_taken", error=str(error))
 
     async def load_if_there(self) -> None:
         """The same at a start, where a database that is away, or still empty, is no reason not to

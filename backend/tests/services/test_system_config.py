@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from app.core.errors import ConfigurationError
 from app.core.retention import RetentionOptions
 from app.core.sessions import SessionOptions
-from app.core.system_config import current
+from app.core.system_config import current, read_again
 from app.db.pool import opened_pool
 from app.services.system_config import SystemConfig
 from tests.waiting import until
@@ -61,6 +62,38 @@ async def test_what_is_stored_is_in_force_and_no_more_after_the_stop(pool: async
         level, _ = root.level, root.setLevel(before)
     assert RetentionOptions().ticks_days == 90
     assert level == logging.DEBUG
+
+
+async def test_a_change_that_somebody_cannot_take_holds_up_no_other(pool: asyncpg.Pool) -> None:
+    told: list[int] = []
+
+    def break_down() -> None:
+        raise RuntimeError("cannot take it")
+
+    followed = SystemConfig(pool, break_down, lambda: told.append(RetentionOptions().ticks_days))
+    await store(pool, "retention.ticks_days", "7")
+    followed.start()
+    try:
+        await days(7)
+        await store(pool, "retention.ticks_days", "8")
+        followed.heard("retention.ticks_days")
+        await days(8)
+    finally:
+        await followed.stop()
+    assert told[0] == 7
+
+
+async def test_a_process_with_a_variable_that_cannot_be_used_does_not_start(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATE_ORDERS", "abc")
+    read_again()
+    try:
+        with pytest.raises(ConfigurationError, match="RATE_ORDERS"):
+            SystemConfig(pool)
+    finally:
+        monkeypatch.delenv("RATE_ORDERS")
+        read_again()
 
 
 async def test_a_database_that_is_away_is_asked_again(
