@@ -152,7 +152,6 @@ def _on_database(
     from app.services.backtests import run_on_database
     from app.services.imports import dataset_name
 
-    master = master_key(settings.home, settings.app.secret_key)
     catalogue.make(request.strategy, request.parameters)
     if not request.symbols:
         raise InvalidInput(
@@ -161,6 +160,7 @@ def _on_database(
     name = dataset_name(dataset) if dataset else None
 
     async def run() -> "Report":
+        master = master_key(settings.home, settings.app.secret_key)  # its home is there by now
         async with opened_pool(address, max_size=2) as pool:
             journal = SharedJournal(pool, subkey(master, "journal"))
             return await run_on_database(pool, catalogue, request, dataset=name, journal=journal)
