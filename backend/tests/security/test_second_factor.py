@@ -162,23 +162,26 @@ GUARDED: list[tuple[str, str, object]] = [
     ("DELETE", "/api/notification-channels/1", None),
     ("POST", "/api/auth/totp", None),
     ("DELETE", "/api/auth/totp", None),
+    ("POST", "/api/accounts/999/arm", {"account": "999"}),
+]
+LOOSENING: list[tuple[str, str, object]] = [
     ("POST", "/api/trading-engine/resume", {"reason": "all clear"}),
     ("POST", "/api/accounts/999/resume", {"reason": "all clear"}),
-    ("POST", "/api/accounts/999/arm", {"account": "999"}),
     ("POST", "/api/accounts/999/reconcile", {"adopt": True}),
 ]
+"For people the same; a key without a cap may do it."
 
 
 async def test_what_a_thief_must_not_do_needs_a_fresh_check(
     browser: httpx.AsyncClient, parts: Parts
 ) -> None:
     await stale(parts)
-    for method, path, body in GUARDED:
+    for method, path, body in [*GUARDED, *LOOSENING]:
         answer = await browser.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required"), path
     proved = await browser.post("/api/auth/step-up", json=PROOF)
     assert proved.status_code == 200, proved.text
-    for method, path, body in GUARDED:
+    for method, path, body in [*GUARDED, *LOOSENING]:
         answer = await browser.request(method, path, json=body)
         assert answer.status_code in (200, 201, 204, 404), answer.text
 
@@ -242,6 +245,9 @@ async def test_a_key_proves_nobody(admin: httpx.AsyncClient) -> None:
     for method, path, body in GUARDED:
         answer = await admin.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required"), path
+    for method, path, body in LOOSENING:
+        answer = await admin.request(method, path, json=body)
+        assert answer.status_code in (200, 404), answer.text
 
 
 async def test_a_key_cannot_step_up(admin: httpx.AsyncClient) -> None:
