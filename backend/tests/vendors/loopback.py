@@ -62,8 +62,8 @@ class Loopback:
         self._audible.set()
         self._doubled = False
         self._held: list[tuple[Socket, Any]] | None = None
-        self._asking: WeakSet[ServerConnection] = WeakSet()
-        "Connections that asked something; the server itself counts only open sockets."
+        self._connected: WeakSet[ServerConnection] = WeakSet()
+        "Every connection; the server itself counts only those that became sockets."
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -88,9 +88,16 @@ class Loopback:
     async def start(self) -> None:
         """Serve, on the port of the last time if there was one."""
         self._ended.clear()
+        connected = self._connected
+
+        class Connection(ServerConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                connected.add(self)
+
         self._server = await serve(
             self._talk, "127.0.0.1", self.port, process_request=self._answer,
-            ping_interval=None, close_timeout=0.2, max_size=None,
+            create_connection=Connection, ping_interval=None, close_timeout=0.2, max_size=None,
         )  # fmt: skip
         self.port = next(iter(self._server.sockets)).getsockname()[1]
 
@@ -103,7 +110,7 @@ class Loopback:
         self._ended.set()
         server, self._server = self._server, None
         server.close(close_connections=False)
-        for connection in {*server.connections, *self._asking}:
+        for connection in list(self._connected):
             connection.transport.abort()
         await server.wait_closed()
 
@@ -203,7 +210,6 @@ class Loopback:
         return swapped
 
     async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        self._asking.add(connection)
         address = urlsplit(request.path)
         asked = Asked(address.path, dict(parse_qsl(address.query)), request.headers)
         self.asked.append(asked)
