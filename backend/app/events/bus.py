@@ -109,7 +109,8 @@ class EventBus:
             try:
                 found = await self._deliveries.heads()
                 is_new = any(seq > self._heads.get(name, -1) for name, seq in found.items())
-                self._heads.update(found)
+                for name, seq in found.items():  # a notice may have come while we asked
+                    self._heads[name] = max(seq, self._heads.get(name, seq))
                 if is_new:
                     for runner, _ in self._runners.values():
                         runner.wake()
