@@ -1,4 +1,4 @@
-"""Health and metrics of a running platform that has a past, while others use the API."""
+"""Health, metrics, alerts and settings of a platform that has a past, while others use the API."""
 
 import asyncio
 import json
@@ -16,8 +16,18 @@ LOAD_PAUSE_SECONDS = 0.1
 "So that all of them together stay within what one person may ask for: 3,000 a minute."
 FRESH_SECONDS = 1.05
 "Between calls that must not be answered from memory: health and figures are remembered a second."
-ROUTES = {"/health": 100.0, "/metrics": 200.0, "/api/trading-engine/metrics": 200.0}
-"Milliseconds that p95 is to stay under."
+PAUSE_SECONDS = 0.1
+"Between calls of what is never remembered."
+ROUTES = {
+    "/health": (100.0, FRESH_SECONDS),
+    "/metrics": (200.0, FRESH_SECONDS),
+    "/api/trading-engine/metrics": (200.0, FRESH_SECONDS),
+    "/api/trading-engine/alerts": (150.0, PAUSE_SECONDS),
+    "/api/alerts?limit=50": (150.0, PAUSE_SECONDS),
+    "/api/trading-engine/config": (50.0, PAUSE_SECONDS),
+    "/api/config": (50.0, PAUSE_SECONDS),
+}
+"Milliseconds that p95 is to stay under, and how long to wait between calls."
 LOAD = ("/api/orders?limit=50", "/api/risk-violations?limit=50", "/api/events?limit=50",
         "/api/positions")  # fmt: skip
 ROWS = 200_000
@@ -41,6 +51,9 @@ _PAST = (
        SELECT 'bench', n, 'order_filled', now(),
          now() - n * interval '1 ms', '{{"type": "order_filled"}}', decode(repeat('00', 32), 'hex')
        FROM generate_series(1, {rows}) n""",
+    """INSERT INTO alerts (key, category, severity, title, resolved_at, announced, is_end_announced)
+       SELECT 'bench:' || n, 'system', 'info', 'Bench ' || n, now(), 1, true
+       FROM generate_series(1, {rows} / 20) n""",
     "ANALYZE",
 )
 
@@ -79,8 +92,8 @@ async def _measured(
     loaders = [asyncio.create_task(_load(platform, key, stop, served)) for key in keys[1:]]
     began = time.perf_counter()
     async with _client(platform, keys[0]) as web:
-        for path, limit in ROUTES.items():
-            times, bodies = await _calls(web, path)
+        for path, (limit, pause) in ROUTES.items():
+            times, bodies = await _calls(web, path, pause)
             found[f"http: {path}", limit] = times
             if path == "/health":
                 latencies = [body["components"]["database"]["latency_ms"] for body in bodies]
@@ -92,7 +105,7 @@ async def _measured(
 
 
 async def _calls(
-    web: httpx.AsyncClient, path: str
+    web: httpx.AsyncClient, path: str, pause: float
 ) -> tuple[list[float], list[dict[str, dict[str, dict[str, float]]]]]:
     times: list[float] = []
     bodies = []
@@ -103,7 +116,7 @@ async def _calls(
         answer.raise_for_status()
         if path == "/health":
             bodies.append(answer.json())
-        await asyncio.sleep(FRESH_SECONDS)
+        await asyncio.sleep(pause)
     return times, bodies
 
 
